@@ -1,0 +1,1 @@
+"""PowerView: what energy loggers upload, turned into readings in InfluxDB."""

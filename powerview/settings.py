@@ -1,0 +1,161 @@
+"""The settings: the environment and `.env`, read once into one frozen dataclass. Nobody else reads os.environ."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from dotenv import dotenv_values
+
+ENV_FILE = Path(__file__).resolve().parent.parent / ".env"
+
+# Every variable with its default; None means "not set". README and .env.sample name the same ones (a test compares).
+DEFAULTS: dict[str, str | None] = {
+    "INFLUXDB_HOST": None,
+    "INFLUXDB_URL": "http://influxdb:8086",
+    "INFLUXDB_ADMIN_TOKEN": None,
+    "INFLUXDB_ORG": "powerview",
+    "INFLUXDB_USERNAME": "admin",
+    "INFLUXDB_PASSWORD": None,
+    "INFLUXDB_BUCKET": "powerview",
+    "GRAFANA_URL": "http://localhost:8088",
+    "GRAFANA_USERNAME": "admin",
+    "GRAFANA_PASSWORD": None,
+    "POWERVIEW_DATA_DIR": "/srv/sftpgo/data",
+    "POWERVIEW_LOG_DIR": "/srv/sftpgo/logs",
+    "POWERVIEW_STATE_DIR": "/srv/sftpgo/state",
+    "POWERVIEW_TIMEZONE": "Europe/Paris",
+    "POWERVIEW_ISOLATION": "team",
+}
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong. The text names it, what is wrong with it, and where to set it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run's settings; the names are those of the variables. Paths are absolute, secrets are not in the repr."""
+
+    influxdb_host: str | None
+    influxdb_url: str
+    influxdb_admin_token: str | None = field(repr=False)
+    influxdb_org: str
+    influxdb_bucket: str
+    grafana_url: str
+    grafana_username: str
+    grafana_password: str | None = field(repr=False)
+    data_dir: Path
+    log_dir: Path
+    state_dir: Path
+    timezone: ZoneInfo
+    isolation: str
+    env_file: Path
+
+
+def load_settings(environment: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) -> Settings:
+    """Read the settings: what the environment says wins over `.env`, an empty value means "not set".
+
+    Raises SettingsError for a value that cannot be used.
+    """
+    values = _merged(os.environ if environment is None else environment, env_file)
+    where = f"set it in {env_file} or in the environment"
+    return Settings(
+        influxdb_host=_url(values, "INFLUXDB_HOST", where),
+        influxdb_url=_url(values, "INFLUXDB_URL", where),
+        influxdb_admin_token=_header_safe(values, "INFLUXDB_ADMIN_TOKEN", where),
+        influxdb_org=values["INFLUXDB_ORG"],
+        influxdb_bucket=values["INFLUXDB_BUCKET"],
+        grafana_url=_url(values, "GRAFANA_URL", where),
+        grafana_username=values["GRAFANA_USERNAME"],
+        grafana_password=values["GRAFANA_PASSWORD"],
+        data_dir=_folder(values, "POWERVIEW_DATA_DIR"),
+        log_dir=_folder(values, "POWERVIEW_LOG_DIR"),
+        state_dir=_folder(values, "POWERVIEW_STATE_DIR"),
+        timezone=_timezone(values["POWERVIEW_TIMEZONE"], where),
+        isolation=_isolation(values["POWERVIEW_ISOLATION"], where),
+        env_file=env_file,
+    )
+
+
+def require_influxdb(settings: Settings) -> None:
+    """Raise SettingsError, naming the variable, if an InfluxDB is named but cannot be logged in to."""
+    if settings.influxdb_host and not settings.influxdb_admin_token:
+        raise SettingsError(
+            f"INFLUXDB_ADMIN_TOKEN is not set, but INFLUXDB_HOST is ({settings.influxdb_host}): "
+            f"set the token in {settings.env_file} or in the environment (InfluxDB's web page makes one: "
+            f"Load Data, API Tokens), or unset INFLUXDB_HOST to write line protocol files."
+        )
+
+
+def _merged(environment: Mapping[str, str], env_file: Path) -> dict[str, str | None]:
+    try:
+        from_file = dotenv_values(env_file, interpolate=False) if env_file.exists() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{env_file} cannot be read: {error}. It must be readable by this user."
+        ) from error
+    merged = {}
+    for name, default in DEFAULTS.items():
+        value = environment.get(name, from_file.get(name))
+        merged[name] = value if value else default
+    return merged
+
+
+def _url(values: Mapping[str, str | None], name: str, where: str) -> str | None:
+    value = values[name]
+    if value is None:
+        return None
+    wanted = (
+        f"{name} must be a URL such as {DEFAULTS[name] or 'http://localhost:8086'}, not {value!r}: {where}."
+    )
+    try:
+        parts = urlsplit(value)
+        usable = (
+            parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+        )
+    except ValueError as error:
+        raise SettingsError(wanted) from error
+    if not usable:
+        raise SettingsError(wanted)
+    if parts.username or parts.password:  # urlsplit's value may hold a secret: it is not repeated here
+        raise SettingsError(
+            f"{name} must not hold a user name or password: {where}, the login has variables of its own."
+        )
+    return value.rstrip("/")
+
+
+def _header_safe(values: Mapping[str, str | None], name: str, where: str) -> str | None:
+    value = values[name]
+    if value is not None and not (value.isascii() and value.isprintable() and " " not in value):
+        raise SettingsError(
+            f"{name} holds blanks or characters that no token has (its value is not shown): {where}."
+        )
+    return value
+
+
+def _folder(values: Mapping[str, str | None], name: str) -> Path:
+    return Path(os.path.abspath(os.path.expanduser(values[name])))
+
+
+def _timezone(name: str, where: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (
+        KeyError,
+        ValueError,
+        OSError,
+    ) as error:  # ZoneInfoNotFoundError is a KeyError; a folder's name an OSError
+        raise SettingsError(
+            f"POWERVIEW_TIMEZONE must be the name of a time zone such as Europe/Paris, not {name!r}: {where}."
+        ) from error
+
+
+def _isolation(value: str, where: str) -> str:
+    if value not in ("team", "org"):
+        raise SettingsError(f"POWERVIEW_ISOLATION must be team or org, not {value!r}: {where}.")
+    return value

@@ -96,9 +96,7 @@ def _merged(environment: Mapping[str, str], env_file: Path) -> dict[str, str | N
     try:
         from_file = dotenv_values(env_file, interpolate=False) if env_file.exists() else {}
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{env_file} cannot be read: {error}. It must be readable by this user."
-        ) from error
+        raise SettingsError(f"{env_file} cannot be read: {error}. It must be readable by this user.") from error
     merged = {}
     for name, default in DEFAULTS.items():
         value = environment.get(name, from_file.get(name))
@@ -110,14 +108,10 @@ def _url(values: Mapping[str, str | None], name: str, where: str) -> str | None:
     value = values[name]
     if value is None:
         return None
-    wanted = (
-        f"{name} must be a URL such as {DEFAULTS[name] or 'http://localhost:8086'}, not {value!r}: {where}."
-    )
+    wanted = f"{name} must be a URL such as {DEFAULTS[name] or 'http://localhost:8086'}, not {value!r}: {where}."
     try:
         parts = urlsplit(value)
-        usable = (
-            parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-        )
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
     except ValueError as error:
         raise SettingsError(wanted) from error
     if not usable:
@@ -132,9 +126,7 @@ def _url(values: Mapping[str, str | None], name: str, where: str) -> str | None:
 def _header_safe(values: Mapping[str, str | None], name: str, where: str) -> str | None:
     value = values[name]
     if value is not None and not (value.isascii() and value.isprintable() and " " not in value):
-        raise SettingsError(
-            f"{name} holds blanks or characters that no token has (its value is not shown): {where}."
-        )
+        raise SettingsError(f"{name} holds blanks or characters that no token has (its value is not shown): {where}.")
     return value
 
 

@@ -116,9 +116,7 @@ class InfluxServer:
     def points(self, bucket: str) -> dict[tuple, float]:
         """Everything in a bucket: (measurement, sorted tags, seconds since 1970) → value of the point's one field."""
         flux = f'from(bucket: "{bucket}") |> range(start: 1970-01-01T00:00:00Z, stop: 2100-01-01T00:00:00Z)'
-        return dict(
-            _point(row) for row in self.query(flux + " |> map(fn: (r) => ({r with t: int(v: r._time)}))")
-        )
+        return dict(_point(row) for row in self.query(flux + " |> map(fn: (r) => ({r with t: int(v: r._time)}))"))
 
     def _answers(self) -> bool:
         if self.process.poll() is not None:
@@ -176,12 +174,8 @@ def influxd_command(folder: Path) -> list[str]:
 
 def built_influxd() -> Path:
     """The influxd that was built from the pinned Go module, built now if the cache has none. Raises NoInfluxDB."""
-    pinned = hashlib.sha256((MODULE / "go.mod").read_bytes() + (MODULE / "go.sum").read_bytes()).hexdigest()[
-        :12
-    ]
-    cache = (
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "powerview" / f"influxd-{pinned}"
-    )
+    pinned = hashlib.sha256((MODULE / "go.mod").read_bytes() + (MODULE / "go.sum").read_bytes()).hexdigest()[:12]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "powerview" / f"influxd-{pinned}"
     program = cache / "influxd"
     if program.exists():
         return program
@@ -216,9 +210,7 @@ def _build(cache: Path, program: Path) -> None:
 
 
 def _go(words: list[str], environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        ["go", *words], cwd=MODULE, env={**os.environ, **environment}, capture_output=True, text=True
-    )
+    done = subprocess.run(["go", *words], cwd=MODULE, env={**os.environ, **environment}, capture_output=True, text=True)
     if done.returncode:
         raise NoInfluxDB(f"InfluxDB cannot be built: go {' '.join(words)}\n{done.stderr[-3000:]}")
 
@@ -227,9 +219,7 @@ def _installed_rust() -> str | None:
     # The module asks rustup for an older Rust, which would be a download; any installed one builds it.
     if not shutil.which("rustup"):
         return None
-    shown = subprocess.run(
-        ["rustup", "show", "active-toolchain"], cwd="/", capture_output=True, text=True
-    ).stdout
+    shown = subprocess.run(["rustup", "show", "active-toolchain"], cwd="/", capture_output=True, text=True).stdout
     return shown.split()[0] if shown.split() else None
 
 

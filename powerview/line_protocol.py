@@ -1,0 +1,81 @@
+"""A Recording to InfluxDB line protocol, channel by channel.
+
+One point is `campaign,tags value=<text> <seconds>`: the value is the logger's own text, so nothing is rounded. What
+one channel writes before its values is the same for all of them, so it is made once; rows of one channel stand
+together, which the server stores fastest and gzip shrinks most.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from operator import add
+
+import pandas as pd
+
+from powerview.mv2 import Channel, Event, Header
+
+EVENTS = "powerview_events"
+"""The measurement of restarts and clock faults; no campaign may be called so."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+
+
+def readings(header: Header, campaign: str, block: pd.DataFrame) -> Iterator[tuple[str, bytes]]:
+    """The points of a block of rows (see Recording.blocks): for each channel its series and its lines.
+
+    The series is what tells its points from all others of the bucket: measurement and tags.
+    """
+    tails = [f" {seconds}\n" for seconds in block.index.tolist()]
+    for position, channel in enumerate(header.channels):
+        cells, ends = block[position].tolist(), tails
+        if None in cells:
+            present = [i for i, cell in enumerate(cells) if cell is not None]
+            cells, ends = [cells[i] for i in present], [tails[i] for i in present]
+        if cells:
+            series = series_key(channel, campaign)
+            start = f"{series} value="
+            yield series, (start + start.join(map(add, cells, ends))).encode()
+
+
+def series_key(channel: Channel, campaign: str) -> str:
+    """Measurement and tags of one channel, escaped; the order of the tags is InfluxDB's own, by key."""
+    tags = {
+        "campaign": campaign,
+        "channel": channel.channel,
+        "channel_idx": str(channel.idx),
+        "channel_name": channel.name,
+        "device": channel.device,
+        "unit": channel.unit,
+    }
+    return _series(campaign, tags)
+
+
+def events(header: Header, campaign: str, found: list[Event]) -> Iterator[tuple[str, bytes]]:
+    """The points of restarts and clock faults, like `readings`."""
+    for event in found:
+        series = _series(EVENTS, {"campaign": campaign, "device": header.master, "event": event.kind})
+        yield series, f"{series} count=1 {event.time}\n".encode()
+
+
+def escape_measurement(text: str) -> str:
+    """A measurement's name as line protocol takes it."""
+    return _clean(text).replace(",", "\\,").replace(" ", "\\ ")
+
+
+def escape_tag(text: str) -> str:
+    """A tag's value as line protocol takes it.
+
+    A backslash cannot be escaped and would swallow what stands behind it, so it becomes a slash; what would end the
+    line becomes a blank.
+    """
+    return _clean(text).replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
+
+
+def _clean(text: str) -> str:
+    return _CONTROL.sub(" ", text).replace("\\", "/")
+
+
+def _series(measurement: str, tags: dict[str, str | None]) -> str:
+    pairs = [f"{key}={escape_tag(value)}" for key, value in tags.items() if value]
+    return ",".join([escape_measurement(measurement), *pairs])

@@ -1,0 +1,546 @@
+"""One MV2 logger file to one Recording: its header, its frame of readings, what was left out and why.
+
+The file is read twice. The first time only its rows' shapes and stamps are looked at, since whether a row counts can
+hang on a later one (equal stamps, the doubled hour of October). The second time the cells of the rows that count are
+read, a block of rows at a time, so that memory does not grow with the file. Cells stay the text that the logger wrote.
+
+The formats were read off real files; `tests/samples/` holds one for each oddity named here.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import BinaryIO
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from powerview import clock
+
+UNITS = frozenset(
+    ("V", "mV", "kV", "A", "mA", "kA", "W", "mW", "kW", "MW", "VA", "kVA", "var", "kvar", "VAr", "kVAr")
+    + ("Wh", "kWh", "MWh", "VAh", "kVAh", "varh", "kvarh", "Hz", "°C", "%", "%RH", "ppm", "Pa", "hPa", "kPa")
+    + ("bar", "mbar", "m3", "m³", "m3/h", "m³/h", "l/h", "l/min", "lx", "W/m2", "W/m²", "m/s")
+)
+"""Last words of a label that are units; any other last word belongs to the channel's name."""
+
+EARLIEST = int(pd.Timestamp("2020-01-02").timestamp())
+"""A logger that has lost its clock starts at 01/01/20 01:00:00: what is before this wall time was never set."""
+
+A_DAY = 86_400
+LONGEST_LINE = 1 << 20
+BLOCK_ROWS = 4096
+LONGEST_NAME = 255
+
+_MODEL = re.compile(r"MV_[A-Za-z0-9]+_V(\d{3})")
+_STAMP = re.compile(rb"\d\d/\d\d/\d\d \d\d:\d\d:\d\d")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_PLAIN_NUMBERS = re.compile(rb"(?:-?[0-9]{1,300}(?:\.[0-9]{1,300})?[\t\n])*+")
+
+
+class NotReadable(Exception):
+    """The file can never be read as it is. The text says what is wrong, on which line, and what to do."""
+
+
+class Changed(Exception):
+    """The file changed while it was read; what it says now is read another time."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One column of a file."""
+
+    idx: int
+    """1… in the order of the columns of one device."""
+    device: str
+    """Serial of the device that measures it: the master's, or a slave's own."""
+    name: str
+    unit: str | None
+    channel: str
+    """What tells it from every other channel of the file: `SN: <device> - Ch: <name>`."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What stands above the readings."""
+
+    model: str
+    """Model and version as the file says them, such as MV_T302_V003."""
+    version: str
+    master: str
+    channels: tuple[Channel, ...]
+    zone: ZoneInfo | None
+    """Zone of the stamps; None: they are UTC."""
+    end_mark: bytes | None
+    first_row: int
+    """Offset in bytes of the first row."""
+    lines: int
+    """How many lines stand above the first row."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to the logger: `restart` or `clock_unset`, at UTC seconds."""
+
+    kind: str
+    time: int
+
+
+@dataclass
+class Recording:
+    """One file: header, readings, events, and what was left out.
+
+    `left_out` counts by reason; "cells" is complete only when the blocks have been read. `torn` says why the file is
+    not whole, or is None. `first` and `last` are the UTC seconds of the earliest and the latest row that counts.
+    """
+
+    header: Header
+    rows: int
+    first: int | None
+    last: int | None
+    events: list[Event]
+    left_out: Counter[str]
+    notes: Counter[str]
+    torn: str | None
+    readings: int = 0
+    _file: BinaryIO | None = field(default=None, repr=False)
+    _fate: _Fate | None = field(default=None, repr=False)
+
+    def blocks(self, rows: int = BLOCK_ROWS) -> Iterator[pd.DataFrame]:
+        """The rows that count, in the file's order, `rows` at a time, as the text of their cells.
+
+        Index `time`: int64 UTC seconds. Columns: positions 0… in `header.channels`. A cell is the text of a finite
+        number, or None where the logger wrote none. Raises Changed if the file is shorter than it was.
+        """
+        self.readings = 0
+        del self.left_out["cells"]
+        for lines, times in _kept_lines(self._file, self.header, self._fate, rows):
+            frame, bad = _cells(lines, len(self.header.channels))
+            frame.index = pd.Index(times, name="time")
+            self.left_out["cells"] += bad
+            self.readings += frame.size - bad
+            yield frame
+
+    def frame(self) -> pd.DataFrame:
+        """All readings as floats: index `time` (UTC, sorted), a column per channel named by `Channel.channel`."""
+        names = [c.channel for c in self.header.channels]
+        blocks = [block.astype(float) for block in self.blocks()]
+        whole = pd.concat(blocks) if blocks else pd.DataFrame(columns=range(len(names)), dtype=float)
+        whole.index = pd.to_datetime(whole.index.astype("int64"), unit="s", utc=True).rename("time")
+        return whole.set_axis(names, axis=1).sort_index()
+
+
+def read_recording(file: BinaryIO, *, timezone: ZoneInfo, now: float) -> Recording:
+    """Read one logger file, open for reading in binary and seekable; it must stay open while blocks are read.
+
+    `timezone` is that of stamps without a zone (V002); `now` (UTC seconds) bounds what a set clock can say.
+    Raises NotReadable.
+    """
+    header = read_header(file, timezone)
+    rows = _survey(file, header)
+    return _judged(file, header, rows, now)
+
+
+# ── the header ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a version of the file begins and ends. A new version is one more of these in FORMATS."""
+
+    first_line: bytes | None
+    """The line that only files of this version begin with; None: the header rows come at once."""
+    end_mark: bytes | None
+    """The line without which a file is torn; None: nothing says that a file is whole."""
+    preamble: Callable[[_Lines, ZoneInfo], ZoneInfo | None]
+    """Reads what stands above the two header rows; returns the zone of the stamps (None: UTC)."""
+
+
+def _no_preamble(_lines: _Lines, timezone: ZoneInfo) -> ZoneInfo | None:
+    return timezone
+
+
+def _json_preamble(lines: _Lines, _timezone: ZoneInfo) -> ZoneInfo | None:
+    # START_HEADER, one JSON object, END_HEADER, START_DATA
+    lines.take()
+    text = b""
+    while (line := lines.take()) != b"END_HEADER":
+        text += line
+    try:
+        said = json.loads(text)
+        kind = str(said["DataTimeSettings"]).casefold()
+        zone = None if kind == "utc" else str(said["TimeZoneName"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise NotReadable(
+            f"line 2: the header must be a JSON object with DataTimeSettings (and TimeZoneName for local time): "
+            f"{type(error).__name__} {error}. {AGAIN}"
+        ) from error
+    if lines.take() != b"START_DATA":
+        raise NotReadable(f"line {lines.number}: START_DATA must stand here. {AGAIN}")
+    if zone is None:
+        return None
+    if not kind.startswith("local"):
+        raise NotReadable(f"line 2: DataTimeSettings {said['DataTimeSettings']!r}: UTC and local are known. {TELL_US}")
+    try:
+        return ZoneInfo(zone)
+    except (KeyError, ValueError, OSError) as error:
+        raise NotReadable(f"line 2: TimeZoneName {zone!r} is not the name of a time zone. {TELL_US}") from error
+
+
+FORMATS = {
+    "002": Format(first_line=None, end_mark=None, preamble=_no_preamble),
+    "003": Format(first_line=b"START_HEADER", end_mark=b"END_DATA", preamble=_json_preamble),
+}
+
+AGAIN = "The logger sends these readings again in a later file; if it does not, upload the file again."
+TELL_US = "Keep the file: it can be read with --again once PowerView knows this."
+
+
+class _Lines:
+    # The lines of a header, without their ends; `number` is the last one's number.
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.number = 0
+        self.offset = 0
+        file.seek(0)
+
+    def take(self) -> bytes:
+        line = self.file.readline(LONGEST_LINE)
+        self.number += 1
+        self.offset += len(line)
+        if not line:
+            raise NotReadable(f"the file ends inside its header, behind line {self.number - 1}. {AGAIN}")
+        if not line.endswith(b"\n"):
+            what = "is longer than 1 MiB" if len(line) == LONGEST_LINE else "ends without a newline"
+            raise NotReadable(f"line {self.number} of the header {what}: this is no whole MV2 file. {AGAIN}")
+        return line.rstrip(b"\r\n")
+
+
+def read_header(file: BinaryIO, timezone: ZoneInfo) -> Header:
+    """Identify the format by the file's head and read the header; at most a few lines are read. Raises NotReadable."""
+    opening = _opening_line(file)
+    marked = {f.first_line: f for f in FORMATS.values()}
+    shape = marked.get(opening, marked[None])
+    lines = _Lines(file)
+    if shape.first_line is None and opening.startswith(b"\xef\xbb\xbf"):
+        file.seek(3)
+        lines.offset = 3
+    zone = shape.preamble(lines, timezone)
+    devices = _texts(lines.take())
+    labels = _texts(lines.take())
+    version = _version(labels[0], shape, lines.number)
+    return Header(
+        model=labels[0],
+        version=version,
+        master=devices[0],
+        channels=_channels(devices, labels, lines.number),
+        zone=zone,
+        end_mark=shape.end_mark,
+        first_row=lines.offset,
+        lines=lines.number,
+    )
+
+
+def _opening_line(file: BinaryIO) -> bytes:
+    file.seek(0)
+    opening = file.readline(4096)
+    if not opening:
+        raise NotReadable(f"the file is empty. {AGAIN}")
+    if opening.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise NotReadable("the file is UTF-16 text; MV2 loggers write ASCII. Save it as UTF-8 and upload it again.")
+    if b"\0" in opening:
+        raise NotReadable("line 1 holds NUL bytes: this is no MV2 file, or its beginning was lost. " + AGAIN)
+    return opening.rstrip(b"\r\n")
+
+
+def _version(model: str, shape: Format, line: int) -> str:
+    match = _MODEL.fullmatch(model)
+    if not match:
+        raise NotReadable(
+            f"line {line}: MV_<model>_V<version> must stand in the first cell, not {model[:40]!r}: "
+            f"this is no MV2 logger file. Only .tsv files of MV2 loggers belong here."
+        )
+    version = match[1]
+    if version not in FORMATS:
+        known = " and ".join(sorted(FORMATS))
+        raise NotReadable(f"{model}: versions {known} are known. {TELL_US}")
+    if FORMATS[version] is not shape:
+        wanted = FORMATS[version].first_line or b"the serial numbers"
+        raise NotReadable(f"{model}, but the file does not begin with {wanted.decode()}. {AGAIN}")
+    return version
+
+
+def _texts(row: bytes) -> list[str]:
+    # Labels are typed by people: UTF-8, or else the code page of their Windows.
+    try:
+        text = row.decode("utf-8")
+    except UnicodeDecodeError:
+        text = row.decode("cp1252", errors="replace")
+    return [" ".join(cell.replace("\0", " ").split()) for cell in text.split("\t")]
+
+
+def _channels(devices: list[str], labels: list[str], line: int) -> tuple[Channel, ...]:
+    if len(devices) != len(labels):
+        raise NotReadable(
+            f"line {line - 1} has {len(devices)} cells, line {line} has {len(labels)}: each column needs a serial "
+            f"number above its label. {AGAIN}"
+        )
+    if len(devices) < 2:
+        raise NotReadable(f"line {line}: there is no channel beside the time. {AGAIN}")
+    if not devices[0]:
+        raise NotReadable(f"line {line - 1}: the first cell must hold the serial number of the logger. {AGAIN}")
+    longest = max(devices + labels, key=len)
+    if len(longest) > LONGEST_NAME:
+        raise NotReadable(f"lines {line - 1} and {line}: {longest[:20]!r}… is longer than {LONGEST_NAME} characters.")
+    return tuple(_unique([_channel(d or devices[0], x) for d, x in zip(devices[1:], labels[1:], strict=True)]))
+
+
+def _channel(device: str, label: str) -> tuple[str, str, str | None]:
+    name, _, last = label.rpartition(" ")
+    return (device, name, last) if name and last in UNITS else (device, label, None)
+
+
+def _unique(columns: list[tuple[str, str, str | None]]) -> Iterator[Channel]:
+    seen: Counter[str] = Counter()
+    same = Counter(columns)
+    for device, name, unit in columns:
+        seen[device] += 1
+        idx = seen[device]
+        # a column that nobody named is known by its place
+        channel = f"SN: {device} - Ch: {name or idx}"
+        if same[device, name, unit] > 1:
+            channel += f" ({idx})"
+        yield Channel(idx=idx, device=device, name=name or str(idx), unit=unit, channel=channel)
+
+
+# ── the rows: which of them count ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class _Rows:
+    # The rows that have the right shape, in the file's order, and what was left out because it has not.
+    wall: np.ndarray
+    marker: np.ndarray
+    left_out: Counter[str]
+    torn: str | None
+
+
+@dataclass
+class _Fate:
+    # For each row of the right shape: its UTC seconds and whether it counts.
+    utc: np.ndarray
+    counts: np.ndarray
+
+
+def _row_lines(file: BinaryIO, header: Header) -> Iterator[bytes]:
+    # Every line behind the header that could be a row, without its end; the last item is what follows the last
+    # newline, or the end mark. A line of any length costs 1 MiB at most.
+    file.seek(header.first_row)
+    for line in iter(partial(file.readline, LONGEST_LINE), b""):
+        if not line.endswith(b"\n"):
+            if len(line) < LONGEST_LINE:
+                yield line
+                return
+            while (more := file.readline(LONGEST_LINE)) and not more.endswith(b"\n"):
+                pass
+            if not more:
+                yield b"\0"
+                return
+        yield line
+
+
+def _survey(file: BinaryIO, header: Header) -> _Rows:
+    width = len(header.channels)
+    marker_cells = b"\t0" * width
+    stamps: list[bytes] = []
+    walls: list[np.ndarray] = []
+    markers = bytearray()
+    left_out: Counter[str] = Counter()
+    torn = "END_DATA is missing" if header.end_mark else None
+    for line in _row_lines(file, header):
+        body = line.rstrip(b"\r\n")
+        if body == header.end_mark and body is not None:
+            torn = None
+            left_out["lines behind END_DATA"] = sum(1 for rest in file if rest.strip())
+            break
+        if not line.endswith(b"\n"):
+            torn = "the last row is cut"
+            left_out["cut rows"] += 1
+            break
+        if _shaped(body, width):
+            stamps.append(body[:17])
+            markers.append(body[17:] == marker_cells)
+            if len(stamps) == BLOCK_ROWS:
+                walls.append(clock.parse_stamps(stamps))
+                stamps.clear()
+        elif body.strip():
+            left_out["malformed rows"] += 1
+    walls.append(clock.parse_stamps(stamps))
+    return _Rows(np.concatenate(walls), np.frombuffer(bytes(markers), np.bool_), +left_out, torn)
+
+
+def _shaped(body: bytes, width: int) -> bool:
+    return body.count(b"\t") == width and body[17:18] == b"\t" and _STAMP.fullmatch(body, 0, 17) is not None
+
+
+def _judged(file: BinaryIO, header: Header, rows: _Rows, now: float) -> Recording:
+    dated = rows.wall != clock.NO_TIME
+    if not dated.any():
+        raise NotReadable(_no_row(header, rows))
+    rows.left_out["bad stamps"] = int(np.count_nonzero(~dated))
+    reading = dated & ~rows.marker
+    unset = reading & (rows.wall < EARLIEST)
+    reading &= ~unset
+    utc = np.full(len(rows.wall), clock.NO_TIME, np.int64)
+    utc[reading], missing_hour = clock.to_utc(rows.wall[reading], header.zone)
+    ahead = reading & (utc > now + A_DAY)
+    reading &= ~ahead
+    unset |= ahead
+    _place_markers(utc, rows, reading, header.zone)
+    events = sorted(_events(utc, rows.marker & dated, unset, reading), key=lambda e: (e.time, e.kind))
+    repeated = _drop_repeated(utc, reading, rows.marker & dated & (rows.wall >= EARLIEST))
+    rows.left_out.update({
+        "restart markers": int(np.count_nonzero(rows.marker & dated)),
+        "unset clock": int(np.count_nonzero(unset)),
+        "repeated stamps": repeated,
+    })  # fmt: skip
+    kept = utc[reading]
+    return Recording(
+        header=header,
+        rows=len(kept),
+        first=int(kept.min()) if len(kept) else None,
+        last=int(kept.max()) if len(kept) else None,
+        events=events,
+        left_out=+rows.left_out,
+        notes=+Counter({"stamps in the hour that March leaves out": missing_hour}),
+        torn=rows.torn or ("there are malformed rows" if rows.left_out["malformed rows"] else None),
+        _file=file,
+        _fate=_Fate(utc, reading),
+    )
+
+
+def _no_row(header: Header, rows: _Rows) -> str:
+    found = ", ".join(f"{n} {what}" for what, n in rows.left_out.items()) or "nothing"
+    if len(rows.wall):
+        found = f"{len(rows.wall)} rows whose stamp is no date"
+    return f"there is no complete row behind line {header.lines}, the header: {found}. {AGAIN}"
+
+
+def _place_markers(utc: np.ndarray, rows: _Rows, reading: np.ndarray, zone: ZoneInfo | None) -> None:
+    # A marker's own stamp as an instant; markers of a clock that was not set stay without one.
+    at = np.flatnonzero(reading)
+    for i in np.flatnonzero(rows.marker & (rows.wall >= EARLIEST)).tolist():
+        before = at[np.searchsorted(at, i) - 1] if len(at) and at[0] < i else None
+        utc[i] = clock.nearest_to_utc(
+            int(rows.wall[i]), zone, int(utc[before]) if before is not None else clock.NO_TIME
+        )
+
+
+def _events(utc: np.ndarray, marker: np.ndarray, unset: np.ndarray, reading: np.ndarray) -> set[Event]:
+    # A marker's stamp is only believed between its neighbours': some loggers write local time there in a UTC file.
+    at = np.flatnonzero(reading)
+    found = set()
+    for i in np.flatnonzero(marker | unset).tolist():
+        place = int(np.searchsorted(at, i))
+        following = int(utc[at[place]]) if place < len(at) else None
+        if unset[i]:
+            time = following
+        else:
+            time = _marker_time(utc, i, int(utc[at[place - 1]]) if place else clock.NO_TIME, following)
+        if time is not None:
+            found.add(Event("clock_unset" if unset[i] else "restart", time))
+    return found
+
+
+def _marker_time(utc: np.ndarray, i: int, before: int, following: int | None) -> int | None:
+    own = int(utc[i])
+    if following is not None:
+        return own if own != clock.NO_TIME and before <= own <= following else following
+    row_before = utc[:i][utc[:i] != clock.NO_TIME]
+    if own == clock.NO_TIME or (len(row_before) and own < row_before[-1]):
+        return None
+    return own
+
+
+def _drop_repeated(utc: np.ndarray, reading: np.ndarray, marker: np.ndarray) -> int:
+    # Of rows with the same stamp the later one stands, unless it steps back behind the row before it, markers
+    # included: some loggers, after a restart, repeat an old stamp with the mean of half an interval.
+    at = np.flatnonzero(reading)
+    times = utc[at]
+    if not len(times) or np.all(np.diff(times) > 0):
+        return 0
+    placed = np.flatnonzero(reading | marker)
+    before = dict(zip(placed[1:].tolist(), utc[placed[:-1]].tolist(), strict=True))
+    stands: dict[int, int] = {}
+    for i, time in zip(at.tolist(), times.tolist(), strict=True):
+        if time in stands and time < before[i]:
+            reading[i] = False
+        else:
+            if time in stands:
+                reading[stands[time]] = False
+            stands[time] = i
+    return len(at) - len(stands)
+
+
+# ── the cells of the rows that count ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _kept_lines(file: BinaryIO, header: Header, fate: _Fate, rows: int) -> Iterator[tuple[list[bytes], np.ndarray]]:
+    # The kept rows' cells (what stands behind the stamp), a block at a time, with their UTC seconds.
+    width = len(header.channels)
+    counts = fate.counts.tolist()
+    times = fate.utc[fate.counts]
+    done = row = 0
+    block: list[bytes] = []
+    for line in _row_lines(file, header):
+        body = line.rstrip(b"\r\n")
+        if row == len(counts):
+            break
+        if line.endswith(b"\n") and _shaped(body, width):
+            if counts[row]:
+                block.append(body[18:])
+                if len(block) == rows:
+                    yield block, times[done : done + rows]
+                    done += rows
+                    block = []
+            row += 1
+    if done + len(block) != len(times):
+        raise Changed(f"the file had {len(times)} rows that count, and now has {done + len(block)}")
+    if block:
+        yield block, times[done:]
+
+
+def _cells(lines: list[bytes], width: int) -> tuple[pd.DataFrame, int]:
+    # pandas splits; nothing is converted. Where every cell is a plain number one pass over the bytes has proved it.
+    text = b"\n".join(lines) + b"\n"
+    plain = _PLAIN_NUMBERS.fullmatch(text) is not None
+    if not plain:
+        text = text.replace(b"\0", b"?")  # a C string ends at NUL: 24.5 would be read from a cell that says 24.5\09
+    frame = pd.read_csv(
+        io.BytesIO(text), sep="\t", header=None, names=range(width), dtype=object, na_filter=False, quoting=3,
+        lineterminator="\n", skip_blank_lines=False, encoding_errors="replace", engine="c",
+    )  # fmt: skip
+    if plain:
+        return frame, 0
+    checked = frame.map(_finite)
+    return checked, int(checked.isna().to_numpy().sum())
+
+
+def _finite(cell: str) -> str | None:
+    # The cell as InfluxDB takes it, or None: blanks around and a plus sign are no part of a number's text.
+    text = cell.strip(" ")
+    if not _NUMBER.fullmatch(text) or not np.isfinite(float(text)):
+        return None
+    text = text.removeprefix("+")
+    digits = text.removeprefix("-")
+    if digits.startswith("."):
+        return text.replace(".", "0.", 1)
+    return text

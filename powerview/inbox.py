@@ -15,9 +15,11 @@ import re
 import signal
 import stat
 import time
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,6 +47,15 @@ class Pending(Exception):
 
 class Busy(Pending):
     """Somebody is still writing the file; it is nothing that a person must see to."""
+
+
+class Growing(Busy):
+    """It changed a moment ago, on a file system that cannot tell whether it is being written; `quiet_at` (UTC seconds)
+    is when that moment is over."""
+
+    def __init__(self, text: str, quiet_at: float) -> None:
+        super().__init__(text)
+        self.quiet_at = quiet_at
 
 
 @dataclass(frozen=True)
@@ -125,6 +136,7 @@ class Inbox:
     def __init__(self, root: Path, admin_bucket: str) -> None:
         self.root = root
         self.admin_bucket = admin_bucket
+        self._parsed: dict[tuple[str, str, str], list[tuple[tuple, str]]] = {}
 
     def pending(self) -> Iterator[Upload | Refusal]:
         """Every file that waits to be read, and every file that is refused, in no order.
@@ -141,15 +153,26 @@ class Inbox:
             yield from (f for f in found if isinstance(f, Upload))
 
     def later_settled(self, upload: Upload) -> list[Upload]:
-        """The files in this device's `parsed/` that were uploaded after this pending one, in their order."""
-        mine = upload_order(Upload(*upload.folder, self.settled_name(upload)))
+        """The files in this device's `parsed/` that were uploaded after this one, in their order.
+
+        A pending file counts as what it would be called there: a name that comes again is a later upload. The folder
+        is listed once: what one run settles in the order of the uploads is never later than what it settles next.
+        """
+        if upload.folder not in self._parsed:
+            self._parsed[upload.folder] = sorted(self._parsed_names(upload))
+        known = self._parsed[upload.folder]
+        mine = upload_order(upload if upload.state else Upload(*upload.folder, self.settled_name(upload)))
+        place = bisect_right(known, mine, key=itemgetter(0))
+        return [Upload(*upload.folder, name, PARSED) for _, name in known[place:]]
+
+    def _parsed_names(self, upload: Upload) -> Iterator[tuple[tuple, str]]:
         try:
             with _opened(self.root, *upload.folder, PARSED) as folder:
                 names = [e.name for e in os.scandir(folder) if _is_tsv(e.name)]
-        except OSError:
-            return []
-        found = [Upload(*upload.folder, name, PARSED) for name in names]
-        return sorted((f for f in found if upload_order(f) > mine), key=upload_order)
+        except OSError:  # there is no such folder yet, or `settle` will tell what is wrong with it
+            return
+        for name in names:
+            yield upload_order(Upload(*upload.folder, name)), name
 
     def settled_name(self, upload: Upload) -> str:
         """The name that a pending file would get in `parsed/` now."""
@@ -421,9 +444,9 @@ class _lease:
             return
         if self.supported:
             raise Busy("somebody is still writing it")
-        quiet = time.time() - status.st_mtime
-        if 0 <= quiet < QUIET_SECONDS:
-            raise Busy(f"it changed less than {QUIET_SECONDS} seconds ago and may still be growing")
+        quiet_at = status.st_mtime + QUIET_SECONDS
+        if 0 < quiet_at - time.time() <= QUIET_SECONDS:
+            raise Growing(f"it changed less than {QUIET_SECONDS} seconds ago and may still be growing", quiet_at)
 
     @property
     def broken(self) -> bool:

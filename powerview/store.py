@@ -1,0 +1,434 @@
+"""Where line protocol goes: InfluxDB, or files when none is configured.
+
+A Delivery is one file's way into the store. It is done when the store has said that everything is kept; until then
+nothing of it counts as stored.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from queue import Queue
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from powerview.settings import Settings
+
+BODY_BYTES = 1 << 20
+"""A body is sent when it has so many bytes: about 8 000 points, where InfluxDB is fastest."""
+
+CONNECTIONS = 2
+"""Two keep InfluxDB busy, four are no faster. A series stays on one, so that a slow write never lands late."""
+
+CONNECT_MS, ANSWER_MS = 5_000, 30_000
+MOST_BAD_LINES = 10
+
+
+class StoreAway(Exception):
+    """The store is away, or refuses us; the file stays pending. The text names what to look at."""
+
+
+class BadLines(Exception):
+    """The store will never take some lines of this file; what it could take of the others is stored."""
+
+
+class Delivery(Protocol):
+    """One file's way into the store."""
+
+    def send(self, series: str, lines: bytes) -> None:
+        """Hand over points of one series, in their order; may return before they are stored."""
+
+    def finish(self) -> None:
+        """Say that nothing more comes."""
+
+    @property
+    def done(self) -> bool:
+        """Whether `result` would return, or raise, at once."""
+
+    def result(self) -> None:
+        """Wait until all is stored. Raises StoreAway or BadLines."""
+
+
+class Store(Protocol):
+    """Takes deliveries; a context manager."""
+
+    def deliver(self, bucket: str) -> Delivery:
+        """Begin a delivery into a bucket, made if it is missing. Raises StoreAway."""
+
+
+@contextmanager
+def open_store(settings: Settings, output: Path | None = None, *, dry_run: bool = False) -> Iterator[Store]:
+    """The store that the settings name: InfluxDB, or else files; files in `output`, anew, if that is given."""
+    if dry_run:
+        store = Nowhere()
+    elif output is not None:
+        store = FileStore(output, anew=True)
+    elif settings.influxdb_host:
+        store = InfluxStore(settings)
+    else:
+        store = FileStore(line_protocol_folder(settings.data_dir))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+class Nowhere:
+    """A store that keeps nothing, for a look at what would be stored; its own delivery."""
+
+    done = True
+
+    def deliver(self, _bucket: str) -> Delivery:
+        return self
+
+    def send(self, series: str, lines: bytes) -> None:  # noqa: ARG002
+        pass
+
+    def finish(self) -> None:
+        pass
+
+    def result(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def line_protocol_folder(data_dir: Path) -> Path:
+    """Where line protocol files lie when no InfluxDB is configured: beside the tree."""
+    return data_dir.parent / "line-protocol"
+
+
+# ── InfluxDB ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class InfluxStore:
+    """InfluxDB 2 through its Python client, each body in a synchronous write of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.away: StoreAway | None = None
+        self._buckets: set[str] = set()
+        self._client = _influx_client(settings)
+        self._connections = [_Connection(self, _influx_client(settings)) for _ in range(CONNECTIONS)]
+
+    def deliver(self, bucket: str) -> Delivery:
+        """Begin a delivery. Raises StoreAway, and does so at once when an earlier write found the server away."""
+        if self.away:
+            raise self.away
+        if bucket not in self._buckets:
+            with _telling(self.settings, f"bucket {bucket!r}"):
+                _make_bucket(self._client.buckets_api(), bucket, self.settings.influxdb_org)
+            self._buckets.add(bucket)
+        return _InfluxDelivery(self._connections, bucket)
+
+    def close(self) -> None:
+        """Let the writes under way end, drop those that have not begun."""
+        self.away = self.away or StoreAway("the run ended before this was sent")
+        for connection in self._connections:
+            connection.close()
+        self._client.close()
+
+
+class _InfluxDelivery:
+    def __init__(self, connections: list[_Connection], bucket: str) -> None:
+        self._connections = connections
+        self._bucket = bucket
+        self._waiting: list[list[bytes]] = [[] for _ in connections]
+        self._size = [0 for _ in connections]
+        self._bad: list[str] = []
+        self._away: StoreAway | None = None
+        self._open = 1  # bodies without an answer, and one for `finish`
+        self._changed = threading.Condition()
+
+    def send(self, series: str, lines: bytes) -> None:
+        which = zlib.crc32(series.encode()) % len(self._connections)
+        self._waiting[which].append(lines)
+        self._size[which] += len(lines)
+        if self._size[which] >= BODY_BYTES:
+            self._put(which)
+
+    def finish(self) -> None:
+        for which, waiting in enumerate(self._waiting):
+            if waiting:
+                self._put(which)
+        self.answered()
+
+    @property
+    def done(self) -> bool:
+        return self._open == 0
+
+    def result(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self.done)
+        if self._away:
+            raise self._away
+        if self._bad:
+            more = f" (and {len(self._bad) - 3} more)" if len(self._bad) > 3 else ""
+            raise BadLines("; ".join(self._bad[:3]) + more)
+
+    def answered(self, bad: list[str] | None = None, away: StoreAway | None = None) -> None:
+        """Told by a connection: one body has its answer."""
+        with self._changed:
+            self._open -= 1
+            self._bad += bad or []
+            self._away = self._away or away
+            self._changed.notify_all()
+
+    def _put(self, which: int) -> None:
+        with self._changed:
+            self._open += 1
+        body = b"".join(self._waiting[which])
+        self._waiting[which], self._size[which] = [], 0
+        self._connections[which].queue.put((self, self._bucket, body))
+
+
+class _Connection:
+    # One connection to the server with a thread of its own; the queue is short, so that memory stays small.
+
+    def __init__(self, store: InfluxStore, client) -> None:
+        from influxdb_client.service.write_service import WriteService
+
+        self.queue: Queue = Queue(maxsize=3)
+        self._store = store
+        self._client = client
+        self._service = WriteService(client.api_client)
+        self._gzip = not _is_local(store.settings.influxdb_host)
+        self._thread = threading.Thread(target=self._run, daemon=True, name="influxdb")
+        self._thread.start()
+
+    def close(self) -> None:
+        self.queue.put(None)
+        self._thread.join()
+        self._client.close()
+
+    def _run(self) -> None:
+        while job := self.queue.get():
+            delivery, bucket, body = job
+            bad: list[str] = []
+            if not self._store.away:
+                try:
+                    with _telling(self._store.settings, f"bucket {bucket!r}"):
+                        self._write(bucket, body, bad)
+                except StoreAway as away:
+                    self._store.away = away
+            delivery.answered(bad, self._store.away)
+
+    def _write(self, bucket: str, body: bytes, bad: list[str]) -> None:
+        # A body that cannot be parsed (400) is refused whole: halves of it are tried until the bad line is found.
+        from influxdb_client.rest import ApiException
+
+        if len(bad) >= MOST_BAD_LINES:
+            return
+        try:
+            self._post(bucket, body)
+        except ApiException as error:
+            if error.status == 422:
+                bad.append(_message(error))
+            elif error.status in (400, 413):
+                first, second = _halves(body)
+                if not second:
+                    bad.append(f"{_message(error)}: {body[:200].decode(errors='replace').strip()}")
+                    return
+                self._write(bucket, first, bad)
+                self._write(bucket, second, bad)
+            else:
+                raise
+
+    def _post(self, bucket: str, body: bytes) -> None:
+        extra = {}
+        if self._gzip:
+            deflate = zlib.compressobj(level=1, wbits=31)
+            body = deflate.compress(body) + deflate.flush()
+            extra["content_encoding"] = "gzip"
+        _, status, _ = self._service.post_write_with_http_info(
+            self._store.settings.influxdb_org, bucket, body, precision="s",
+            content_type="text/plain; charset=utf-8", _request_timeout=(CONNECT_MS, ANSWER_MS), **extra,
+        )  # fmt: skip
+        if status != 204:  # https://docs.influxdata.com/influxdb/v2/api/#operation/PostWrite: 204 says "written"
+            raise StoreAway(_not_influxdb(self._store.settings, status))
+
+
+def _influx_client(settings: Settings):
+    from influxdb_client import InfluxDBClient
+
+    return InfluxDBClient(
+        url=settings.influxdb_host,
+        token=settings.influxdb_admin_token,
+        org=settings.influxdb_org,
+        timeout=(CONNECT_MS, ANSWER_MS),
+    )
+
+
+def _make_bucket(buckets, name: str, org: str) -> None:
+    # Asked for by name: a plain listing shows 20 of them.
+    from influxdb_client.rest import ApiException
+
+    if buckets.find_bucket_by_name(name) is not None:
+        return
+    try:
+        buckets.create_bucket(bucket_name=name, org=org, description="Readings of a PowerView client")
+    except ApiException as error:
+        if error.status != 422 or buckets.find_bucket_by_name(name) is None:  # 422: somebody else has just made it
+            raise
+
+
+@contextmanager
+def _telling(settings: Settings, what: str) -> Iterator[None]:
+    # Turns what the client raises into StoreAway, naming the variable to look at.
+    from influxdb_client.client.exceptions import InfluxDBError
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except InfluxDBError as error:
+        raise StoreAway(_refusal(settings, what, error)) from error
+    except (HTTPError, OSError) as error:
+        raise StoreAway(
+            f"InfluxDB does not answer at {settings.influxdb_host} ({_short(error)}): is it running, and is "
+            f"INFLUXDB_HOST right? (set in {settings.env_file})"
+        ) from error
+    except (ValueError, TypeError, AttributeError) as error:  # an answer that the client cannot read
+        raise StoreAway(_not_influxdb(settings, _short(error))) from error
+
+
+def _refusal(settings: Settings, what: str, error) -> str:
+    status = getattr(error, "status", None) or getattr(error.response, "status", None)
+    host, where = settings.influxdb_host, f"set in {settings.env_file}"
+    said = _message(error)
+    if status == 401:
+        return f"InfluxDB at {host} does not know the token in INFLUXDB_ADMIN_TOKEN (401, {where})"
+    if status == 403:
+        return f"the token in INFLUXDB_ADMIN_TOKEN may not write or make {what} (403, {where}): {said}"
+    if status == 404:
+        return (
+            f"InfluxDB at {host} does not find {what} of INFLUXDB_ORG {settings.influxdb_org!r} (404, {where}): {said}"
+        )
+    if status in (429, 503):
+        after = (getattr(error, "headers", None) or {}).get("Retry-After")
+        return f"InfluxDB at {host} is busy ({status}{f', asks to come back in {after} s' if after else ''}): {said}"
+    if status and status >= 500:
+        return f"InfluxDB at {host} failed ({status}): {said}. Its own log says why"
+    return _not_influxdb(settings, f"{status} {said}")
+
+
+def _not_influxdb(settings: Settings, said: object) -> str:
+    return (
+        f"what answers at {settings.influxdb_host} is no InfluxDB 2 ({said}): look at INFLUXDB_HOST "
+        f"(set in {settings.env_file})"
+    )
+
+
+def _message(error) -> str:
+    text = str(getattr(error, "message", None) or getattr(error, "reason", None) or error)
+    return " ".join(text.split())[:300]
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _halves(body: bytes) -> tuple[bytes, bytes]:
+    middle = body.find(b"\n", len(body) // 2) + 1
+    if middle in (0, len(body)):
+        middle = body.rfind(b"\n", 0, len(body) - 1) + 1
+    return (body[:middle], body[middle:]) if middle else (body, b"")
+
+
+def _is_local(host: str) -> bool:
+    name = urlsplit(host).hostname or ""
+    return name in ("localhost", "::1") or name.startswith("127.")
+
+
+# ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class FileStore:
+    """Line protocol files, `<bucket>.lp` with times in seconds, in one folder: what any InfluxDB takes.
+
+    They are appended to; with `anew` each is begun anew when a run first writes to it.
+    """
+
+    def __init__(self, folder: Path, *, anew: bool = False) -> None:
+        self.folder = folder
+        self._anew = anew
+        self._files: dict[str, int] = {}
+
+    def deliver(self, bucket: str) -> Delivery:
+        """Begin a delivery. Raises StoreAway if the folder or the file cannot be written."""
+        with self._telling():
+            if bucket not in self._files:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._files[bucket] = self._open(self.folder / f"{bucket}.lp")
+            return _FileDelivery(self, self._files[bucket])
+
+    def close(self) -> None:
+        """Close the files."""
+        for descriptor in self._files.values():
+            os.close(descriptor)
+
+    def _open(self, path: Path) -> int:
+        anew = os.O_TRUNC if self._anew else 0
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | anew, 0o640)
+        _cut_unfinished_line(descriptor)
+        return descriptor
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreAway(
+                f"line protocol files cannot be written in {self.folder}: {error.strerror or error}. Make room, or let "
+                f"this user write there, or name an InfluxDB in INFLUXDB_HOST"
+            ) from error
+
+
+class _FileDelivery:
+    def __init__(self, store: FileStore, descriptor: int) -> None:
+        self._store = store
+        self._descriptor = descriptor
+        self._away: StoreAway | None = None
+        self.done = False
+
+    def send(self, series: str, lines: bytes) -> None:  # noqa: ARG002 - the order of the file is the order of writing
+        if self._away:
+            return
+        try:
+            with self._store._telling():
+                rest = memoryview(lines)
+                while rest:
+                    rest = rest[os.write(self._descriptor, rest) :]
+        except StoreAway as away:
+            with suppress(OSError):
+                _cut_unfinished_line(self._descriptor)
+            self._away = away
+
+    def finish(self) -> None:
+        try:
+            with self._store._telling():
+                os.fsync(self._descriptor)
+        except StoreAway as away:
+            self._away = self._away or away
+        self.done = True
+
+    def result(self) -> None:
+        if self._away:
+            raise self._away
+
+
+def _cut_unfinished_line(descriptor: int) -> None:
+    # A run that was killed while it wrote left half a line. Its file is still pending, so nothing is lost with it.
+    end = os.lseek(descriptor, 0, os.SEEK_END)
+    while end > 0:
+        start = max(0, end - 65_536)
+        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            end = start + newline + 1
+            break
+        end = start
+    os.ftruncate(descriptor, end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -18,7 +19,7 @@ import requests
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
 
-from influx_server import InfluxServer, wait_until  # noqa: E402
+from influx_server import InfluxServer, running_influxdb, wait_until  # noqa: E402, F401
 
 CHANNELS = 30
 DAY_ROWS = 145
@@ -109,14 +110,25 @@ def run_parser(folder: Path, server: InfluxServer, *options: str) -> Finished:
         "POWERVIEW_LOG_DIR": str(folder / "logs"), "POWERVIEW_STATE_DIR": str(folder / "state"),
     }  # fmt: skip
     command = [sys.executable, str(PROJECT / "tsv_parser.py"), "-d", str(folder / "data"), *options]
-    started = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return Finished(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    timed = subprocess.run(
+        [sys.executable, "-S", "-c", _TIMED, *command], env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
+    status, seconds, cpu, kilobytes = json.loads(timed.stdout)
+    if status:
+        raise subprocess.CalledProcessError(status, command)
+    return Finished(seconds, cpu, kilobytes / 1024)
+
+
+# A process begins with the peak memory of the one that started it; this one is small.
+_TIMED = """
+import json, os, sys, time
+started = time.perf_counter()
+quiet = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[quiet])
+_, status, used = os.wait4(pid, 0)
+seconds = time.perf_counter() - started
+print(json.dumps([os.waitstatus_to_exitcode(status), seconds, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+"""
 
 
 def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]] | list[tuple[str, ...]]) -> str:

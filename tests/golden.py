@@ -1,0 +1,141 @@
+"""The expected readings of the samples: beside `X.tsv` lies `X.tsv.expected`, read by a person before it was kept.
+
+`python tests/golden.py` says what differs, `python tests/golden.py --write` (`make golden`) writes the files anew.
+
+A file says what is whole or torn and what was left out, then numbers the series as they go to InfluxDB, then lists the
+events and, one line for an instant, the values of series 1, 2, 3 … It holds every point and nothing of how they were
+cut into blocks, and can be laid beside the sample line by line.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from powerview.clock import iso
+from powerview.ingest import encoded
+from powerview.journal import counted
+from powerview.mv2 import NotReadable, Recording, read_recording
+
+SAMPLES = Path(__file__).resolve().parent / "samples"
+SUFFIX = ".expected"
+CAMPAIGN = "campaign"
+ZONE = ZoneInfo("Europe/Paris")
+NOW = 1_780_000_000  # 2026-05-28: the samples' last reading is of February 2026
+
+Points = dict[tuple[str, int], str]
+"""(series, UTC seconds) → the text of the value."""
+
+
+def samples() -> list[Path]:
+    """Every sample, in the order of their names."""
+    return sorted(SAMPLES.rglob("*.tsv"))
+
+
+def expected_file(sample: Path) -> Path:
+    """Where the expected readings of a sample lie."""
+    return sample.with_name(sample.name + SUFFIX)
+
+
+def read(data: bytes, zone: ZoneInfo = ZONE, now: float = NOW) -> Recording:
+    """The Recording of a file's bytes. Raises NotReadable."""
+    return read_recording(io.BytesIO(data), timezone=zone, now=now)
+
+
+def points(recording: Recording, campaign: str = CAMPAIGN) -> Points:
+    """Every point of a recording, read back from its line protocol; a point that comes twice is an error."""
+    found: Points = {}
+    for _, lines in encoded(recording, campaign):
+        for line in lines.decode().splitlines():
+            series, value, seconds = line.rsplit(" ", 2)
+            key = (series, int(seconds))
+            assert key not in found, f"written twice: {line}"
+            found[key] = value.split("=", 1)[1]
+    return found
+
+
+def text_of(data: bytes) -> str:
+    """What an expected file says of a sample's bytes."""
+    try:
+        recording = read(data)
+        found = points(recording)
+    except NotReadable as error:
+        return f"not readable: {error}\n"
+    return "\n".join([*_head(recording), *_series(found), *_events(found), *_readings(found)]) + "\n"
+
+
+def _head(recording: Recording) -> Iterator[str]:
+    header = recording.header
+    yield f"{header.model}, logger {header.master}, stamps in {header.zone or 'UTC'}"
+    yield f"torn: {recording.torn}" if recording.torn else "whole"
+    yield f"left out: {counted(recording.left_out) or 'nothing'}"
+    yield f"{recording.rows} rows, {recording.readings} readings"
+
+
+def _series(found: Points) -> Iterator[str]:
+    yield from ("", "series")
+    for number, series in enumerate(_reading_series(found), 1):
+        yield f"{number}\t{series}"
+
+
+def _events(found: Points) -> Iterator[str]:
+    yield from ("", "events")
+    for (series, seconds), value in sorted(found.items(), key=lambda item: item[0][::-1]):
+        if series.startswith("powerview_events,"):
+            yield f"{iso(seconds)}\t{series}\t{value}"
+
+
+def _readings(found: Points) -> Iterator[str]:
+    yield from ("", "readings")
+    series = _reading_series(found)
+    for seconds in sorted({seconds for name, seconds in found if name in set(series)}):
+        yield "\t".join([iso(seconds), *(found.get((name, seconds), "") for name in series)])
+
+
+def _reading_series(found: Points) -> list[str]:
+    # in the order of the file's columns, which is that of their first points
+    return [name for name in dict.fromkeys(name for name, _ in found) if not name.startswith("powerview_events,")]
+
+
+def expected_points(text: str) -> Points:
+    """The points that an expected file lists; none for a sample that is not readable."""
+    if text.startswith("not readable: "):
+        return {}
+    _, series, events, readings = (part.splitlines() for part in text.removesuffix("\n").split("\n\n"))
+    names = [line.split("\t")[1] for line in series[1:]]
+    found: Points = {}
+    for line in events[1:]:
+        when, name, value = line.split("\t")
+        found[name, _seconds(when)] = value
+    for line in readings[1:]:
+        when, *values = line.split("\t")
+        found |= {(name, _seconds(when)): value for name, value in zip(names, values, strict=True) if value}
+    return found
+
+
+def _seconds(when: str) -> int:
+    return int(datetime.fromisoformat(when).timestamp())
+
+
+def main() -> int:
+    """Write the expected files with --write; without, say which differ. Returns the exit status."""
+    wrong = 0
+    for sample in samples():
+        text, file = text_of(sample.read_bytes()), expected_file(sample)
+        if file.exists() and file.read_text(encoding="utf-8") == text:
+            continue
+        wrong += 1
+        print(file.relative_to(SAMPLES))
+        if "--write" in sys.argv[1:]:
+            file.write_text(text, encoding="utf-8")
+    return 0 if "--write" in sys.argv[1:] else wrong > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,10 +1,10 @@
-# `make demo`, `make test`, `make lint`, `make bench`, `make faults`: each sets itself up.
-# The environment of an installation (envs/powerview) is used if there is one, else .venv is made.
+# Each target sets itself up. The environment of an installation (envs/powerview) is used if there is one, else .venv.
 PYTHON ?= python3
-VENV := $(if $(wildcard envs/powerview/bin/python),envs/powerview,.venv)
+VENV ?= $(if $(wildcard envs/powerview/bin/python),envs/powerview,.venv)
 BIN := $(VENV)/bin
+QUIET_PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup setup-tests demo test lint bench faults golden clean
+.PHONY: setup setup-tests demo test test-slow lint audit golden faults bench
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.installed
@@ -14,17 +14,54 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -r requirements.txt
-	touch $@
+	$(BIN)/python $(QUIET_PIP) -r requirements.txt
+	@touch $@
 
 $(VENV)/.installed-tests: tests/requirements.txt $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -r tests/requirements.txt
-	touch $@
+	$(BIN)/python $(QUIET_PIP) -r tests/requirements.txt
+	@touch $@
 
+# The main job on real sample files, in the folder demo/: into line protocol files, or into the InfluxDB that .env names.
+demo: export POWERVIEW_DATA_DIR = $(CURDIR)/demo/data
+demo: export POWERVIEW_LOG_DIR = $(CURDIR)/demo/logs
+demo: export POWERVIEW_STATE_DIR = $(CURDIR)/demo/state
+demo: setup
+	@rm -rf demo && $(BIN)/python tests/sample_tree.py demo/data
+	@echo "Uploads of three clients lie in demo/data. What tsv_parser.py makes of them:" && echo
+	@$(BIN)/python tsv_parser.py || [ $$? -eq 1 ]
+	@echo && echo "What the operator reads in demo/logs/uploads.log:" && echo && cat demo/logs/uploads.log
+	@$(BIN)/python -m powerview preview demo/data -o demo/preview.html
+	@echo && echo "Look at demo/preview.html, and at demo/data: each file lies in parsed/ or, with its reason, in error/."
+
+# All tests but the slow ones (a few minutes); `make test-slow` runs those, and .ci/run both.
 test: setup-tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: setup-tests
+	$(BIN)/python -m pytest -m slow
 
 lint: setup-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
+
+# Known weaknesses of the pinned packages; tells of them and fails nothing.
+audit: setup-tests
+	-$(BIN)/pip-audit -r requirements.txt
+
+# Writes the expected readings beside each sample anew; read the diff.
+golden: setup-tests
+	$(BIN)/python tests/golden.py
+
+# Every fault of a server room, and what it costs: a table.
+faults: setup-tests
+	$(BIN)/python tests/faults/table.py
+
+# How fast, on this machine, beside what its own InfluxDB can take; some minutes, on an idle machine.
+bench: setup-tests
+	$(BIN)/python bench/ingest.py
+	$(BIN)/python bench/herd.py
+	$(BIN)/python bench/growth.py
+	$(BIN)/python bench/master_queries.py
+	$(BIN)/python bench/fleet_queries.py
+	$(BIN)/python bench/provisioning.py

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from powerview import ingest, journal
-from powerview.inbox import Inbox
+from powerview.inbox import Inbox, NoSuchFile
 from powerview.settings import Settings, SettingsError, load_settings, require_influxdb
 from powerview.store import line_protocol_folder, open_store
 
@@ -50,12 +50,14 @@ def main(arguments: list[str] | None = None) -> int:
         return work(settings, options)
     except SettingsError as error:
         return complain(error, EX_CONFIG)
-    except FileNotFoundError as error:
+    except NoSuchFile as error:
         return complain(error, EX_USAGE)
+    except OSError as error:  # single files have a trap of their own: this is the tree or the output itself
+        return complain(f"{error.filename}: {error.strerror}. This user must be able to work there.", EX_CONFIG)
 
 
 def work(settings: Settings, options: argparse.Namespace) -> int:
-    """One run; returns the exit status. Raises SettingsError, FileNotFoundError."""
+    """One run; returns the exit status. Raises SettingsError, NoSuchFile, OSError."""
     check_folders(settings, options)
     for_a_look = options.dry_run or options.output is not None
     with contextlib.ExitStack() as stack:

@@ -9,7 +9,7 @@ Instants are numpy int64 seconds: "wall" seconds count the stamp as if it were U
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -97,8 +97,3 @@ def _offsets(wall: np.ndarray, zone: ZoneInfo) -> tuple[np.ndarray, np.ndarray]:
 def _offset(wall: int, zone: ZoneInfo, fold: int) -> int:
     local = datetime(1970, 1, 1) + timedelta(seconds=wall)
     return int(local.replace(tzinfo=zone, fold=fold).utcoffset().total_seconds())
-
-
-def iso(seconds: int) -> str:
-    """UTC seconds as people read them: 2025-10-26 00:50:00Z."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -41,6 +41,10 @@ _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
 
 
+class NoSuchFile(Exception):
+    """A person named a file that is not there, or not in the tree."""
+
+
 class Pending(Exception):
     """The file cannot be taken now and stays where it is. The text says why and what to do."""
 
@@ -183,13 +187,13 @@ class Inbox:
             return upload.name
 
     def find(self, path: Path) -> Upload | Refusal:
-        """The file that a person names by its path, absolute, relative, or below the tree."""
+        """The file that a person names by its path, absolute, relative, or below the tree. Raises NoSuchFile."""
         for candidate in (Path(os.path.abspath(path)), self.root / path):
             if candidate.is_relative_to(self.root) and os.path.lexists(candidate):
                 return self._placed(candidate.relative_to(self.root).parts)
         if not os.path.lexists(path):
-            raise FileNotFoundError(f"{path}: there is no such file")
-        raise FileNotFoundError(f"{path} does not lie in the tree {self.root}: name the tree with -d")
+            raise NoSuchFile(f"{path}: there is no such file")
+        raise NoSuchFile(f"{path} does not lie in the tree {self.root}: name the tree with -d")
 
     def _placed(self, parts: tuple[str, ...]) -> Upload | Refusal:
         state = parts[3] if len(parts) == 5 and parts[3] in (PARSED, ERROR) else ""

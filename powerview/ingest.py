@@ -15,7 +15,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def choose(tree: Inbox, *, again: bool, files: list[Path] | None) -> tuple[list[
     """The files to read, in the order of their uploads, and those that are refused.
 
     `files` narrows it to these; `again` takes what was settled before instead of what is pending.
-    Raises FileNotFoundError for a named file that is not there, OSError if the tree cannot be read.
+    Raises inbox.NoSuchFile for a named file that is not there, OSError if the tree cannot be read.
     """
     if files is not None:
         found: Iterable[Upload | Refusal] = [_wanted(tree.find(path), again) for path in files]
@@ -329,15 +329,12 @@ def latest_time(state_dir: Path) -> float:
     """
     mark = state_dir / "latest-time"
     now = time.time()
-    try:
+    with suppress(OSError):  # the first run; or a full or read-only disk, where the clock alone must do
         latest = mark.stat().st_mtime
         if latest > now + 60:
             return latest
-        os.utime(mark)
-    except FileNotFoundError:
+    with suppress(OSError):
         mark.touch()
-    except OSError:
-        return now  # a full or read-only disk: the clock alone must do
     return now
 
 

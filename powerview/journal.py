@@ -12,10 +12,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-
-from powerview.clock import iso
 
 OK, PARTIAL, ERROR, REFUSED, PENDING = "OK", "PARTIAL", "ERROR", "REFUSED", "PENDING"
 
@@ -64,7 +62,8 @@ class Outcome:
 
     def record(self) -> dict:
         """The record for programs, without its time; nothing in it that JSON has no form for."""
-        names = dict(zip(("client", "campaign", "device", "file"), self.names, strict=False))
+        names = dict(zip(("client", "campaign", "device"), self.names[:-1], strict=False))
+        names["file"] = self.names[-1]
         return {
             "status": self.status, "path": self.path, **names, "settled_as": self.settled_as or None,
             "rows": self.rows, "readings": self.readings, "first": self.first and iso(self.first),
@@ -95,16 +94,20 @@ class Journal:
         # One write of one whole line: readers see no half of it, and lines of two writers do not mix.
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            descriptor = os.open(self.folder / name, flags, 0o640)
-            try:
-                os.write(descriptor, f"{line}\n".encode("utf-8", "backslashreplace"))
-            finally:
-                os.close(descriptor)
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            with os.fdopen(os.open(self.folder / name, flags, 0o640), "ab", buffering=0) as file:
+                end = file.seek(0, os.SEEK_END)
+                torn = end and os.pread(file.fileno(), 1, end - 1) != b"\n"  # the disk was full at the last line
+                file.write(b"\n" * bool(torn) + f"{line}\n".encode("utf-8", "backslashreplace"))
         except OSError as error:
             if not self._told:
                 print(f"{self.folder / name} cannot be written: {error.strerror}. Uploads go on.", file=sys.stderr)
             self._told = True
+
+
+def iso(seconds: int) -> str:
+    """UTC seconds as people read them: 2025-10-26 00:50:00Z."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def now_text() -> str:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from operator import add
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:  # for the words only: inbox needs this module, and a sweep with nothing to do needs no pandas
+    import pandas as pd
 
-from powerview.mv2 import Channel, Event, Header
+    from powerview.mv2 import Channel, Event, Header
 
 EVENTS = "powerview_events"
 """The measurement of restarts and clock faults; no campaign may be called so."""

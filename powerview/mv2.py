@@ -35,6 +35,7 @@ EARLIEST = int(pd.Timestamp("2020-01-02").timestamp())
 """A logger that has lost its clock starts at 01/01/20 01:00:00: what is before this wall time was never set."""
 
 A_DAY = 86_400
+BOM = b"\xef\xbb\xbf"
 LONGEST_LINE = 1 << 20
 BLOCK_ROWS = 4096
 LONGEST_NAME = 255
@@ -83,6 +84,8 @@ class Header:
     """Offset in bytes of the first row."""
     lines: int
     """How many lines stand above the first row."""
+    rows: tuple[bytes, bytes]
+    """The two header rows as they stand in the file."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,8 @@ def _json_preamble(lines: _Lines, _timezone: ZoneInfo) -> ZoneInfo | None:
     text = b""
     while (line := lines.take()) != b"END_HEADER":
         text += line
+        if len(text) > LONGEST_LINE:
+            raise NotReadable(f"line {lines.number}: END_HEADER does not come within 1 MiB. {AGAIN}")
     try:
         said = json.loads(text)
         kind = str(said["DataTimeSettings"]).casefold()
@@ -206,11 +211,11 @@ TELL_US = "Keep the file: it can be read with --again once PowerView knows this.
 class _Lines:
     # The lines of a header, without their ends; `number` is the last one's number.
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, start: int) -> None:
         self.file = file
         self.number = 0
-        self.offset = 0
-        file.seek(0)
+        self.offset = start
+        file.seek(start)
 
     def take(self) -> bytes:
         line = self.file.readline(LONGEST_LINE)
@@ -228,14 +233,11 @@ def read_header(file: BinaryIO, timezone: ZoneInfo) -> Header:
     """Identify the format by the file's head and read the header; at most a few lines are read. Raises NotReadable."""
     opening = _opening_line(file)
     marked = {f.first_line: f for f in FORMATS.values()}
-    shape = marked.get(opening, marked[None])
-    lines = _Lines(file)
-    if shape.first_line is None and opening.startswith(b"\xef\xbb\xbf"):
-        file.seek(3)
-        lines.offset = 3
+    shape = marked.get(opening.removeprefix(BOM), marked[None])
+    lines = _Lines(file, start=len(BOM) if opening.startswith(BOM) else 0)
     zone = shape.preamble(lines, timezone)
-    devices = _texts(lines.take())
-    labels = _texts(lines.take())
+    rows = lines.take(), lines.take()
+    devices, labels = map(_texts, rows)
     version = _version(labels[0], shape, lines.number)
     return Header(
         model=labels[0],
@@ -246,6 +248,7 @@ def read_header(file: BinaryIO, timezone: ZoneInfo) -> Header:
         end_mark=shape.end_mark,
         first_row=lines.offset,
         lines=lines.number,
+        rows=rows,
     )
 
 
@@ -284,7 +287,7 @@ def _texts(row: bytes) -> list[str]:
         text = row.decode("utf-8")
     except UnicodeDecodeError:
         text = row.decode("cp1252", errors="replace")
-    return [" ".join(cell.replace("\0", " ").split()) for cell in text.split("\t")]
+    return [cell.strip() for cell in text.split("\t")]
 
 
 def _channels(devices: list[str], labels: list[str], line: int) -> tuple[Channel, ...]:
@@ -305,7 +308,7 @@ def _channels(devices: list[str], labels: list[str], line: int) -> tuple[Channel
 
 def _channel(device: str, label: str) -> tuple[str, str, str | None]:
     name, _, last = label.rpartition(" ")
-    return (device, name, last) if name and last in UNITS else (device, label, None)
+    return (device, name.rstrip(), last) if name.strip() and last in UNITS else (device, label, None)
 
 
 def _unique(columns: list[tuple[str, str, str | None]]) -> Iterator[Channel]:
@@ -333,6 +336,9 @@ class _Rows:
     torn: str | None
 
 
+_ANOTHER_HEADER = b"another header"
+
+
 @dataclass
 class _Fate:
     # For each row of the right shape: its UTC seconds and whether it counts.
@@ -341,20 +347,26 @@ class _Fate:
 
 
 def _row_lines(file: BinaryIO, header: Header) -> Iterator[bytes]:
-    # Every line behind the header that could be a row, without its end; the last item is what follows the last
-    # newline, or the end mark. A line of any length costs 1 MiB at most.
+    # Every line behind the header; the last one may lack its newline. A line of any length costs 1 MiB at most: what
+    # is longer than any row is cut short, and is no row. Where another header begins, as when a client appends one
+    # file to another, columns may mean other channels: nothing behind it is read.
     file.seek(header.first_row)
+    before = b""
     for line in iter(partial(file.readline, LONGEST_LINE), b""):
-        if not line.endswith(b"\n"):
-            if len(line) < LONGEST_LINE:
-                yield line
-                return
-            while (more := file.readline(LONGEST_LINE)) and not more.endswith(b"\n"):
-                pass
-            if not more:
-                yield b"\0"
-                return
+        if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+            line = b"\0" + _line_end(file)
+        if line.startswith(b"MV_") and (before, line.rstrip(b"\r\n")) != header.rows:
+            yield _ANOTHER_HEADER
+            return
         yield line
+        before = line.rstrip(b"\r\n")
+
+
+def _line_end(file: BinaryIO) -> bytes:
+    # Skips to the end of the line; returns its newline, or nothing if the file ends first.
+    while (more := file.readline(LONGEST_LINE)) and not more.endswith(b"\n"):
+        pass
+    return more[-1:]
 
 
 def _survey(file: BinaryIO, header: Header) -> _Rows:
@@ -364,27 +376,29 @@ def _survey(file: BinaryIO, header: Header) -> _Rows:
     walls: list[np.ndarray] = []
     markers = bytearray()
     left_out: Counter[str] = Counter()
-    torn = "END_DATA is missing" if header.end_mark else None
+    whole = header.end_mark is None
+    torn = None
     for line in _row_lines(file, header):
         body = line.rstrip(b"\r\n")
-        if body == header.end_mark and body is not None:
-            torn = None
-            left_out["lines behind END_DATA"] = sum(1 for rest in file if rest.strip())
-            break
-        if not line.endswith(b"\n"):
+        if body == header.end_mark:
+            whole = True
+        elif line == _ANOTHER_HEADER:
+            torn = "another header begins inside the file; upload what stands behind it as a file of its own"
+        elif not line.endswith(b"\n"):
             torn = "the last row is cut"
             left_out["cut rows"] += 1
-            break
-        if _shaped(body, width):
+        elif _shaped(body, width):
             stamps.append(body[:17])
             markers.append(body[17:] == marker_cells)
             if len(stamps) == BLOCK_ROWS:
                 walls.append(clock.parse_stamps(stamps))
                 stamps.clear()
         elif body.strip():
+            torn = torn or "there are malformed rows"
             left_out["malformed rows"] += 1
     walls.append(clock.parse_stamps(stamps))
-    return _Rows(np.concatenate(walls), np.frombuffer(bytes(markers), np.bool_), +left_out, torn)
+    marker = np.frombuffer(bytes(markers), np.bool_)
+    return _Rows(np.concatenate(walls), marker, left_out, torn if whole else f"{header.end_mark.decode()} is missing")
 
 
 def _shaped(body: bytes, width: int) -> bool:
@@ -404,9 +418,9 @@ def _judged(file: BinaryIO, header: Header, rows: _Rows, now: float) -> Recordin
     ahead = reading & (utc > now + A_DAY)
     reading &= ~ahead
     unset |= ahead
-    _place_markers(utc, rows, reading, header.zone)
+    _place_markers(utc, rows, reading, header.zone, latest=now + A_DAY)
     events = sorted(_events(utc, rows.marker & dated, unset, reading), key=lambda e: (e.time, e.kind))
-    repeated = _drop_repeated(utc, reading, rows.marker & dated & (rows.wall >= EARLIEST))
+    repeated = _drop_repeated(utc, reading, rows.marker & (utc != clock.NO_TIME))
     rows.left_out.update({
         "restart markers": int(np.count_nonzero(rows.marker & dated)),
         "unset clock": int(np.count_nonzero(unset)),
@@ -421,7 +435,7 @@ def _judged(file: BinaryIO, header: Header, rows: _Rows, now: float) -> Recordin
         events=events,
         left_out=+rows.left_out,
         notes=+Counter({"stamps in the hour that March leaves out": missing_hour}),
-        torn=rows.torn or ("there are malformed rows" if rows.left_out["malformed rows"] else None),
+        torn=rows.torn,
         _file=file,
         _fate=_Fate(utc, reading),
     )
@@ -434,14 +448,14 @@ def _no_row(header: Header, rows: _Rows) -> str:
     return f"there is no complete row behind line {header.lines}, the header: {found}. {AGAIN}"
 
 
-def _place_markers(utc: np.ndarray, rows: _Rows, reading: np.ndarray, zone: ZoneInfo | None) -> None:
+def _place_markers(utc: np.ndarray, rows: _Rows, reading: np.ndarray, zone: ZoneInfo | None, latest: float) -> None:
     # A marker's own stamp as an instant; markers of a clock that was not set stay without one.
     at = np.flatnonzero(reading)
     for i in np.flatnonzero(rows.marker & (rows.wall >= EARLIEST)).tolist():
-        before = at[np.searchsorted(at, i) - 1] if len(at) and at[0] < i else None
-        utc[i] = clock.nearest_to_utc(
-            int(rows.wall[i]), zone, int(utc[before]) if before is not None else clock.NO_TIME
-        )
+        place = int(np.searchsorted(at, i))
+        time = clock.nearest_to_utc(int(rows.wall[i]), zone, int(utc[at[place - 1]]) if place else clock.NO_TIME)
+        if time <= latest:
+            utc[i] = time
 
 
 def _events(utc: np.ndarray, marker: np.ndarray, unset: np.ndarray, reading: np.ndarray) -> set[Event]:

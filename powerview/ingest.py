@@ -284,8 +284,8 @@ def encoded(recording, campaign: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _describe(outcome: Outcome, recording, upload: Upload) -> None:
-    outcome.status = PARTIAL if recording.torn else OK
-    outcome.reason = recording.torn or ""
+    outcome.status = ERROR if recording.unread else PARTIAL if recording.torn else OK
+    outcome.reason = recording.unread or recording.torn or ""
     outcome.rows, outcome.readings = recording.rows, recording.readings
     outcome.first, outcome.last = recording.first, recording.last
     outcome.left_out = +recording.left_out

@@ -101,7 +101,7 @@ class Recording:
     """One file: header, readings, events, and what was left out.
 
     `left_out` counts by reason; "cells" is complete only when the blocks have been read. `torn` says why the file is
-    not whole, or is None. `first` and `last` are the UTC seconds of the earliest and the latest row that counts.
+    not whole, `unread` why what stands behind some line cannot be read; or None. `first` and `last` are the UTC seconds of the earliest and the latest row that counts.
     """
 
     header: Header
@@ -112,6 +112,7 @@ class Recording:
     left_out: Counter[str]
     notes: Counter[str]
     torn: str | None
+    unread: str | None
     readings: int = 0
     _file: BinaryIO | None = field(default=None, repr=False)
     _fate: _Fate | None = field(default=None, repr=False)
@@ -334,6 +335,7 @@ class _Rows:
     marker: np.ndarray
     left_out: Counter[str]
     torn: str | None
+    unread: str | None
 
 
 _ANOTHER_HEADER = b"another header"
@@ -355,11 +357,12 @@ def _row_lines(file: BinaryIO, header: Header) -> Iterator[bytes]:
     for line in iter(partial(file.readline, LONGEST_LINE), b""):
         if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
             line = b"\0" + _line_end(file)
-        if line.startswith(b"MV_") and (before, line.rstrip(b"\r\n")) != header.rows:
+        body = line.rstrip(b"\r\n")
+        if body.startswith(b"MV_") and not (body == header.rows[1] and before.endswith(header.rows[0])):
             yield _ANOTHER_HEADER
             return
         yield line
-        before = line.rstrip(b"\r\n")
+        before = body
 
 
 def _line_end(file: BinaryIO) -> bytes:
@@ -377,13 +380,16 @@ def _survey(file: BinaryIO, header: Header) -> _Rows:
     markers = bytearray()
     left_out: Counter[str] = Counter()
     whole = header.end_mark is None
-    torn = None
-    for line in _row_lines(file, header):
+    torn = unread = None
+    for number, line in enumerate(_row_lines(file, header), header.lines + 1):
         body = line.rstrip(b"\r\n")
         if body == header.end_mark:
             whole = True
         elif line == _ANOTHER_HEADER:
-            torn = "another header begins inside the file; upload what stands behind it as a file of its own"
+            unread = (
+                f"line {number}: another header begins here, with other channels. What stands above it is stored; "
+                f"upload the rest, from line {number - 1} on, as a file of its own."
+            )
         elif not line.endswith(b"\n"):
             torn = "the last row is cut"
             left_out["cut rows"] += 1
@@ -398,7 +404,8 @@ def _survey(file: BinaryIO, header: Header) -> _Rows:
             left_out["malformed rows"] += 1
     walls.append(clock.parse_stamps(stamps))
     marker = np.frombuffer(bytes(markers), np.bool_)
-    return _Rows(np.concatenate(walls), marker, left_out, torn if whole else f"{header.end_mark.decode()} is missing")
+    torn = torn if whole else f"{header.end_mark.decode()} is missing"
+    return _Rows(np.concatenate(walls), marker, left_out, torn, unread)
 
 
 def _shaped(body: bytes, width: int) -> bool:
@@ -436,6 +443,7 @@ def _judged(file: BinaryIO, header: Header, rows: _Rows, now: float) -> Recordin
         left_out=+rows.left_out,
         notes=+Counter({"stamps in the hour that March leaves out": missing_hour}),
         torn=rows.torn,
+        unread=rows.unread,
         _file=file,
         _fate=_Fate(utc, reading),
     )

@@ -100,8 +100,9 @@ class Event:
 class Recording:
     """One file: header, readings, events, and what was left out.
 
-    `left_out` counts by reason; "cells" is complete only when the blocks have been read. `torn` says why the file is
-    not whole, `unread` why what stands behind some line cannot be read; or None. `first` and `last` are the UTC seconds of the earliest and the latest row that counts.
+    `left_out` counts by reason; "cells" is complete only when the blocks have been read. `first` and `last` are the
+    UTC seconds of the earliest and the latest row that counts. `torn` says why the file is not whole, `unread` why
+    what stands behind some line cannot be read; or None.
     """
 
     header: Header

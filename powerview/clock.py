@@ -52,15 +52,15 @@ def to_utc(wall: np.ndarray, zone: ZoneInfo | None) -> tuple[np.ndarray, int]:
     return utc, int(np.count_nonzero(first < second))
 
 
-def nearest_to_utc(wall: int, zone: ZoneInfo | None, not_before: int) -> int:
-    """One stamp outside the order of readings (a restart marker) to UTC seconds.
+def nearest_to_utc(wall: np.ndarray, zone: ZoneInfo | None, not_before: np.ndarray) -> np.ndarray:
+    """Stamps outside the order of readings (restart markers), as wall seconds, to UTC seconds.
 
-    In the doubled hour it is the first instant that is not before `not_before`, a reading's UTC seconds.
+    In the doubled hour each is the first instant that is not before its `not_before`, a reading's UTC seconds.
     """
-    if zone is None:
-        return wall
-    first, second = (wall - int(offset[0]) for offset in _offsets(np.array([wall]), zone))
-    return first if first >= not_before or first >= second else second
+    if zone is None or not len(wall):
+        return wall.copy()
+    first, second = (wall - offsets for offsets in _offsets(wall, zone))
+    return np.where((first >= not_before) | (first >= second), first, second)
 
 
 def _second_pass(wall: np.ndarray, *, begins_file: bool) -> int:

@@ -88,7 +88,7 @@ class Header:
     """The two header rows as they stand in the file."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened to the logger: `restart` or `clock_unset`, at UTC seconds."""
 
@@ -424,8 +424,11 @@ def _judged(file: BinaryIO, header: Header, rows: _Rows, now: float) -> Recordin
     utc = np.full(len(rows.wall), clock.NO_TIME, np.int64)
     utc[reading], missing_hour = clock.to_utc(rows.wall[reading], header.zone)
     ahead = reading & (utc > now + A_DAY)
-    reading &= ~ahead
-    unset |= ahead
+    if ahead.any():  # read the rest once more: such a row may stand between the two passes of the doubled hour
+        reading &= ~ahead
+        unset |= ahead
+        utc[ahead] = clock.NO_TIME
+        utc[reading], missing_hour = clock.to_utc(rows.wall[reading], header.zone)
     _place_markers(utc, rows, reading, header.zone, latest=now + A_DAY)
     events = sorted(_events(utc, rows.marker & dated, unset, reading), key=lambda e: (e.time, e.kind))
     repeated = _drop_repeated(utc, reading, rows.marker & (utc != clock.NO_TIME))
@@ -459,38 +462,37 @@ def _no_row(header: Header, rows: _Rows) -> str:
 
 def _place_markers(utc: np.ndarray, rows: _Rows, reading: np.ndarray, zone: ZoneInfo | None, latest: float) -> None:
     # A marker's own stamp as an instant; markers of a clock that was not set stay without one.
-    at = np.flatnonzero(reading)
-    for i in np.flatnonzero(rows.marker & (rows.wall >= EARLIEST)).tolist():
-        place = int(np.searchsorted(at, i))
-        time = clock.nearest_to_utc(int(rows.wall[i]), zone, int(utc[at[place - 1]]) if place else clock.NO_TIME)
-        if time <= latest:
-            utc[i] = time
+    markers = np.flatnonzero(rows.marker & (rows.wall >= EARLIEST))
+    own = clock.nearest_to_utc(rows.wall[markers], zone, _before(utc, reading, markers))
+    utc[markers] = np.where(own <= latest, own, clock.NO_TIME)
 
 
-def _events(utc: np.ndarray, marker: np.ndarray, unset: np.ndarray, reading: np.ndarray) -> set[Event]:
+def _before(utc: np.ndarray, rows: np.ndarray, where: np.ndarray) -> np.ndarray:
+    # For each place the time of the last of `rows` above it; NO_TIME if there is none.
+    at = np.flatnonzero(rows)
+    return np.append(utc[at], clock.NO_TIME)[np.searchsorted(at, where) - 1]
+
+
+def _behind(utc: np.ndarray, rows: np.ndarray, where: np.ndarray) -> np.ndarray:
+    # For each place, which is none of `rows`, the time of the first of them below it; NO_TIME if there is none.
+    at = np.flatnonzero(rows)
+    return np.append(utc[at], clock.NO_TIME)[np.searchsorted(at, where)]
+
+
+def _events(utc: np.ndarray, marker: np.ndarray, unset: np.ndarray, reading: np.ndarray) -> Iterator[Event]:
     # A marker's stamp is only believed between its neighbours': some loggers write local time there in a UTC file.
-    at = np.flatnonzero(reading)
-    found = set()
-    for i in np.flatnonzero(marker | unset).tolist():
-        place = int(np.searchsorted(at, i))
-        following = int(utc[at[place]]) if place < len(at) else None
-        if unset[i]:
-            time = following
-        else:
-            time = _marker_time(utc, i, int(utc[at[place - 1]]) if place else clock.NO_TIME, following)
-        if time is not None:
-            found.add(Event("clock_unset" if unset[i] else "restart", time))
-    return found
+    yield from (Event("clock_unset", t) for t in _times(_behind(utc, reading, np.flatnonzero(unset))))
+    markers = np.flatnonzero(marker)
+    own, following = utc[markers], _behind(utc, reading, markers)
+    believed = (_before(utc, reading, markers) <= own) & (own <= following) & (own != clock.NO_TIME)
+    in_order = own >= _before(utc, utc != clock.NO_TIME, markers)
+    at_the_end = np.where(in_order, own, clock.NO_TIME)
+    times = np.where(following == clock.NO_TIME, at_the_end, np.where(believed, own, following))
+    yield from (Event("restart", t) for t in _times(times))
 
 
-def _marker_time(utc: np.ndarray, i: int, before: int, following: int | None) -> int | None:
-    own = int(utc[i])
-    if following is not None:
-        return own if own != clock.NO_TIME and before <= own <= following else following
-    row_before = utc[:i][utc[:i] != clock.NO_TIME]
-    if own == clock.NO_TIME or (len(row_before) and own < row_before[-1]):
-        return None
-    return own
+def _times(times: np.ndarray) -> list[int]:
+    return np.unique(times[times != clock.NO_TIME]).tolist()
 
 
 def _drop_repeated(utc: np.ndarray, reading: np.ndarray, marker: np.ndarray) -> int:
@@ -498,19 +500,14 @@ def _drop_repeated(utc: np.ndarray, reading: np.ndarray, marker: np.ndarray) -> 
     # included: some loggers, after a restart, repeat an old stamp with the mean of half an interval.
     at = np.flatnonzero(reading)
     times = utc[at]
-    if not len(times) or np.all(np.diff(times) > 0):
-        return 0
-    placed = np.flatnonzero(reading | marker)
-    before = dict(zip(placed[1:].tolist(), utc[placed[:-1]].tolist(), strict=True))
-    stands: dict[int, int] = {}
-    for i, time in zip(at.tolist(), times.tolist(), strict=True):
-        if time in stands and time < before[i]:
-            reading[i] = False
-        else:
-            if time in stands:
-                reading[stands[time]] = False
-            stands[time] = i
-    return len(at) - len(stands)
+    stands = times >= _before(utc, reading | marker, at)
+    stands[np.unique(times, return_index=True)[1]] = True  # the first of each stamp
+    at, times = at[stands], times[stands]
+    last = len(at) - 1 - np.unique(times[::-1], return_index=True)[1]
+    repeated = int(np.count_nonzero(reading)) - len(last)
+    reading[:] = False
+    reading[at[last]] = True
+    return repeated
 
 
 # ── the cells of the rows that count ─────────────────────────────────────────────────────────────────────────────────
@@ -549,7 +546,7 @@ def _cells(lines: list[bytes], width: int) -> tuple[pd.DataFrame, int]:
         text = text.replace(b"\0", b"?")  # a C string ends at NUL: 24.5 would be read from a cell that says 24.5\09
     frame = pd.read_csv(
         io.BytesIO(text), sep="\t", header=None, names=range(width), dtype=object, na_filter=False, quoting=3,
-        lineterminator="\n", skip_blank_lines=False, encoding_errors="replace", engine="c",
+        lineterminator="\n", skip_blank_lines=False, encoding_errors="replace", engine="c", low_memory=False,
     )  # fmt: skip
     if plain:
         return frame, 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from operator import add
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,8 @@ def readings(header: Header, campaign: str, block: pd.DataFrame) -> Iterator[tup
     The series is what tells its points from all others of the bucket: measurement and tags.
     """
     tails = [f" {seconds}\n" for seconds in block.index.tolist()]
-    for position, channel in enumerate(header.channels):
-        cells, ends = block[position].tolist(), tails
+    for channel, cells in zip(header.channels, block.to_numpy().T.tolist(), strict=True):
+        ends = tails
         if None in cells:
             present = [i for i, cell in enumerate(cells) if cell is not None]
             cells, ends = [cells[i] for i in present], [tails[i] for i in present]
@@ -40,6 +41,7 @@ def readings(header: Header, campaign: str, block: pd.DataFrame) -> Iterator[tup
             yield series, (start + start.join(map(add, cells, ends))).encode()
 
 
+@lru_cache(maxsize=4096)
 def series_key(channel: Channel, campaign: str) -> str:
     """Measurement and tags of one channel, escaped; the order of the tags is InfluxDB's own, by key."""
     tags = {

@@ -37,8 +37,10 @@ EARLIEST = int(pd.Timestamp("2020-01-02").timestamp())
 A_DAY = 86_400
 BOM = b"\xef\xbb\xbf"
 LONGEST_LINE = 1 << 20
-BLOCK_ROWS = 4096
+BLOCK_ROWS, BLOCK_BYTES = 4096, 1 << 21
 LONGEST_NAME = 255
+MOST_CHANNELS = 1000
+"""More than ten times what a logger with all its slaves has."""
 
 _MODEL = re.compile(r"MV_[A-Za-z0-9]+_V(\d{3})")
 _STAMP = re.compile(rb"\d\d/\d\d/\d\d \d\d:\d\d:\d\d")
@@ -119,7 +121,7 @@ class Recording:
     _fate: _Fate | None = field(default=None, repr=False)
 
     def blocks(self, rows: int = BLOCK_ROWS) -> Iterator[pd.DataFrame]:
-        """The rows that count, in the file's order, `rows` at a time, as the text of their cells.
+        """The rows that count, in the file's order, `rows` at a time at most, as the text of their cells.
 
         Index `time`: int64 UTC seconds. Columns: positions 0… in `header.channels`. A cell is the text of a finite
         number, or None where the logger wrote none. Raises Changed if the file is shorter than it was.
@@ -239,6 +241,8 @@ def read_header(file: BinaryIO, timezone: ZoneInfo) -> Header:
     lines = _Lines(file, start=len(BOM) if opening.startswith(BOM) else 0)
     zone = shape.preamble(lines, timezone)
     rows = lines.take(), lines.take()
+    if rows[1].count(b"\t") > MOST_CHANNELS:
+        raise NotReadable(f"line {lines.number} has more than {MOST_CHANNELS} channels: this is no MV2 logger file.")
     devices, labels = map(_texts, rows)
     version = _version(labels[0], shape, lines.number)
     return Header(
@@ -518,7 +522,7 @@ def _kept_lines(file: BinaryIO, header: Header, fate: _Fate, rows: int) -> Itera
     width = len(header.channels)
     counts = fate.counts.tolist()
     times = fate.utc[fate.counts]
-    done = row = 0
+    done = row = size = 0
     block: list[bytes] = []
     for line in _row_lines(file, header):
         body = line.rstrip(b"\r\n")
@@ -527,10 +531,11 @@ def _kept_lines(file: BinaryIO, header: Header, fate: _Fate, rows: int) -> Itera
         if line.endswith(b"\n") and _shaped(body, width):
             if counts[row]:
                 block.append(body[18:])
-                if len(block) == rows:
-                    yield block, times[done : done + rows]
-                    done += rows
-                    block = []
+                size += len(body)
+                if len(block) == rows or size > BLOCK_BYTES:
+                    yield block, times[done : done + len(block)]
+                    done += len(block)
+                    block, size = [], 0
             row += 1
     if done + len(block) != len(times):
         raise Changed(f"the file had {len(times)} rows that count, and now has {done + len(block)}")

@@ -28,10 +28,11 @@ def parse_stamps(stamps: list[bytes]) -> np.ndarray:
     The caller has checked the shape (digits where digits belong). Always day first: a month-first reading of
     03/08/25 is wrong and fails only after the 12th.
     """
-    text = np.array(stamps, dtype="S17").astype("U17")
-    parsed = pd.to_datetime(text, format="%d/%m/%y %H:%M:%S", errors="coerce").to_numpy()
+    text = np.array(stamps, dtype="S17")
+    parsed = pd.to_datetime(text.astype("U17"), format="%d/%m/%y %H:%M:%S", errors="coerce").to_numpy()
     seconds = parsed.astype("datetime64[s]").astype(np.int64)
-    return np.where(np.isnat(parsed), NO_TIME, seconds)
+    past_59 = text.view("S1").reshape(-1, 17)[:, 15] > b"5"  # %S takes 60 and 61 for seconds
+    return np.where(np.isnat(parsed) | past_59, NO_TIME, seconds)
 
 
 def to_utc(wall: np.ndarray, zone: ZoneInfo | None) -> tuple[np.ndarray, int]:

@@ -176,13 +176,13 @@ def _no_preamble(_lines: _Lines, timezone: ZoneInfo) -> ZoneInfo | None:
 def _json_preamble(lines: _Lines, _timezone: ZoneInfo) -> ZoneInfo | None:
     # START_HEADER, one JSON object, END_HEADER, START_DATA
     lines.take()
-    text = b""
+    text = bytearray()
     while (line := lines.take()) != b"END_HEADER":
         text += line
         if len(text) > LONGEST_LINE:
             raise NotReadable(f"line {lines.number}: END_HEADER does not come within 1 MiB. {AGAIN}")
     try:
-        said = json.loads(text)
+        said = json.loads(_text(text))
         kind = str(said["DataTimeSettings"]).casefold()
         zone = None if kind == "utc" else str(said["TimeZoneName"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -195,11 +195,11 @@ def _json_preamble(lines: _Lines, _timezone: ZoneInfo) -> ZoneInfo | None:
     if zone is None:
         return None
     if not kind.startswith("local"):
-        raise NotReadable(f"line 2: DataTimeSettings {said['DataTimeSettings']!r}: UTC and local are known. {TELL_US}")
+        raise NotReadable(f"line 2: DataTimeSettings {kind[:40]!r}: UTC and local are known. {TELL_US}")
     try:
         return ZoneInfo(zone)
     except (KeyError, ValueError, OSError) as error:
-        raise NotReadable(f"line 2: TimeZoneName {zone!r} is not the name of a time zone. {TELL_US}") from error
+        raise NotReadable(f"line 2: TimeZoneName {zone[:40]!r} is not the name of a time zone. {TELL_US}") from error
 
 
 FORMATS = {
@@ -279,20 +279,23 @@ def _version(model: str, shape: Format, line: int) -> str:
     version = match[1]
     if version not in FORMATS:
         known = " and ".join(sorted(FORMATS))
-        raise NotReadable(f"{model}: versions {known} are known. {TELL_US}")
+        raise NotReadable(f"{model[:40]}: versions {known} are known. {TELL_US}")
     if FORMATS[version] is not shape:
         wanted = FORMATS[version].first_line or b"the serial numbers"
-        raise NotReadable(f"{model}, but the file does not begin with {wanted.decode()}. {AGAIN}")
+        raise NotReadable(f"{model[:40]}, but the file does not begin with {wanted.decode()}. {AGAIN}")
     return version
 
 
-def _texts(row: bytes) -> list[str]:
-    # Labels are typed by people: UTF-8, or else the code page of their Windows.
+def _text(line: bytes) -> str:
+    # Headers hold what people typed: UTF-8, or else the code page of their Windows.
     try:
-        text = row.decode("utf-8")
+        return line.decode("utf-8")
     except UnicodeDecodeError:
-        text = row.decode("cp1252", errors="replace")
-    return [cell.strip() for cell in text.split("\t")]
+        return line.decode("cp1252", errors="replace")
+
+
+def _texts(row: bytes) -> list[str]:
+    return [cell.strip() for cell in _text(row).split("\t")]
 
 
 def _channels(devices: list[str], labels: list[str], line: int) -> tuple[Channel, ...]:

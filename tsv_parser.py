@@ -104,7 +104,8 @@ def report(run: ingest.Run, *, dry_run: bool) -> None:
     if dry_run:
         for outcome in run.outcomes:
             print("would", outcome.line())
-    print(journal.summary(run.outcomes))
+    if run.outcomes or not run.away:
+        print(journal.summary(run.outcomes))
     if run.away:
         print(f"tsv_parser.py: {run.away}. Files stay pending; they are tried again.", file=sys.stderr)
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from powerview import inbox, line_protocol
+from powerview import fleet, inbox, line_protocol
 from powerview.inbox import Claim, Inbox, Refusal, Upload
 from powerview.journal import ERROR, OK, PARTIAL, PENDING, REFUSED, Journal, Outcome
 from powerview.settings import Settings, SettingsError
@@ -250,10 +250,24 @@ class Ingest:
         if self.journal and self._told.is_new(path, mark, reason):
             self.journal.file(outcome)
 
+    def _tell_fleet(self) -> None:
+        # For the admins' dashboard; last, since a failure here must not keep a reading from being stored.
+        points = [fleet.point(o) for o in self.run.outcomes if o.status in (OK, PARTIAL, ERROR)]
+        if not points or self.run.away or not self.settings.influxdb_host:
+            return
+        try:
+            delivery = self.store.deliver(self.settings.influxdb_bucket, precision="ns")
+            delivery.send(fleet.MEASUREMENT, b"".join(points))
+            delivery.finish()
+            delivery.result()
+        except (StoreAway, BadLines) as error:
+            print(f"how the uploads went cannot be stored in INFLUXDB_BUCKET: {error}", file=sys.stderr)
+
     def _finish(self, wanted: int) -> None:
         if not self.journal:
             return
         self._told.save()
+        self._tell_fleet()
         settled = sum(o.status in (OK, PARTIAL, ERROR) for o in self.run.outcomes)
         if self.run.away:
             self.journal.run(self.run.away, wanted - settled)

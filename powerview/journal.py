@@ -86,7 +86,9 @@ class Journal:
 
     def run(self, text: str, count: int) -> None:
         """One line for a run that left files pending."""
-        self._write("uploads.log", f"{now_text()} {PENDING:<8}{count} files: {printable(text)}")
+        self._write(
+            "uploads.log", f"{now_text()} {PENDING:<8}{count} {'file' if count == 1 else 'files'}: {printable(text)}"
+        )
         record = {"time": now_text(), "status": PENDING, "files": count, "reason": text}
         self._write("uploads.jsonl", json.dumps(record))
 

@@ -56,8 +56,8 @@ class Delivery(Protocol):
 class Store(Protocol):
     """Takes deliveries; a context manager."""
 
-    def deliver(self, bucket: str) -> Delivery:
-        """Begin a delivery into a bucket, made if it is missing. Raises StoreAway."""
+    def deliver(self, bucket: str, precision: str = "s") -> Delivery:
+        """Begin a delivery into a bucket, made if it is missing. Times are in `precision`. Raises StoreAway."""
 
 
 @contextmanager
@@ -82,7 +82,7 @@ class Nowhere:
 
     done = True
 
-    def deliver(self, _bucket: str) -> Delivery:
+    def deliver(self, bucket: str, precision: str = "s") -> Delivery:  # noqa: ARG002
         return self
 
     def send(self, series: str, lines: bytes) -> None:  # noqa: ARG002
@@ -116,7 +116,7 @@ class InfluxStore:
         self._client = _influx_client(settings)
         self._connections = [_Connection(self, _influx_client(settings)) for _ in range(CONNECTIONS)]
 
-    def deliver(self, bucket: str) -> Delivery:
+    def deliver(self, bucket: str, precision: str = "s") -> Delivery:
         """Begin a delivery. Raises StoreAway, and does so at once when an earlier write found the server away."""
         if self.away:
             raise self.away
@@ -124,7 +124,7 @@ class InfluxStore:
             with _telling(self.settings, f"bucket {bucket!r}"):
                 _make_bucket(self._client.buckets_api(), bucket, self.settings.influxdb_org)
             self._buckets.add(bucket)
-        return _InfluxDelivery(self._connections, bucket)
+        return _InfluxDelivery(self._connections, bucket, precision)
 
     def close(self) -> None:
         """Let the writes under way end, drop those that have not begun."""
@@ -135,9 +135,9 @@ class InfluxStore:
 
 
 class _InfluxDelivery:
-    def __init__(self, connections: list[_Connection], bucket: str) -> None:
+    def __init__(self, connections: list[_Connection], bucket: str, precision: str) -> None:
         self._connections = connections
-        self._bucket = bucket
+        self._target = (bucket, precision)
         self._waiting: list[list[bytes]] = [[] for _ in connections]
         self._size = [0 for _ in connections]
         self._bad: list[str] = []
@@ -184,7 +184,7 @@ class _InfluxDelivery:
             self._open += 1
         body = b"".join(self._waiting[which])
         self._waiting[which], self._size[which] = [], 0
-        self._connections[which].queue.put((self, self._bucket, body))
+        self._connections[which].queue.put((self, self._target, body))
 
 
 class _Connection:
@@ -208,24 +208,24 @@ class _Connection:
 
     def _run(self) -> None:
         while job := self.queue.get():
-            delivery, bucket, body = job
+            delivery, target, body = job
             bad: list[str] = []
             if not self._store.away:
                 try:
-                    with _telling(self._store.settings, f"bucket {bucket!r}"):
-                        self._write(bucket, body, bad)
+                    with _telling(self._store.settings, f"bucket {target[0]!r}"):
+                        self._write(target, body, bad)
                 except StoreAway as away:
                     self._store.away = away
             delivery.answered(bad, self._store.away)
 
-    def _write(self, bucket: str, body: bytes, bad: list[str]) -> None:
+    def _write(self, target: tuple[str, str], body: bytes, bad: list[str]) -> None:
         # A body that cannot be parsed (400) is refused whole: halves of it are tried until the bad line is found.
         from influxdb_client.rest import ApiException
 
         if len(bad) >= MOST_BAD_LINES:
             return
         try:
-            self._post(bucket, body)
+            self._post(target, body)
         except ApiException as error:
             if error.status == 422:
                 bad.append(_message(error))
@@ -234,19 +234,20 @@ class _Connection:
                 if not second:
                     bad.append(f"{_message(error)}: {body[:200].decode(errors='replace').strip()}")
                     return
-                self._write(bucket, first, bad)
-                self._write(bucket, second, bad)
+                self._write(target, first, bad)
+                self._write(target, second, bad)
             else:
                 raise
 
-    def _post(self, bucket: str, body: bytes) -> None:
+    def _post(self, target: tuple[str, str], body: bytes) -> None:
+        bucket, precision = target
         extra = {}
         if self._gzip:
             deflate = zlib.compressobj(level=1, wbits=31)
             body = deflate.compress(body) + deflate.flush()
             extra["content_encoding"] = "gzip"
         _, status, _ = self._service.post_write_with_http_info(
-            self._store.settings.influxdb_org, bucket, body, precision="s",
+            self._store.settings.influxdb_org, bucket, body, precision=precision,
             content_type="text/plain; charset=utf-8", _request_timeout=(CONNECT_MS, ANSWER_MS), **extra,
         )  # fmt: skip
         if status != 204:  # https://docs.influxdata.com/influxdb/v2/api/#operation/PostWrite: 204 says "written"
@@ -358,7 +359,7 @@ class FileStore:
         self._anew = anew
         self._files: dict[str, int] = {}
 
-    def deliver(self, bucket: str) -> Delivery:
+    def deliver(self, bucket: str, precision: str = "s") -> Delivery:  # noqa: ARG002 - whoever writes knows it
         """Begin a delivery. Raises StoreAway if the folder or the file cannot be written."""
         with self._telling():
             if bucket not in self._files:

@@ -1,0 +1,418 @@
+"""Is everything in place? One line for each item, with what is wrong and what to do; nothing is changed anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import shutil
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import requests
+
+from powerview.inbox import ERROR, REASON, Inbox, Upload
+from powerview.journal import now_text, printable
+from powerview.settings import Settings
+
+PROJECT = Path(__file__).resolve().parent.parent
+HOOK = PROJECT / "on-upload.sh"
+SFTPGO_ENVIRONMENT = (Path("/etc/sftpgo/sftpgo.env"), Path("/etc/sftpgo/env.d"))
+TIMER = "powerview-sweep.timer"
+MASTER, ADMIN_DATASOURCE = "powerview-master", "powerview-master"
+TIMEOUT = 10
+LEAST_FREE = 1 << 30
+LEAST_FREE_SHARE = 0.05
+PENDING_TOO_LONG = 3600
+SILENT_TOO_LONG = 36 * 3600
+
+GOOD, BAD, UNKNOWN = "ok", "bad", "unknown"
+SIGN = {GOOD: "✓", BAD: "✗", UNKNOWN: "–"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that was looked at. `state`: ok, bad, or unknown where it cannot be told; `remedy`: what to do."""
+
+    name: str
+    state: str
+    found: str
+    remedy: str = ""
+
+    def line(self) -> str:
+        """The line for people."""
+        return f"{SIGN[self.state]} {self.name}: {printable(self.found)}" + (f". {self.remedy}" if self.remedy else "")
+
+
+def run_check(settings: Settings, *, as_json: bool = False, sftpgo: tuple[Path, ...] = SFTPGO_ENVIRONMENT) -> int:
+    """Look at everything and print it; returns the exit status, 1 if anything is bad. `sftpgo` is where SFTPGo's
+    environment stands: files, or folders of `.env` files."""
+    items = list(look(settings, sftpgo))
+    bad = any(item.state == BAD for item in items)
+    if as_json:
+        print(json.dumps({"time": now_text(), "ok": not bad, "items": [asdict(i) for i in items]}, ensure_ascii=False))
+    else:
+        print("\n".join(item.line() for item in items))
+    return int(bad)
+
+
+def look(settings: Settings, sftpgo: tuple[Path, ...]) -> Iterator[Item]:
+    """Every item, in the order in which one builds on the other."""
+    yield from _settings(settings)
+    yield from _influxdb(settings)
+    yield from _grafana(settings)
+    yield from _folders(settings)
+    yield _hook()
+    yield _sftpgo(sftpgo)
+    yield _timer()
+    yield from _disks(settings)
+    yield from _uploads(settings)
+
+
+# ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _settings(settings: Settings) -> Iterator[Item]:
+    where = f"Set it in {settings.env_file}."
+    missing = [
+        name
+        for name, value in (
+            ("INFLUXDB_HOST", settings.influxdb_host),
+            ("INFLUXDB_ADMIN_TOKEN", settings.influxdb_admin_token),
+            ("GRAFANA_PASSWORD", settings.grafana_password),
+        )
+        if not value
+    ]
+    if missing:
+        yield Item("settings", BAD, f"{', '.join(missing)} not set", where)
+    else:
+        yield Item("settings", GOOD, f"read from {settings.env_file} and the environment")
+    if settings.env_file.exists():
+        mode = settings.env_file.stat().st_mode
+        if mode & (stat.S_IROTH | stat.S_IWOTH):
+            yield Item(
+                "secrets", BAD, f"{settings.env_file} can be read by everybody", f"chmod 640 {settings.env_file}"
+            )
+        else:
+            yield Item("secrets", GOOD, f"{settings.env_file} is closed to others")
+
+
+# ── the servers ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _influxdb(settings: Settings) -> Iterator[Item]:
+    if not settings.influxdb_host:
+        yield Item(
+            "InfluxDB", BAD, "none is named", "Set INFLUXDB_HOST; until then readings go to line protocol files."
+        )
+        return
+    look_at = f"Is it running, and is INFLUXDB_HOST ({settings.influxdb_host}) right?"
+    health = _get(f"{settings.influxdb_host}/health")
+    if not isinstance(health, requests.Response) or health.status_code != 200:
+        yield Item("InfluxDB", BAD, f"does not answer at {settings.influxdb_host} ({_said(health)})", look_at)
+        return
+    version = _json(health).get("version", "")
+    if _json(health).get("name") != "influxdb":
+        yield Item("InfluxDB", BAD, f"what answers at {settings.influxdb_host} is no InfluxDB 2", look_at)
+        return
+    yield Item("InfluxDB", GOOD, f"answers at {settings.influxdb_host}, {version}")
+    if settings.influxdb_admin_token:
+        yield from _influxdb_rights(settings)
+
+
+def _influxdb_rights(settings: Settings) -> Iterator[Item]:
+    headers = {"Authorization": f"Token {settings.influxdb_admin_token}"}
+    organisations = _get(f"{settings.influxdb_host}/api/v2/orgs", headers=headers)
+    if getattr(organisations, "status_code", 0) != 200:
+        found = f"INFLUXDB_ADMIN_TOKEN is not accepted ({_said(organisations)})"
+        yield Item(
+            "token", BAD, found, f"Make one on InfluxDB's page (Load Data, API Tokens), set it in {settings.env_file}."
+        )
+        return
+    known = [org.get("name") for org in _json(organisations).get("orgs", [])]
+    if settings.influxdb_org not in known:
+        sees = ", ".join(map(str, known)) or "none"
+        yield Item("organisation", BAD, f"the token sees {sees}, not {settings.influxdb_org}",
+                   "Set INFLUXDB_ORG, or make the token in that organisation.")  # fmt: skip
+        return
+    yield Item("organisation", GOOD, settings.influxdb_org)
+    yield _may_write(settings, headers)
+
+
+def _may_write(settings: Settings, headers: dict[str, str]) -> Item:
+    # A comment is no point: the server looks at token and bucket, and stores nothing.
+    address = f"{settings.influxdb_host}/api/v2/write"
+    params = {"org": settings.influxdb_org, "bucket": settings.influxdb_bucket, "precision": "s"}
+    answer = _ask("POST", address, headers=headers, params=params, data=b"# is this token allowed to write?\n")
+    status = getattr(answer, "status_code", 0)
+    if status == 204:
+        return Item("token", GOOD, f"may write to {settings.influxdb_bucket}")
+    if status == 404:
+        return Item("token", BAD, f"the bucket {settings.influxdb_bucket} (INFLUXDB_BUCKET) is missing, or hidden from it",
+                    "The first upload makes it; or use a token that may read and write all buckets.")  # fmt: skip
+    return Item("token", BAD, f"may not write to {settings.influxdb_bucket} ({_said(answer)})",
+                "Use a token that may read and write all buckets of the organisation.")  # fmt: skip
+
+
+def _grafana(settings: Settings) -> Iterator[Item]:
+    look_at = f"Is it running, and is GRAFANA_URL ({settings.grafana_url}) right?"
+    health = _get(f"{settings.grafana_url}/api/health")
+    if getattr(health, "status_code", 0) != 200 or "database" not in _json(health):
+        yield Item("Grafana", BAD, f"does not answer at {settings.grafana_url} ({_said(health)})", look_at)
+        return
+    yield Item("Grafana", GOOD, f"answers at {settings.grafana_url}, {_json(health).get('version', '')}")
+    if not settings.grafana_password:
+        return
+    login = (settings.grafana_username, settings.grafana_password)
+    headers = {"X-Grafana-Org-Id": "1"}
+    organisation = _get(f"{settings.grafana_url}/api/org/users", auth=login, headers=headers)
+    status = getattr(organisation, "status_code", 0)
+    if status != 200:
+        what = "is refused" if status == 401 else "is no administrator" if status == 403 else "cannot be tried"
+        yield Item("Grafana's admin", BAD, f"the login of {settings.grafana_username} {what} ({_said(organisation)})",
+                   "Set GRAFANA_USERNAME and GRAFANA_PASSWORD (`grafana cli admin reset-admin-password` makes one).")  # fmt: skip
+        return
+    yield Item("Grafana's admin", GOOD, f"{settings.grafana_username} can log in")
+    yield _master(settings, login, headers)
+    yield _admin_datasource(settings, login, headers)
+
+
+def _master(settings: Settings, login: tuple[str, str], headers: dict[str, str]) -> Item:
+    address = f"{settings.grafana_url}/api/dashboards/uid/{MASTER}"
+    answer = _get(address, params={"apiVersion": "v1beta1"}, auth=login, headers=headers)
+    status = getattr(answer, "status_code", 0)
+    if status == 404:
+        return Item("Master", BAD, "the dashboard is not there", "The next sweep imports it: on-upload.sh sweep.")
+    dashboard = _json(answer).get("dashboard", {})
+    if status == 406 or "elements" in dashboard:
+        return Item("Master", BAD, "it was saved in Grafana's new schema",
+                    "Export it as classic JSON (Share, Export, classic model) and import that over it.")  # fmt: skip
+    if status != 200 or "panels" not in dashboard:
+        return Item("Master", BAD, f"it cannot be read ({_said(answer)})", "Look at it in Grafana: Dashboards, admin.")
+    return Item("Master", GOOD, f"there and classic, {len(dashboard['panels'])} panels")
+
+
+def _admin_datasource(settings: Settings, login: tuple[str, str], headers: dict[str, str]) -> Item:
+    address = f"{settings.grafana_url}/api/datasources/uid/{ADMIN_DATASOURCE}"
+    answer = _get(f"{address}/health", auth=login, headers=headers)
+    status = getattr(answer, "status_code", 0)
+    if status == 200:
+        return Item("Grafana reads InfluxDB", GOOD, f"at {settings.influxdb_url}")
+    if status == 404:
+        return Item("Grafana reads InfluxDB", BAD, "the data source powerview-master is not there",
+                    "The next sweep makes it: on-upload.sh sweep.")  # fmt: skip
+    return Item("Grafana reads InfluxDB", BAD, f"it cannot ({_said(answer)})",
+                f"INFLUXDB_URL ({settings.influxdb_url}) must be InfluxDB's address as Grafana sees it.")  # fmt: skip
+
+
+def _get(address: str, **kwargs) -> requests.Response | str:
+    return _ask("GET", address, **kwargs)
+
+
+def _ask(method: str, address: str, **kwargs) -> requests.Response | str:
+    # The answer, or why there was none; a redirect is no answer of these servers.
+    try:
+        return requests.request(method, address, timeout=TIMEOUT, allow_redirects=False, **kwargs)
+    except requests.ConnectionError:
+        return "no connection"
+    except requests.Timeout:
+        return f"no answer within {TIMEOUT} s"
+    except requests.RequestException as error:
+        return type(error).__name__
+
+
+def _json(answer: requests.Response | str) -> dict:
+    try:
+        said = answer.json() if isinstance(answer, requests.Response) else {}
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _said(answer: requests.Response | str) -> str:
+    if isinstance(answer, str):
+        return answer
+    message = _json(answer).get("message", "")
+    return f"{answer.status_code} {str(message)[:150]}".strip()
+
+
+# ── this machine ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _folders(settings: Settings) -> Iterator[Item]:
+    folders = {
+        "POWERVIEW_DATA_DIR": settings.data_dir,
+        "POWERVIEW_LOG_DIR": settings.log_dir,
+        "POWERVIEW_STATE_DIR": settings.state_dir,
+    }
+    owner = _owner(settings.data_dir)
+    for name, folder in folders.items():
+        if not folder.is_dir():
+            yield Item(name, BAD, f"{folder} is no folder", f"mkdir -p {folder}, owned by the user that runs SFTPGo.")
+        elif _owner(folder) != owner:
+            yield Item(name, BAD, f"{folder} belongs to {_owner(folder)}, the tree to {owner}",
+                       f"chown -R {owner}: {folder}")  # fmt: skip
+        elif os.geteuid() == folder.stat().st_uid and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            yield Item(name, BAD, f"{folder} cannot be written by its owner {owner}", f"chmod u+rwx {folder}")
+        else:
+            yield Item(name, GOOD, f"{folder}, owned by {owner}")
+    stranger = next(_of_others(settings.data_dir), None)
+    if stranger:
+        yield Item("ownership", BAD, f"{stranger} does not belong to {owner}", f"chown -R {owner}: {settings.data_dir}")
+
+
+def _of_others(data: Path) -> Iterator[Path]:
+    # Folders of clients, campaigns and devices that the lanes could not write to.
+    if not data.is_dir():
+        return
+    owner = data.stat().st_uid
+    for pattern in ("*", "*/*", "*/*/*"):
+        for path in data.glob(pattern):
+            if path.is_dir() and not path.is_symlink() and path.stat().st_uid != owner:
+                yield path
+
+
+def _owner(path: Path) -> str:
+    try:
+        return pwd.getpwuid(path.stat().st_uid).pw_name
+    except KeyError:
+        return str(path.stat().st_uid)
+    except OSError:
+        return "nobody"
+
+
+def _hook() -> Item:
+    if not HOOK.is_file():
+        return Item("hook", BAD, f"{HOOK} is not there", "git checkout it.")
+    if not os.access(HOOK, os.X_OK):
+        return Item("hook", BAD, f"{HOOK} cannot be executed", f"chmod +x {HOOK}")
+    return Item("hook", GOOD, str(HOOK))
+
+
+def _sftpgo(where: tuple[Path, ...]) -> Item:
+    files = [f for place in where for f in (sorted(place.glob("*")) if place.is_dir() else [place]) if f.is_file()]
+    if not files:
+        return Item("SFTPGo", BAD, f"none of {', '.join(map(str, where))} is there",
+                    "Install SFTPGo and copy deploy/sftpgo.env, or name its file with --sftpgo-env.")  # fmt: skip
+    try:
+        text = "\n".join(f.read_text(encoding="utf-8", errors="replace") for f in files)
+    except OSError as error:
+        return Item("SFTPGo", UNKNOWN, f"{error.filename}: {error.strerror}", "Run this as root or as SFTPGo's user.")
+    set_to = dict(re.findall(r"^\s*(SFTPGO_\w+)\s*=\s*[\"']?([^\"'\n]*)", text, re.MULTILINE))
+    hook = set_to.get("SFTPGO_COMMON__ACTIONS__HOOK", "").strip()
+    if hook != str(HOOK):
+        return Item("SFTPGo", BAD, f"its hook is {hook or 'not set'}, not {HOOK}",
+                    "Copy deploy/sftpgo.env to /etc/sftpgo/sftpgo.env and restart SFTPGo.")  # fmt: skip
+    wanted = {"mkdir", "upload"}
+    events = {e.strip() for e in set_to.get("SFTPGO_COMMON__ACTIONS__EXECUTE_ON", "").split(",")}
+    disconnect = set_to.get("SFTPGO_COMMON__POST_DISCONNECT_HOOK", "").strip() == str(HOOK)
+    missing = wanted - events - ({"upload"} if disconnect else set())
+    if missing:
+        return Item("SFTPGo", BAD, f"it does not tell of {' and '.join(sorted(missing))}",
+                    "SFTPGO_COMMON__ACTIONS__EXECUTE_ON=mkdir,upload,rename (see deploy/sftpgo.env).")  # fmt: skip
+    return Item(
+        "SFTPGo", GOOD, f"tells {HOOK.name} of {', '.join(sorted(events | ({'disconnects'} if disconnect else set())))}"
+    )
+
+
+def _timer() -> Item:
+    if not Path("/run/systemd/system").is_dir() or not shutil.which("systemctl"):
+        return Item(
+            "timer", UNKNOWN, "this machine has no systemd", "Let something run on-upload.sh sweep every five minutes."
+        )
+    said = subprocess.run(["systemctl", "is-active", TIMER], capture_output=True, text=True).stdout.strip()
+    if said == "active":
+        return Item("timer", GOOD, f"{TIMER} is active")
+    return Item("timer", BAD, f"{TIMER} is {said or 'unknown'}", f"systemctl enable --now {TIMER} (see deploy/).")
+
+
+def _disks(settings: Settings) -> Iterator[Item]:
+    seen: set[int] = set()
+    for folder in (settings.data_dir, settings.log_dir, settings.state_dir):
+        if not folder.is_dir() or folder.stat().st_dev in seen:
+            continue
+        seen.add(folder.stat().st_dev)
+        usage = shutil.disk_usage(folder)
+        free = f"{usage.free / (1 << 30):.1f} GiB free of {usage.total / (1 << 30):.1f} at {folder}"
+        scarce = usage.free < min(LEAST_FREE, usage.total * LEAST_FREE_SHARE)
+        yield (
+            Item("disk", BAD, free, "Make room: a full disk keeps files pending.")
+            if scarce
+            else Item("disk", GOOD, free)
+        )
+
+
+# ── the uploads ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _uploads(settings: Settings) -> Iterator[Item]:
+    if not settings.data_dir.is_dir():
+        return
+    yield _last_upload(settings.log_dir / "uploads.jsonl")
+    yield _in_error(settings.data_dir)
+    yield _pending(settings)
+
+
+def _last_upload(journal: Path) -> Item:
+    try:
+        said = _last_settled(journal)
+    except OSError as error:
+        return Item("last upload", UNKNOWN, f"{journal}: {error.strerror}", "The first upload writes it.")
+    if said is None:
+        return Item("last upload", UNKNOWN, f"{journal} tells of none")
+    age = time.time() - journal.stat().st_mtime
+    found = f"{said['time']} {said['status']} {said['path']}"
+    if age > SILENT_TOO_LONG:
+        return Item("last upload", BAD, f"{found}: nothing for {age / 3600:.0f} hours",
+                    "Do the loggers reach SFTPGo (port 2022), and does SFTPGo run the hook?")  # fmt: skip
+    return Item("last upload", GOOD, found)
+
+
+def _last_settled(journal: Path) -> dict | None:
+    # The end of the log is enough.
+    with journal.open("rb") as file:
+        file.seek(max(0, journal.stat().st_size - (1 << 18)))
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    for line in reversed(lines):
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(said, dict) and said.get("status") in ("OK", "PARTIAL", "ERROR"):
+            return said
+    return None
+
+
+def _in_error(data: Path) -> Item:
+    found = [p for p in data.glob(f"*/*/*/{ERROR}/*") if not p.name.endswith(REASON)]
+    if not found:
+        return Item("files in error/", GOOD, "none")
+    newest = max(found, key=lambda p: p.lstat().st_mtime)
+    return Item("files in error/", BAD, f"{len(found)}, the newest {newest.relative_to(data)}",
+                "Each has its reason in a .reason.txt beside it; move them away when that is seen to.")  # fmt: skip
+
+
+def _pending(settings: Settings) -> Item:
+    tree = Inbox(settings.data_dir, settings.influxdb_bucket)
+    try:
+        old = [
+            u for u in tree.pending() if isinstance(u, Upload) and _age(settings.data_dir / u.path) > PENDING_TOO_LONG
+        ]
+    except OSError as error:
+        return Item("pending files", BAD, f"{settings.data_dir} cannot be read: {error.strerror}", "Look at its owner.")
+    if not old:
+        return Item("pending files", GOOD, "none for longer than an hour")
+    return Item("pending files", BAD, f"{len(old)} for longer than an hour, such as {old[0].path}",
+                "uploads.log says why; on-upload.sh sweep tries them now.")  # fmt: skip
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.lstat().st_mtime
+    except OSError:
+        return 0.0

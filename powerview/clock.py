@@ -45,11 +45,13 @@ def to_utc(wall: np.ndarray, zone: ZoneInfo | None) -> tuple[np.ndarray, int]:
     if zone is None or not len(wall):
         return wall.copy(), 0
     first, second = _offsets(wall, zone)
-    doubled = first > second
+    doubled = np.flatnonzero(first > second)
     utc = wall - first
-    for start, stop in _runs(doubled, wall // _DAY):
-        second_pass = start + _second_pass(wall[start:stop], begins_file=start == 0)
-        utc[second_pass:stop] = wall[second_pass:stop] - second[second_pass:stop]
+    for night in np.unique(wall[doubled] // _DAY):
+        # Rows of another time may stand between those of the hour: its second pass, once begun, goes on behind them.
+        rows = doubled[wall[doubled] // _DAY == night]
+        late = rows[_second_pass(wall[rows], begins_file=rows[0] == 0) :]
+        utc[late] = wall[late] - second[late]
     return utc, int(np.count_nonzero(first < second))
 
 
@@ -65,18 +67,11 @@ def nearest_to_utc(wall: np.ndarray, zone: ZoneInfo | None, not_before: np.ndarr
 
 
 def _second_pass(wall: np.ndarray, *, begins_file: bool) -> int:
-    # Where, in a run of rows inside the doubled hour, the second pass begins.
+    # Where, among a night's rows inside the doubled hour, the second pass begins.
     back = np.flatnonzero(np.diff(wall) < 0)
     if len(back):
         return int(back[0]) + 1
     return 0 if begins_file else len(wall)
-
-
-def _runs(flags: np.ndarray, days: np.ndarray) -> list[tuple[int, int]]:
-    # Where flagged rows of one day follow each other: from, to (exclusive).
-    group = np.where(flags, days, NO_TIME)
-    edges = np.flatnonzero(np.diff(group, prepend=NO_TIME, append=NO_TIME)).tolist()
-    return [(a, b) for a, b in zip(edges, edges[1:], strict=False) if flags[a]]
 
 
 def _offsets(wall: np.ndarray, zone: ZoneInfo) -> tuple[np.ndarray, np.ndarray]:

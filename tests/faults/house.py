@@ -22,10 +22,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from influx_server import InfluxServer, wait_until
+
 from faults import truth
 from faults.proxy import FaultProxy
 from faults.truth import Points, Upload
-from influx_server import InfluxServer, wait_until
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 ZONE = "Europe/Paris"
@@ -183,7 +184,7 @@ class House:
         for upload in self.uploads:
             folder = self.path(upload).parent
             if not truth.is_refused(upload):
-                folder /= "parsed" if truth.has_rows(upload, self.zone) else "error"
+                folder /= "parsed" if truth.is_readable(upload, self.zone) else "error"
             places[os.fsencode(folder.relative_to(self.data)), digest(upload.data)] += 1
         return places
 

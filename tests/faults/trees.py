@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from faults.truth import Upload
 
@@ -88,3 +89,33 @@ def bulky(rows: int = 700, channels: int = 30, name: str = "T302_260301_031700.t
     """One file that makes several bodies on each connection."""
     data = v002(stretch(datetime(2026, 1, 1), rows, 777, channels), *columns("02009999", channels))
     return Upload("company0", "campaign0", "02009999", name, data)
+
+
+def local_stretch(start: datetime, count: int, zone: ZoneInfo, columns: int = 6) -> list[tuple[datetime, list[str]]]:
+    """Ten-minute rows from `start` (UTC) on, stamped as a logger in that zone does; each has values of its own."""
+    moments = (start + i * TEN_MINUTES for i in range(count))
+    return [(m.astimezone(zone), [f"{i}.{column:02d}" for column in range(columns)]) for i, m in enumerate(moments)]
+
+
+def clock_changes(zone: ZoneInfo, year: int) -> list[datetime]:
+    """The moments of a year (UTC) at which a zone's offset changes."""
+    hours = [datetime(year, 1, 1, tzinfo=UTC) + timedelta(hours=i) for i in range(365 * 24)]
+    offsets = [hour.astimezone(zone).utcoffset() for hour in hours]
+    return [hour for hour, before, after in zip(hours[1:], offsets, offsets[1:], strict=False) if before != after]
+
+
+def damaged(data: bytes, chance: random.Random) -> bytes:
+    """The file with flipped bits, or cut, or with a line doubled or moved."""
+    kind = chance.choice(["flipped", "flipped", "cut", "doubled", "moved"])
+    if kind == "cut":
+        return data[: chance.randrange(len(data))]
+    if kind == "flipped":
+        flipped = bytearray(data)
+        for _ in range(chance.choice([1, 3, 30])):
+            flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
+        return bytes(flipped)
+    lines = data.split(b"\n")
+    source = chance.randrange(len(lines) - 1)
+    line = lines[source] if kind == "doubled" else lines.pop(source)
+    lines.insert(chance.randrange(len(lines) - 1), line)
+    return b"\n".join(lines)

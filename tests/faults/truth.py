@@ -10,11 +10,11 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 UNITS = {"V", "A", "W", "kW", "VA", "var", "Wh", "kWh", "Hz", "°C", "%"}
-MODEL = re.compile(r"MV_T[0-9]+_V(002|003)")
+MODEL = re.compile(r"MV_[A-Za-z0-9]+_V(002|003)")
 STAMP = re.compile(rb"([0-9]{2})/([0-9]{2})/([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
 NUMBER = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -58,6 +58,8 @@ class LoggerFile:
     labels: list[str]
     zone: tzinfo
     rows: list[Row]
+    whole: bool = True
+    """False where another header follows, below which columns may mean something else."""
 
 
 class Unreadable(Exception):
@@ -80,10 +82,11 @@ def points_of(uploads: list[Upload], local: str, now: datetime, admin_bucket: st
     return store
 
 
-def has_rows(upload: Upload, local: str) -> bool:
-    """Whether the file belongs into parsed/: it has a complete row."""
+def is_readable(upload: Upload, local: str) -> bool:
+    """Whether the file belongs into parsed/: it has a complete row, and all of them can be read."""
     try:
-        return bool(read_file(upload.data, ZoneInfo(local)).rows)
+        file = read_file(upload.data, ZoneInfo(local))
+        return bool(file.rows) and file.whole
     except Unreadable:
         return False
 
@@ -120,7 +123,7 @@ def points_of_file(upload: Upload, local: tzinfo, now: datetime) -> Points:
             if is_finite_number(cell):
                 points[upload.client, upload.campaign, tags, seconds(row.utc)] = float(cell)
     for event, when in events(file, now):
-        tags = (("campaign", upload.campaign), ("device", file.master), ("event", event))
+        tags = (("campaign", upload.campaign), ("device", as_stored(file.master)), ("event", event))
         points[upload.client, "powerview_events", tags, seconds(when)] = 1.0
     return points
 
@@ -139,28 +142,39 @@ def read_file(data: bytes, local: tzinfo) -> LoggerFile:
         zone, wanted = local, "002"
     if len(lines) < 2:
         raise Unreadable("no header rows")
-    serials, labels = text(lines[0]).split("\t"), text(lines[1]).split("\t")
+    serials, labels = (cells_of(line) for line in lines[:2])
     model = MODEL.fullmatch(labels[0])
     if model is None or model.group(1) != wanted or len(serials) != len(labels) or len(labels) < 2:
         raise Unreadable("the header rows are not those of a logger")
-    rows = [row for line in lines[2:] if (row := complete_row(line, len(labels)))]
-    return LoggerFile(serials[0], serials[1:], labels[1:], zone, rows)
+    body = until_another_header(lines)
+    rows = [row for line in body if (row := complete_row(line, len(labels)))]
+    return LoggerFile(serials[0], serials[1:], labels[1:], zone, rows, whole=len(body) == len(lines) - 2)
 
 
 def v003_body(lines: list[bytes]) -> tuple[tzinfo, list[bytes]]:
-    """The zone that a V003 header names, and the lines between START_DATA and END_DATA."""
+    """The zone that a V003 header names, and the lines behind START_DATA."""
     if len(lines) < 4 or lines[2] != b"END_HEADER" or lines[3] != b"START_DATA":
         raise Unreadable("a mark of the V003 header is missing")
     try:
         header = json.loads(text(lines[1]))
         setting = header["DataTimeSettings"].lower()
-        zone = timezone.utc if setting == "utc" else ZoneInfo(header["TimeZoneName"])
+        zone = UTC if setting == "utc" else ZoneInfo(header["TimeZoneName"])
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise Unreadable("the V003 header cannot be read") from error
     if setting not in ("utc", "local"):
         raise Unreadable(f"DataTimeSettings {setting!r} is not known")
-    body = lines[4:]
-    return zone, body[: body.index(b"END_DATA")] if b"END_DATA" in body else body
+    return zone, lines[4:]  # END_DATA is no row, and what a client appended behind it is not lost
+
+
+def until_another_header(lines: list[bytes]) -> list[bytes]:
+    """The lines below the two header rows, up to where the header rows of another file follow.
+
+    The same two rows again (a client appended one file to another) change nothing.
+    """
+    for place, line in enumerate(lines[2:], 2):
+        if line.startswith(b"MV_") and lines[place - 1 : place + 1] != lines[:2]:
+            return lines[2:place]
+    return lines[2:]
 
 
 def text(line: bytes) -> str:
@@ -169,6 +183,16 @@ def text(line: bytes) -> str:
         return line.decode("utf-8")
     except UnicodeDecodeError:
         return line.decode("cp1252", errors="replace")
+
+
+def cells_of(line: bytes) -> list[str]:
+    """The cells of a header row, without blanks around them."""
+    return [cell.strip() for cell in text(line).split("\t")]
+
+
+def as_stored(said: str) -> str:
+    """A text in a tag: what line protocol has no form for is written otherwise."""
+    return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", " ", said).replace("\\", "/")
 
 
 def complete_row(line: bytes, width: int) -> Row | None:
@@ -185,8 +209,8 @@ def complete_row(line: bytes, width: int) -> Row | None:
 
 
 def is_finite_number(cell: bytes) -> bool:
-    """Whether a cell counts: a decimal number that a float can hold."""
-    return NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell))
+    """Whether a cell counts: a decimal number that a float can hold, blanks around it or none."""
+    return NUMBER.fullmatch(cell.strip(b" ")) is not None and math.isfinite(float(cell))
 
 
 # Time
@@ -300,11 +324,11 @@ def channels(file: LoggerFile, campaign: str) -> list[tuple[tuple[str, str], ...
             "device": device,
             "unit": unit,
         }
-        columns.append(tuple(sorted((key, value) for key, value in tags.items() if value)))
+        columns.append(tuple(sorted((key, as_stored(value)) for key, value in tags.items() if value)))
     return columns
 
 
 def name_and_unit(label: str) -> tuple[str, str]:
     """A label's name and its unit; the unit is empty when the last word is not a known one."""
     name, _, last = label.rpartition(" ")
-    return (name, last) if name and last in UNITS else (label, "")
+    return (name.rstrip(), last) if name.strip() and last in UNITS else (label, "")

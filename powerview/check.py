@@ -153,7 +153,7 @@ def _may_write(settings: Settings, headers: dict[str, str]) -> Item:
     if status == 204:
         return Item("token", GOOD, f"may write to {settings.influxdb_bucket}")
     if status == 404:
-        return Item("token", BAD, f"the bucket {settings.influxdb_bucket} (INFLUXDB_BUCKET) is missing, or hidden from it",
+        return Item("token", BAD, f"the bucket {settings.influxdb_bucket} (INFLUXDB_BUCKET) is missing or hidden",
                     "The first upload makes it; or use a token that may read and write all buckets.")  # fmt: skip
     return Item("token", BAD, f"may not write to {settings.influxdb_bucket} ({_said(answer)})",
                 "Use a token that may read and write all buckets of the organisation.")  # fmt: skip
@@ -175,7 +175,7 @@ def _grafana(settings: Settings) -> Iterator[Item]:
     if status != 200:
         what = "is refused" if status == 401 else "is no administrator" if status == 403 else "cannot be tried"
         yield Item("Grafana's admin", BAD, f"the login of {settings.grafana_username} {what} ({_said(organisation)})",
-                   "Set GRAFANA_USERNAME and GRAFANA_PASSWORD (`grafana cli admin reset-admin-password` makes one).")  # fmt: skip
+                   "Set GRAFANA_USERNAME and GRAFANA_PASSWORD; `grafana cli admin reset-admin-password` helps.")  # fmt: skip
         return
     yield Item("Grafana's admin", GOOD, f"{settings.grafana_username} can log in")
     yield _master(settings, login, headers)

@@ -175,7 +175,7 @@ def _grafana(settings: Settings) -> Iterator[Item]:
     if status != 200:
         what = "is refused" if status == 401 else "is no administrator" if status == 403 else "cannot be tried"
         yield Item("Grafana's admin", BAD, f"the login of {settings.grafana_username} {what} ({_said(organisation)})",
-                   "Set GRAFANA_USERNAME and GRAFANA_PASSWORD; `grafana cli admin reset-admin-password` helps.")  # fmt: skip
+                   "Set GRAFANA_USERNAME and GRAFANA_PASSWORD.")  # fmt: skip
         return
     yield Item("Grafana's admin", GOOD, f"{settings.grafana_username} can log in")
     yield _master(settings, login, headers)

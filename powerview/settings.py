@@ -30,6 +30,15 @@ DEFAULTS: dict[str, str | None] = {
     "POWERVIEW_STATE_DIR": "/srv/sftpgo/state",
     "POWERVIEW_TIMEZONE": "Europe/Paris",
     "POWERVIEW_ISOLATION": "team",
+    # of compose and Caddy alone
+    "POWERVIEW_DOMAIN": None,
+    "POWERVIEW_ACME_EMAIL": None,
+    "POWERVIEW_ALERT_EMAIL": None,
+    "POWERVIEW_ALERT_WEBHOOK": None,
+    "POWERVIEW_SMTP_HOST": None,
+    "POWERVIEW_SMTP_USER": None,
+    "POWERVIEW_SMTP_PASSWORD": None,
+    "POWERVIEW_SMTP_FROM": None,
 }
 
 

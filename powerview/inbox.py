@@ -239,6 +239,8 @@ class Inbox:
         if len(parts) == 4 and parts[3] == PARSED or (len(parts) == 3 and old_mark):
             if want_settled:
                 yield Upload(*parts[:3], entry.name, parts[3] if len(parts) == 4 else "")
+        elif want_settled:
+            return
         elif len(parts) == 3:
             yield Upload(*parts, entry.name)
         elif not old_mark:
@@ -306,7 +308,6 @@ class Claim:
         self.arrived = self._status.st_mtime
         self.mark = _identity(self._status)
         try:
-            _regular(self._status, upload)
             if not upload.state:
                 with _lease(self.file) as lease:
                     lease.check(self._status)
@@ -403,8 +404,9 @@ def _open_upload(root: Path, upload: Upload) -> tuple[int, int]:
         with _opened(root, *where) as folder:
             descriptor = os.open(upload.name, _FILE, dir_fd=folder)
             try:
+                _regular(os.fstat(descriptor), upload)
                 return os.dup(folder), descriptor
-            except OSError:
+            except BaseException:
                 os.close(descriptor)
                 raise
     except FileNotFoundError as error:

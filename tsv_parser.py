@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import os
 import signal
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = load_settings()
         if options.dataFolder is not None:
-            settings = dataclasses.replace(settings, data_dir=options.dataFolder.absolute())
+            settings = dataclasses.replace(settings, data_dir=Path(os.path.abspath(options.dataFolder)))
         if not (options.dry_run or options.output):
             require_influxdb(settings)
         return work(settings, options)

@@ -54,7 +54,7 @@ def choose(tree: Inbox, *, again: bool, files: list[Path] | None) -> tuple[list[
     Raises inbox.NoSuchFile for a named file that is not there, OSError if the tree cannot be read.
     """
     if files is not None:
-        found: Iterable[Upload | Refusal] = [_wanted(tree.find(path), again) for path in files]
+        found: Iterable[Upload | Refusal] = dict.fromkeys(_wanted(tree.find(path), again) for path in files)
     else:
         found = tree.settled() if again else tree.pending()
     uploads, refusals = [], []
@@ -95,7 +95,7 @@ class Ingest:
         self.tree = Inbox(settings.data_dir, settings.influxdb_bucket)
         self.now = latest_time(settings.state_dir) if journal else time.time()
         self.run = Run()
-        self._told = Told(settings.state_dir, keep=not every) if journal else None
+        self._told = Told(settings.state_dir) if journal else None
         self._sent: deque[_Sent] = deque()
 
     def __call__(self, uploads: list[Upload], refusals: list[Refusal], tick: Callable[[], object]) -> Run:
@@ -106,6 +106,7 @@ class Ingest:
             waiting = self._pass(uploads, tick)
             if waiting:  # look back at what had only just changed, once it has had time to grow
                 time.sleep(max(0.0, max(quiet_at for _, quiet_at in waiting) - time.time()))
+                self.tree = Inbox(self.settings.data_dir, self.settings.influxdb_bucket)  # look at parsed/ anew
                 self._pass([upload for upload, _ in waiting], lambda: None, last=True)
         except StoreAway as away:
             self.run.away = str(away)
@@ -182,7 +183,7 @@ class Ingest:
         # A file that comes late must not win over uploads made after it: those that speak of the same time are
         # written once more behind it, before it is settled.
         redone_anyway = not self.settle and self.every
-        if redone_anyway or outcome.status == ERROR or outcome.last is None:
+        if redone_anyway or outcome.last is None:
             return []
         from powerview import mv2
 
@@ -266,7 +267,7 @@ class Ingest:
     def _finish(self, wanted: int) -> None:
         if not self.journal:
             return
-        self._told.save()
+        self._told.save(keep=not self.every or self.run.away is not None)
         self._tell_fleet()
         settled = sum(o.status in (OK, PARTIAL, ERROR) for o in self.run.outcomes)
         if self.run.away:
@@ -353,31 +354,32 @@ def latest_time(state_dir: Path) -> float:
 
 
 class Told:
-    """What was said of files that still lie there, so that no sweep says it again; kept in `told.json`.
+    """What was said of files that still lie there, so that no sweep says it again; kept in `told.json`."""
 
-    With `keep` what this run does not see stays known, else it is forgotten.
-    """
-
-    def __init__(self, state_dir: Path, *, keep: bool) -> None:
+    def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / "told.json"
         try:
             self._before = dict(json.loads(self._path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             self._before = {}  # at worst something is said once more
-        self._said: dict[str, list] = dict(self._before) if keep else {}
+        self._said: dict[str, list] = {}
 
     def is_new(self, path: str, mark: str, reason: str) -> bool:
         """Whether this was not said of the unchanged file before."""
         self._said[path] = [mark, reason]
         return self._before.get(path) != [mark, reason]
 
-    def save(self) -> None:
-        """Remember what this run saw; a full disk only means that it is said again."""
-        if self._said == self._before:
+    def save(self, *, keep: bool) -> None:
+        """Remember what this run said, and with `keep` what earlier ones said of files that it did not come to.
+
+        A full disk only means that something is said again.
+        """
+        said = {**self._before, **self._said} if keep else self._said
+        if said == self._before:
             return
         half = self._path.with_suffix(".half")
         try:
-            half.write_text(json.dumps(self._said), encoding="utf-8")
+            half.write_text(json.dumps(said), encoding="utf-8")
             half.replace(self._path)
         except OSError as error:
             print(f"{self._path} cannot be written: {error.strerror}", file=sys.stderr)

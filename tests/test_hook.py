@@ -1,0 +1,670 @@
+"""`on-upload.sh`, run as SFTPGo runs it: a cleared environment, /dev/null on all three, another working directory."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import random
+import statistics
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hook_house import (
+    ACTION,
+    CONNECTION,
+    DISCONNECT,
+    MKDIR,
+    PLAYBOOK,
+    PROJECT,
+    RENAME,
+    UPLOAD,
+    Installation,
+    bin_folder,
+    children_of,
+    kill,
+    lines,
+)
+from influx_server import wait_until
+
+SCRIPT = PROJECT / "on-upload.sh"
+
+
+@pytest.fixture
+def house(tmp_path):
+    """An installation with fake programs."""
+    house = Installation(tmp_path / "house")
+    house.fake_programs()
+    yield house
+    house.kill_all()
+
+
+@pytest.fixture
+def parser_call(house):
+    """How the ingest lane calls the parser."""
+    return f"python {house.home}/tsv_parser.py"
+
+
+@pytest.fixture
+def playbook_call(house):
+    """How the provision lane calls the playbook."""
+    return f"ansible-playbook {house.home}/{PLAYBOOK}"
+
+
+# ── events ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+NO_ACTION = dict(CONNECTION)  # SFTPGo without the README's ENV line
+FAILED_UPLOAD = {**UPLOAD, "SFTPGO_ACTION_STATUS": "2"}
+
+
+@pytest.mark.parametrize("event", [UPLOAD, FAILED_UPLOAD, DISCONNECT, NO_ACTION])
+def test_an_upload_or_a_disconnect_wakes_the_ingest_lane_alone(house, parser_call, event):
+    house.settled_event(event)
+    assert (house.calls(), house.log("hook.log"), house.log("provisioning.log")) == ([parser_call], [], [])
+
+
+def test_a_new_folder_wakes_the_provision_lane_alone(house, playbook_call):
+    house.settled_event(MKDIR)
+    assert (house.calls(), house.log("hook.log"), house.log("provisioning.log")) == ([playbook_call], [], [])
+
+
+def test_a_renamed_file_or_folder_wakes_both_lanes(house, parser_call, playbook_call):
+    house.settled_event(RENAME)
+    assert sorted(house.calls()) == [playbook_call, parser_call]
+    assert sorted(path.name for path in house.state.iterdir()) == ["ingest.lock", "provision.lock"]
+
+
+@pytest.mark.parametrize("action", ["download", "delete", "rmdir", "pre-upload", "ssh_cmd", "copy"])
+def test_any_other_action_is_one_line_in_the_log(house, action):
+    house.settled_event({**UPLOAD, "SFTPGO_ACTION": action})
+    told = f"TIME ignoring SFTPGO_ACTION={action} of {UPLOAD['SFTPGO_ACTION_VIRTUAL_PATH']}: "
+    assert house.log("hook.log") == [told + "upload, rename, mkdir and disconnects are known"]
+    assert house.calls() == []
+
+
+@pytest.mark.parametrize("words", [[], ["swep"], ["sweep", "ingest"], ["-h"]])
+def test_anything_else_by_hand_shows_the_usage(house, words):
+    told = "usage: on-upload.sh sweep\nSFTPGo runs it without arguments, with SFTPGO_ACTION in its environment.\n"
+    assert (house.run(*words), house.calls()) == ((2, "", told), [])
+
+
+def test_the_programs_get_a_whole_environment_and_none_of_sftpgo(house):
+    event = {**ACTION, **CONNECTION, "POWERVIEW_TIMEZONE": "Europe/Rome", "SFTPGO_": "x"}
+    house.settled_event({**event, "SFTPGO_ACTION": "rename"})
+    ansible = f"{house.state}/ansible"
+    wanted = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "HOME": pwd.getpwuid(os.getuid()).pw_dir,
+        "POWERVIEW_STATE_DIR": str(house.state),
+        "POWERVIEW_LOG_DIR": str(house.logs),
+        "POWERVIEW_TIMEZONE": "Europe/Rome",
+        "ANSIBLE_HOME": ansible,
+        "ANSIBLE_LOCAL_TEMP": f"{ansible}/tmp",
+        "ANSIBLE_REMOTE_TEMP": f"{ansible}/tmp",
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+        "ANSIBLE_NOCOLOR": "1",
+        "PWD": str(house.home),
+    }
+    for program in ("python", "ansible-playbook"):
+        given_ = house.environment(program)
+        assert {name: value for name, value in given_.items() if name not in ("_", "SHLVL", "OLDPWD")} == wanted
+
+
+def test_a_home_that_is_not_there_is_replaced_by_the_state_folder(house):
+    house.settled_event({**UPLOAD, "HOME": "/nonexistent"})
+    assert house.environment("python")["HOME"] == str(house.state)
+
+
+# ── many events, one worker ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_thousand_events_at_once_are_two_passes_of_one_worker(house, parser_call):
+    house.close_gate()
+    most = []
+    with ThreadPoolExecutor(150) as pool:
+        events = [pool.submit(house.event, UPLOAD) for _ in range(1000)]
+        while not all(event.done() for event in events):
+            most.append(len(house.workers()))
+        for event in events:
+            event.result()
+    house.open_gate()
+    house.rest()
+    assert max(most) == 1
+    assert house.calls() == [parser_call, parser_call]
+
+
+# A debugger inside the shell: bash reads BASH_ENV before the script. At the STOP_AT-th command of the function STOP_IN
+# it does STOP_DO.
+STOP = """
+set -T
+steps=0
+step() {
+  [[ ${FUNCNAME[1]-} == "$STOP_IN" ]] || return 0
+  ((++steps == STOP_AT)) || return 0
+  trap - DEBUG
+  env -u BASH_ENV /bin/bash -c "$STOP_DO"
+}
+trap step DEBUG
+"""
+AS_SFTPGO = "env -i SFTPGO_ACTION=upload {script} </dev/null >/dev/null 2>&1"
+
+
+def stopped(house: Installation, function: str, at: int, do: str) -> dict[str, str]:
+    """The variables that make the shell `do` something at a step of a function, and note that it was reached."""
+    (house.notes / "stop.sh").write_text(STOP, encoding="utf-8")
+    reached = f"touch {house.notes}/reached; {do.format(script=house.script, notes=house.notes)}"
+    return {"BASH_ENV": str(house.notes / "stop.sh"), "STOP_IN": function, "STOP_AT": str(at), "STOP_DO": reached}
+
+
+def every_step(tmp_path: Path):
+    """A fresh installation for each step of a function, until a step is not reached: (house, step)."""
+    for step in range(1, 100):
+        house = Installation(tmp_path / f"house{step}")
+        house.fake_programs()
+        yield house, step
+        house.kill_all()
+        if not (house.notes / "reached").exists():
+            assert step > 4, "the function was never stopped"
+            return
+
+
+def test_an_event_at_any_moment_of_a_worker_is_followed_by_a_pass(tmp_path):
+    event = f"{AS_SFTPGO}; echo event >>{{notes}}/calls"
+    for house, step in every_step(tmp_path):
+        house.settled_event(UPLOAD, **stopped(house, "drain", step, event))
+        assert house.calls()[-1] == f"python {house.home}/tsv_parser.py", f"step {step}"
+
+
+def test_a_worker_that_ends_at_any_moment_of_an_event_is_followed_by_another(tmp_path):
+    wait = "while [[ -e {notes}/stop ]]; do sleep 0.02; done"
+    for house, step in every_step(tmp_path):
+        house.close_gate()
+        house.event(UPLOAD)
+        house.wait_for_calls(1)  # this pass has seen the disk before the next upload
+        (worker,) = house.workers()
+        (house.notes / "stop").touch()
+        hook = house.hook(UPLOAD, **stopped(house, "wake", step, wait))
+        wait_until(
+            lambda house=house, hook=hook: (house.notes / "reached").exists() or hook.poll() is not None,
+            30, lambda: "the hook hangs",
+        )  # fmt: skip
+        house.open_gate()
+        wait_until(lambda house=house, worker=worker: worker not in house.processes(), 30, lambda: "no end")
+        (house.notes / "stop").unlink()
+        hook.wait(30)
+        house.rest()
+        assert len(house.calls()) >= 2, f"step {step}"
+
+
+def test_a_sweep_does_what_a_worker_killed_at_any_moment_left_undone(tmp_path):
+    for house, step in every_step(tmp_path):
+        house.settled_event(UPLOAD, **stopped(house, "drain", step, "kill -9 $PPID"))
+        before = len(house.calls())
+        assert house.run("sweep")[0] == 0
+        assert len(house.calls()) == before + 2, f"step {step}"
+
+
+def test_a_hook_killed_at_any_moment_of_an_event_hinders_no_other(tmp_path):
+    for house, step in every_step(tmp_path):
+        house.hook(UPLOAD, **stopped(house, "wake", step, "kill -9 $PPID")).wait(30)
+        house.rest()
+        (house.notes / "calls").unlink(missing_ok=True)
+        house.settled_event(UPLOAD)
+        assert house.calls() == [f"python {house.home}/tsv_parser.py"], f"step {step}"
+
+
+def test_a_hook_killed_at_a_random_moment_hinders_no_other(house, parser_call):
+    dice = random.Random(7)
+    for _ in range(50):
+        hook = house.hook(RENAME)
+        time.sleep(dice.uniform(0, 0.006))  # no condition to wait for: the moment is the test
+        hook.kill()
+        hook.wait(30)
+    house.rest()
+    (house.notes / "calls").unlink(missing_ok=True)
+    house.settled_event(UPLOAD)
+    assert house.calls() == [parser_call]
+
+
+def test_a_killed_worker_whose_parser_lives_on_gives_the_lane_free(house, parser_call):
+    house.close_gate()
+    house.event(UPLOAD)
+    house.wait_for_calls(1)
+    (worker,) = house.workers()
+    kill(worker)
+    wait_until(lambda: worker not in house.processes(), 10, lambda: "the worker lives")
+    assert house.processes(), "the orphans are what this test is about"
+    house.event(UPLOAD)
+    house.wait_for_calls(3)
+    assert house.calls() == [parser_call, "python overlaps", parser_call]
+    house.open_gate()
+    house.rest()
+
+
+def test_a_killed_provision_worker_whose_playbook_lives_on_gives_the_lane_free(house, playbook_call):
+    house.close_gate()
+    house.event(MKDIR)
+    house.wait_for_calls(1)
+    (worker,) = house.workers("provision")
+    kill(worker)
+    house.event(MKDIR)
+    house.wait_for_calls(3)
+    assert house.calls() == [playbook_call, "ansible-playbook overlaps", playbook_call]
+    house.open_gate()
+    house.rest()
+
+
+def test_one_lane_does_not_wait_for_the_other(house, parser_call, playbook_call):
+    house.close_gate()
+    house.event(RENAME)
+    house.wait_for_calls(2)
+    assert sorted(house.calls()) == [playbook_call, parser_call]
+    (worker,) = house.workers("ingest")
+    kill(worker)  # the provision worker was started by the same hook: it must not hold this lane's lock
+    (house.notes / "calls").unlink()
+    house.event(UPLOAD)
+    house.wait_for_calls(1)
+    house.open_gate()
+    house.rest()
+
+
+# ── sweep ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_sweep_does_both_lanes_in_the_foreground(house, parser_call, playbook_call):
+    (house.notes / "python.out").write_text("Nothing to do: no file is pending.\n")
+    assert house.run("sweep") == (0, "Nothing to do: no file is pending.\n", "")
+    assert house.calls() == [parser_call, playbook_call]
+
+
+def test_a_sweep_picks_up_what_a_restart_of_sftpgo_has_killed(house, parser_call, playbook_call):
+    house.close_gate()
+    house.event(UPLOAD)
+    house.wait_for_calls(1)
+    house.event(UPLOAD)
+    house.kill_all()
+    house.open_gate()
+    (house.notes / "running-python").rmdir()
+    assert house.run("sweep")[0] == 0
+    assert house.calls() == [parser_call, parser_call, playbook_call]
+    assert sorted(path.name for path in house.state.iterdir()) == ["ingest.lock", "provision.lock"]
+
+
+def test_two_sweeps_work_one_after_the_other(house, parser_call, playbook_call):
+    sweeps = [house.start("sweep"), house.start("sweep")]
+    assert [sweep.communicate(timeout=60) for sweep in sweeps] == [("", ""), ("", "")]
+    assert [sweep.returncode for sweep in sweeps] == [0, 0]
+    assert sorted(house.calls()) == [playbook_call, playbook_call, parser_call, parser_call]
+
+
+def test_a_sweep_waits_for_a_worker_and_an_event_during_a_sweep_is_not_lost(house, parser_call):
+    house.close_gate()
+    house.event(UPLOAD)
+    house.wait_for_calls(1)
+    sweep = house.start("sweep")
+    house.event(UPLOAD)
+    house.open_gate()
+    assert sweep.wait(60) == 0
+    house.rest()
+    assert house.calls().count(parser_call) >= 2
+    assert "python overlaps" not in house.calls()
+
+
+@pytest.mark.parametrize(
+    ("parser", "playbook", "sweep"), [(0, 0, 0), (1, 0, 1), (75, 2, 75), (0, 4, 4), (78, 2, 78), (1, 2, 2)]
+)
+def test_a_sweep_ends_with_the_worse_status(house, parser, playbook, sweep):
+    (house.notes / "python.status").write_text(str(parser))
+    (house.notes / "ansible-playbook.status").write_text(str(playbook))
+    assert house.run("sweep")[0] == sweep
+
+
+def test_a_sweep_by_somebody_else_is_refused_because_of_what_it_would_leave_behind(house):
+    theirs = house.home.parent / "theirs"
+    theirs.mkdir()
+    if os.geteuid() == 0:
+        os.chown(theirs, 65534, 65534)
+    else:
+        theirs = Path("/usr")
+    told = f"on-upload.sh: {theirs} belongs to another user; run this as that user:\n"
+    told += f"sudo -u sftpgo {house.script} sweep\n"
+    assert house.run("sweep", POWERVIEW_STATE_DIR=f"{theirs}/state/of") == (77, "", told)
+    assert house.calls() == []
+
+
+# ── what the ingest lane says ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_the_parser_says_to_a_person_stands_in_the_log_and_its_table_does_not(house):
+    (house.notes / "python.out").write_text("campaign  files\ncompany1/campaign1  1\n")
+    (house.notes / "python.err").write_bytes(b"INFLUXDB_HOST: \x1b[31m\r\n\nno end\tof line \xff")
+    (house.notes / "python.status").write_text("78")
+    house.settled_event(UPLOAD)
+    assert house.log("hook.log") == [
+        "TIME ingest: INFLUXDB_HOST: ?[31m?",
+        "TIME ingest: ",
+        "TIME ingest: no end?of line ?",
+    ]
+
+
+def test_letters_of_other_languages_stay_in_the_log(house):
+    (house.notes / "python.err").write_text("température élevée\n", encoding="utf-8")
+    house.settled_event(UPLOAD)
+    assert house.log("hook.log") == ["TIME ingest: température élevée"]
+
+
+def test_a_parser_that_was_killed_is_told(house):
+    house.close_gate()
+    house.event(UPLOAD)
+    house.wait_for_calls(1)
+    for pid in children_of(house.processes()):
+        if pid not in house.processes():
+            kill(pid)
+    house.rest()
+    told = "TIME ingest: tsv_parser.py ended with status 137; what it had not settled is still pending"
+    assert house.log("hook.log") == [told]
+
+
+def test_the_environment_of_an_installation_wins_over_one_that_was_only_tried(tmp_path):
+    house = Installation(tmp_path / "house")
+    house.fake_programs(".venv")
+    house.fake_programs("envs/powerview")
+    house.settled_event(UPLOAD)
+    assert house.environment("python")["_"] == f"{house.home}/envs/powerview/bin/python"
+
+
+def test_without_an_environment_the_systems_python_is_tried(tmp_path):
+    house = Installation(tmp_path / "house")
+    note = house.notes / "called"
+    (house.home / "tsv_parser.py").write_text(f"import sys\nopen({str(note)!r}, 'w').write(' '.join(sys.argv))\n")
+    house.settled_event(UPLOAD)
+    assert note.read_text() == f"{house.home}/tsv_parser.py"
+
+
+# ── what the provision lane says ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_without_a_playbook_the_provision_lane_says_so(tmp_path):
+    house = Installation(tmp_path / "house")
+    house.settled_event(MKDIR)
+    told = f"TIME FAILED 78: {PLAYBOOK} or ansible-playbook is not there: no dashboard is made"
+    assert house.log("provisioning.log") == [told]
+
+
+def real_playbook(house: Installation, tasks: str) -> list[str]:
+    """What a real ansible-playbook with these tasks leaves in the log."""
+    house.real_programs()
+    house.playbook(f"- hosts: localhost\n  gather_facts: false\n  tasks:\n{tasks}")
+    house.settled_event(MKDIR)
+    return house.log("provisioning.log")
+
+
+def test_each_campaign_that_was_made_or_repaired_is_a_line(tmp_path):
+    tasks = """
+    - name: "powerview: this is a name"
+      ansible.builtin.debug:
+        msg: "powerview: company1/campaign1 created"
+    - name: Several
+      ansible.builtin.debug:
+        msg: "powerview: company1/{{ item }} repaired \\"é\\""
+      loop: [campaign2, campaign3]
+    - name: A list
+      ansible.builtin.debug:
+        msg: ["powerview: company2/campaign1 created", "powerview: company2/campaign2 created"]
+"""
+    assert real_playbook(Installation(tmp_path / "house"), tasks) == [
+        "TIME company1/campaign1 created",
+        'TIME company1/campaign2 repaired "é"',
+        'TIME company1/campaign3 repaired "é"',
+        "TIME company2/campaign1 created",
+        "TIME company2/campaign2 created",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "reason"),
+    [
+        (
+            '    - ansible.builtin.fail: {msg: "powerview: GRAFANA_PASSWORD is wrong:\\n set \\"it\\""}\n',
+            '2: GRAFANA_PASSWORD is wrong:  set "it"',
+        ),
+        (
+            '    - ansible.builtin.fail: {msg: "powerview: {{ item }} failed"}\n      loop: [a, b]\n',
+            "2: b failed",
+        ),
+        (
+            '    - ansible.builtin.fail: {msg: "the password is secret"}\n      no_log: true\n',
+            "2: the output has been hidden due to the fact that 'no_log: true' was specified for this result",
+        ),
+        (
+            "    - no.such.module: {}\n",
+            "4: couldn't resolve module/action 'no.such.module'. This often indicates a misspelling, missing "
+            "collection, or incorrect module path.",
+        ),
+    ],
+)
+def test_a_failed_playbook_is_one_line_with_the_reason(tmp_path, tasks, reason):
+    house = Installation(tmp_path / "house")
+    told = [f"TIME FAILED {reason} (ansible-playbook {house.home}/{PLAYBOOK} shows more)"]
+    assert real_playbook(house, tasks) == told
+
+
+def test_an_unchanged_playbook_is_silent(tmp_path):
+    house = Installation(tmp_path / "house")
+    assert real_playbook(house, "    - ansible.builtin.debug: {msg: nothing to do}\n") == []
+    assert house.log("hook.log") == []
+
+
+# ── text from outside ────────────────────────────────────────────────────────────────────────────────────────────────
+
+HOSTILE = [
+    b"x\n2026-01-01 00:00:00+01:00 forged",
+    b"\r\x1b[2Jx",
+    b"$(touch {here}/ran)",
+    b"`touch {here}/ran`",
+    b"'; touch {here}/ran; '",
+    b'"; touch {here}/ran; "',
+    b"a[$(touch {here}/ran)]",
+    b"-n",
+    b"--help",
+    b"*",
+    b"\xff\xfe\x80",
+    b"{{ lookup('pipe', 'touch {here}/ran') }}",
+    b"%s%n%d",
+    b"x" * 30_000,
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize("action", [b"download", b"upload", b"mkdir", b"rename", None])
+def test_hostile_text_in_every_variable_runs_nothing_and_forges_no_line(house, value, action):
+    value = value.replace(b"{here}", os.fsencode(house.notes))
+    variables = dict.fromkeys((*ACTION, *CONNECTION), value)
+    house.settled_event({**variables, "SFTPGO_ACTION": value if action is None else action})
+    told = lines(house.logs / "hook.log") + lines(house.logs / "provisioning.log")
+    assert not (house.notes / "ran").exists()
+    assert len(told) == {b"download": 1, b"upload": 0, b"mkdir": 1, b"rename": 0, None: 1}[action]
+    assert all(line.isascii() and line.isprintable() and len(line) < 600 for line in told)
+    assert len(house.calls()) == {b"download": 0, b"upload": 1, b"mkdir": 1, b"rename": 2, None: 0}[action]
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/campaign 1", "/campaign\\ 1"),
+        ("/a\nb", "$'/a\\nb'"),
+        ("/campaign1\n", "$'/campaign1\\n'"),
+        ("/campaign1/parsed files", "/campaign1/parsed\\ files"),
+        ("/-rf", "/-rf"),
+        ("/" + "x" * 65, "/" + "x" * 65),
+        ("/été", "$'/\\303\\251t\\303\\251'"),
+    ],
+)
+def test_a_folder_that_will_be_refused_is_told_at_once(house, playbook_call, path, shown):
+    house.settled_event({**MKDIR, "SFTPGO_ACTION_VIRTUAL_PATH": path})
+    rule = "a name is a letter or digit, then at most 63 letters, digits, _ . -"
+    assert house.log("provisioning.log") == [f"TIME refused: folder {shown}: {rule}"]
+    assert house.calls() == [playbook_call]
+
+
+# ── folders that cannot be used ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_missing_log_and_state_folders_are_made(house):
+    house.state.rmdir()
+    house.logs.rmdir()
+    house.settled_event({**UPLOAD, "SFTPGO_ACTION": "download"})
+    house.settled_event(UPLOAD)
+    assert (len(house.log("hook.log")), len(house.calls())) == (1, 1)
+
+
+def test_a_log_folder_that_cannot_be_written_stops_nothing(house, parser_call):
+    (house.notes / "file").touch()
+    (house.notes / "python.err").write_text("something to tell\n")
+    house.set(POWERVIEW_LOG_DIR=house.notes / "file/logs")
+    house.settled_event({**UPLOAD, "SFTPGO_ACTION": "download"})
+    house.settled_event(UPLOAD)
+    assert house.calls() == [parser_call]
+
+
+def test_a_log_on_a_full_disk_stops_nothing(house, parser_call):
+    (house.logs / "hook.log").symlink_to("/dev/full")
+    (house.notes / "python.err").write_text("something to tell\n")
+    house.settled_event({**UPLOAD, "SFTPGO_ACTION": "download"})
+    house.settled_event(UPLOAD)
+    assert house.calls() == [parser_call]
+
+
+def test_without_a_state_folder_the_hook_says_so_and_does_not_fail(house):
+    (house.notes / "file").touch()
+    house.set(POWERVIEW_STATE_DIR=house.notes / "file/state")
+    house.settled_event(UPLOAD)
+    remedy = "POWERVIEW_STATE_DIR must be a folder of this user, with room on its disk"
+    assert house.log("hook.log") == [f"TIME ingest: {house.notes}/file/state/ingest.lock cannot be made: {remedy}"]
+    assert house.calls() == []
+
+
+def test_an_event_whose_marker_cannot_be_made_starts_the_worker_all_the_same(house, parser_call):
+    (house.state / "ingest.marker").symlink_to(house.notes / "no/where")
+    house.settled_event(UPLOAD)
+    told = f"TIME ingest: {house.state}/ingest.marker cannot be made; the sweep does what is left undone"
+    assert (house.calls(), house.log("hook.log")) == ([parser_call], [told])
+
+
+def test_a_marker_that_cannot_be_removed_does_not_keep_the_worker_busy_for_ever(house, parser_call):
+    (house.state / "ingest.marker").mkdir()
+    house.settled_event(UPLOAD)
+    assert house.calls() == [parser_call]
+
+
+def test_the_files_that_it_makes_may_be_written_by_its_group_and_by_nobody_else(house):
+    (house.notes / "python.err").write_text("something to tell\n")
+    house.settled_event(UPLOAD)
+    modes = [path.stat().st_mode & 0o777 for path in (house.state / "ingest.lock", house.logs / "hook.log")]
+    assert modes == [0o660, 0o660]
+
+
+# ── the script itself ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_sourcing_the_script_runs_nothing(house):
+    done = subprocess.run(
+        ["/bin/bash", "-c", 'source "$1"', "test", house.script], env=UPLOAD, cwd="/", capture_output=True
+    )
+    house.rest()
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert (house.calls(), list(house.state.iterdir())) == ([], [])
+
+
+def test_the_script_works_through_a_symlink_and_by_a_relative_path(house, parser_call):
+    (house.notes / "hook").symlink_to(house.script)
+    subprocess.run([house.notes / "hook"], env=UPLOAD, check=True)
+    house.rest()
+    subprocess.run(["/bin/bash", "on-upload.sh"], env=UPLOAD, cwd=house.home, check=True)
+    house.wait_for_calls(2)
+    assert house.calls() == [parser_call, parser_call]
+
+
+def test_shellcheck_has_nothing_to_say():
+    found = subprocess.run([f"{bin_folder()}/shellcheck", SCRIPT], capture_output=True, text=True)
+    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+
+
+def test_the_hook_is_back_soon_after_an_empty_script(house, tmp_path):
+    house.close_gate()
+    empty = tmp_path / "empty.sh"
+    empty.write_text("#!/bin/bash\n")
+    empty.chmod(0o755)
+
+    def seconds(program: Path) -> float:
+        started = time.perf_counter()
+        subprocess.run([program], env=UPLOAD, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+        return time.perf_counter() - started
+
+    both = [(seconds(empty), seconds(house.script)) for _ in range(40)]
+    assert statistics.median(hook - nothing for nothing, hook in both) < 0.05
+    house.open_gate()
+
+
+# ── the whole path ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+DAY = b"""02001283\t02001283\t02001283
+MV_T302_V002\tPh 1 V\tVoie1 W
+01/07/25 00:10:00\t241.50\t100.0
+01/07/25 00:20:00\t242.25\t-3.5
+01/07/25 00:30:00\t24"""
+
+
+def reading(channel: str, index: int, unit: str, seconds: int) -> tuple:
+    """A point's key as InfluxServer.points has it."""
+    tags = {
+        "campaign": "campaign1", "channel": f"SN: 02001283 - Ch: {channel}", "channel_idx": str(index),
+        "channel_name": channel, "device": "02001283", "unit": unit,
+    }  # fmt: skip
+    return ("campaign1", tuple(sorted(tags.items())), seconds)
+
+
+def upload(house: Installation, client: str) -> Path:
+    """A file that SFTPGo has just closed."""
+    path = house.data / client / "campaign1/02001283/T302_250701_031500.tsv"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(DAY)
+    return path
+
+
+def test_an_upload_ends_as_readings_in_influxdb_and_a_line_in_the_log(tmp_path, influx, client):
+    house = Installation(tmp_path / "house")
+    house.real_programs()
+    house.set(INFLUXDB_HOST=influx.url, INFLUXDB_ADMIN_TOKEN=influx.token, INFLUXDB_ORG=influx.org)
+    file = upload(house, client)
+    house.settled_event(DISCONNECT)
+    assert influx.points(client) == {
+        reading("Ph 1", 1, "V", 1751321400): 241.5,
+        reading("Ph 1", 1, "V", 1751322000): 242.25,
+        reading("Voie1", 2, "W", 1751321400): 100.0,
+        reading("Voie1", 2, "W", 1751322000): -3.5,
+    }
+    assert (file.parent / "parsed" / file.name).read_bytes() == DAY
+    (told,) = house.log("uploads.log")
+    assert told.startswith(f"TIME PARTIAL {client}/campaign1/02001283/T302_250701_031500.tsv: ")
+    assert house.log("hook.log") == []
+
+
+def test_a_server_that_is_away_leaves_the_file_pending_and_no_secret_in_a_log(tmp_path):
+    house = Installation(tmp_path / "house")
+    house.real_programs()
+    secrets = ("INFLUXDB_ADMIN_TOKEN", "INFLUXDB_PASSWORD", "GRAFANA_PASSWORD")
+    house.set(INFLUXDB_HOST="http://127.0.0.1:1", **dict.fromkeys(secrets, "that-nobody-may-read"))
+    house.playbook("- hosts: localhost\n  gather_facts: false\n  tasks: [{ansible.builtin.fail: {msg: away}}]\n")
+    file = upload(house, "company1")
+    house.settled_event(UPLOAD)
+    house.settled_event(MKDIR)
+    assert house.run("sweep")[0] == 75
+    assert file.read_bytes() == DAY
+    logs = {path.name: path.read_text() for path in house.logs.iterdir()}
+    assert set(logs) == {"uploads.log", "uploads.jsonl", "hook.log", "provisioning.log"}
+    assert not [name for name, text in logs.items() if "that-nobody-may-read" in text]

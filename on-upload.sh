@@ -281,11 +281,12 @@ surroundings() {
 }
 
 usage() {
-  printf '%s\n' 'usage: on-upload.sh sweep' "SFTPGo runs it without arguments, with SFTPGO_ACTION in its environment." >&2
+  printf '%s\n' 'usage: on-upload.sh sweep' \
+    'SFTPGo runs it without arguments, with SFTPGO_ACTION in its environment.' >&2
   exit "$EX_USAGE"
 }
 
-# This file's own folder in HERE, and the lanes' working directory: a folder that is not named from the root on lies in it.
+# This file's own folder in HERE, and the lanes' working directory: settings that name a relative folder mean one there.
 find_home() {
   local script=${BASH_SOURCE[0]}
   if [[ -L $script ]]; then script=$(readlink -f -- "$script"); fi

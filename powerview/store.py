@@ -266,16 +266,28 @@ def _influx_client(settings: Settings):
 
 
 def _make_bucket(buckets, name: str, org: str) -> None:
-    # Asked for by name: a plain listing shows 20 of them.
     from influxdb_client.rest import ApiException
 
-    if buckets.find_bucket_by_name(name) is not None:
+    if _bucket_exists(buckets, name, org):
         return
     try:
         buckets.create_bucket(bucket_name=name, org=org, description="Readings of a PowerView client")
     except ApiException as error:
-        if error.status != 422 or buckets.find_bucket_by_name(name) is None:  # 422: somebody else has just made it
+        if error.status != 422 or not _bucket_exists(buckets, name, org):  # 422: somebody else has just made it
             raise
+
+
+def _bucket_exists(buckets, name: str, org: str) -> bool:
+    # Asked for by name, since a plain listing shows 20 of them; within the organisation, since a token of the whole
+    # server sees other organisations' buckets of that name. InfluxDB answers 404 when there is none.
+    from influxdb_client.rest import ApiException
+
+    try:
+        return bool(buckets.find_buckets(name=name, org=org).buckets)
+    except ApiException as error:
+        if error.status == 404:
+            return False
+        raise
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from faults.truth import Points, Upload
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 ZONE = "Europe/Paris"
+ADMIN_BUCKET = "powerview"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class House:
         settings = {
             "INFLUXDB_HOST": self.proxy.url, "INFLUXDB_ADMIN_TOKEN": self.server.token, "INFLUXDB_ORG": self.org,
             "POWERVIEW_DATA_DIR": str(self.data), "POWERVIEW_LOG_DIR": str(self.logs),
-            "POWERVIEW_STATE_DIR": str(self.state), "POWERVIEW_TIMEZONE": self.zone, "INFLUXDB_BUCKET": "powerview",
+            "POWERVIEW_STATE_DIR": str(self.state), "POWERVIEW_TIMEZONE": self.zone, "INFLUXDB_BUCKET": ADMIN_BUCKET,
         }  # fmt: skip
         return {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **settings, **changes}
 
@@ -142,7 +143,7 @@ class House:
         return sum(os.path.lexists(self.path(upload)) for upload in set(self.uploads))
 
     def store(self) -> tuple[Points, set[str]]:
-        """Every point of every bucket, and the buckets."""
+        """Every point of every client's bucket, and the buckets."""
         points: Points = {}
         buckets = set(self._buckets())
         for bucket in buckets:
@@ -154,7 +155,7 @@ class House:
         for offset in range(0, 10_000, 100):
             query = {"orgID": self.org_id, "limit": 100, "offset": offset}
             found = self.server.call("GET", "/api/v2/buckets", params=query).json()["buckets"]
-            yield from (b["name"] for b in found if b["type"] != "system")
+            yield from (b["name"] for b in found if b["type"] != "system" and b["name"] != ADMIN_BUCKET)
             if len(found) < 100:
                 return
 

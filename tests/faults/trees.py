@@ -119,3 +119,13 @@ def damaged(data: bytes, chance: random.Random) -> bytes:
     line = lines[source] if kind == "doubled" else lines.pop(source)
     lines.insert(chance.randrange(len(lines) - 1), line)
     return b"\n".join(lines)
+
+
+def unreadable() -> list[Upload]:
+    """Files that belong into error/: empty, headers only, a photograph's name changed, a version to come."""
+    heads = v002([], *columns("02000001"))
+    contents = [b"", heads, b"\xff\xd8\xff\xe0\0\x10JFIF\0", heads.replace(b"_V002", b"_V004")]
+    return [
+        Upload("company0", "campaign0", "02000001", f"T302_25120{i}_031700.tsv", data)
+        for i, data in enumerate(contents)
+    ]

@@ -1,0 +1,64 @@
+"""The list of faults, and how one of them is suffered: inject, run once more without it, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from faults.house import ZONE, Ended, House, Judgement, new_house
+from influx_server import InfluxServer
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`inject` does the damage to a house and says in a few words what happened; `quick` ones run in `make test`."""
+
+    group: str
+    name: str
+    inject: Callable[[House], str]
+    quick: bool
+    zone: str
+
+
+FAULTS: list[Fault] = []
+
+
+def fault(name: str, *, quick: bool = False, zone: str = ZONE) -> Callable:
+    """Put a function into the list of faults, under its module's group."""
+
+    def put(inject: Callable[[House], str]) -> Callable[[House], str]:
+        group = inject.__module__.rsplit(".", 1)[-1].removesuffix("_faults")
+        FAULTS.append(Fault(group, name, inject, quick, zone))
+        return inject
+
+    return put
+
+
+def suffer(one: Fault, server: InfluxServer) -> tuple[str, Judgement]:
+    """One fault in a house of its own; returns what happened and what is left behind after a clean run."""
+    with new_house(server, one.zone) as house:
+        what = one.inject(house)
+        house.clean_run()
+        return what, house.judge()
+
+
+def expect(ended: Ended, *statuses: int) -> Ended:
+    """Fail if a parser ended otherwise, or showed a person a traceback."""
+    assert ended.status in statuses, f"status {ended.status}, not {statuses}:\n{ended.err}{ended.out}"
+    assert "Traceback" not in ended.err, ended.err
+    return ended
+
+
+def pending(house: House, most: int | None = None) -> str:
+    """`3 of 16 files pending`; fails when more than `most` are."""
+    count = house.pending()
+    assert most is None or count <= most, f"{count} files are pending, {most} were expected at most"
+    return f"{count} of {len(house.uploads)} files pending"
+
+
+def load_all() -> list[Fault]:
+    """Every fault, in the order of the table."""
+    from faults import file_faults, name_faults, process_faults, server_faults, time_faults  # noqa: F401
+
+    groups = ["server", "process", "file", "name", "time"]
+    return sorted(FAULTS, key=lambda f: groups.index(f.group))

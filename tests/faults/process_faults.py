@@ -1,0 +1,335 @@
+"""The parser, or the machine under it, fails."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from faults import proxy, trees
+from faults.catalog import expect, fault, pending
+from faults.house import House, in_background
+from faults.truth import Upload
+from influx_server import wait_until
+
+KILLED = -signal.SIGKILL
+AS_OWNER = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
+"""Words before a command that root is to run as any other owner of the files: with what their modes allow."""
+
+
+def as_owner() -> tuple[str, ...]:
+    """AS_OWNER where it is needed."""
+    return AS_OWNER if os.getuid() == 0 else ()
+
+
+# kill -9
+
+
+def rounds(count: int, chance: random.Random) -> Iterator[list[Upload]]:
+    """Files that contradict each other, a few for each round, in any order."""
+    uploads = trees.fleet(loggers=count, seed=chance.randrange(1000))
+    chance.shuffle(uploads)
+    for number in range(count):
+        yield uploads[4 * number : 4 * number + 4]
+
+
+def kill_at_random(house: House, count: int, with_signal: int, seed: int) -> str:
+    """Start, and end it after a time between nothing and a whole run, again and again."""
+    chance = random.Random(seed)
+    house.put(*next(rounds(1, chance)), trees.bulky(rows=200))
+    began = time.monotonic()
+    expect(house.parse(), 0)
+    longest = (time.monotonic() - began) * 1.2
+    ends = []
+    for uploads in rounds(count, chance):
+        house.put(*(u for u in uploads if u not in house.uploads))
+        process = house.start()
+        try:
+            process.wait(chance.uniform(0, longest))
+        except subprocess.TimeoutExpired:
+            process.send_signal(with_signal)
+        ends.append(house.end(process).status)
+    killed = sum(status in (-with_signal, 128 + with_signal) for status in ends)
+    assert killed, "every run had ended before it was to be killed"
+    return f"{killed} of {count} runs killed, {pending(house)}"
+
+
+@fault("kill -9 at random times", quick=True)
+def killed_a_few_times(house: House) -> str:
+    return kill_at_random(house, 8, signal.SIGKILL, seed=1)
+
+
+@fault("kill -9 at random times, many times")
+def killed_many_times(house: House) -> str:
+    return kill_at_random(house, 60, signal.SIGKILL, seed=2)
+
+
+@fault("SIGTERM from a timer")
+def terminated(house: House) -> str:
+    return kill_at_random(house, 15, signal.SIGTERM, seed=3)
+
+
+@fault("kill -9 before each write", quick=True)
+def killed_before_writes(house: House) -> str:
+    return kill_at_writes(house, before=True)
+
+
+@fault("kill -9 between each write and its answer")
+def killed_after_writes(house: House) -> str:
+    return kill_at_writes(house, before=False)
+
+
+def kill_at_writes(house: House, *, before: bool) -> str:
+    """Kill at the 1st write of the first run, at the 2nd of the second …"""
+    house.put(*trees.fleet(), trees.bulky())
+    running: list[subprocess.Popen] = []
+
+    def kill_at(number: int) -> proxy.Plan:
+        def plan(request: proxy.Request) -> None:
+            answer = None if before and request.number == number else request.ask()
+            if request.number == number:
+                running[-1].kill()
+                request.reset()
+            else:
+                request.answer(*answer)
+
+        return plan
+
+    killed = 0
+    for number in range(1, 8):
+        house.proxy.writes = 0
+        house.proxy.plan = kill_at(number)
+        running.append(house.start())
+        killed += house.end(running[-1]).status == KILLED
+    assert killed >= 3, f"only {killed} runs were killed"
+    return f"{killed} runs killed, {pending(house)}"
+
+
+@fault("kill -9 at each rename")
+def killed_at_renames(house: House) -> str:
+    house.put(*trees.fleet(), *trees.unreadable())
+    killed = 0
+    while house.pending() and killed < 30:
+        process = house.start()
+        seen = settled(house)
+        wait_until(lambda p=process, s=seen: p.poll() is not None or settled(house) > s, 60, lambda: "nothing moved")
+        process.kill()
+        killed += house.end(process).status == KILLED
+    assert killed >= 5, f"only {killed} runs were killed"
+    return f"{killed} runs killed, {pending(house)}"
+
+
+def settled(house: House) -> int:
+    """How many entries parsed/ and error/ have."""
+    return sum(1 for state in ("parsed", "error") for _ in house.data.glob(f"*/*/*/{state}/*"))
+
+
+# several at once
+
+
+@fault("three parsers at once", quick=True)
+def three_parsers(house: House) -> str:
+    house.put(*trees.fleet())
+    house.proxy.plan = proxy.answer_late(0.05)
+    processes = [house.start() for _ in range(3)]
+    waited = sum("another run" in expect(house.end(p), 0).err for p in processes)
+    assert waited == 2, f"{waited} parsers waited"
+    return "status 0 three times, two waited"
+
+
+@fault("two sweeps, one killed with all it started")
+def two_sweeps(house: House) -> str:
+    house.put(*trees.fleet())
+    house.proxy.plan = proxy.answer_late(0.1)
+    first, second = sweep(house), sweep(house)
+    wait_until(lambda: house.proxy.writes >= 3, 60, lambda: "no sweep wrote anything")
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait(30)
+    second.wait(60)
+    left = pending(house)
+    assert house.end(sweep(house)).status in (0, 1)
+    return f"one killed, {left}"
+
+
+@fault("SFTPGo restarted: its hooks and their workers killed")
+def hooks_killed(house: House) -> str:
+    chance = random.Random(4)
+    for uploads in rounds(4, chance):
+        house.put(*uploads)
+        hook = start_hook(house, SFTPGO_ACTION="upload")
+        hook.wait(30)
+        seen = house.proxy.writes
+        wait_until(lambda s=seen: house.proxy.writes > s, 60, lambda: "no worker began to write")
+        for pid in workers_of(house):
+            os.kill(pid, signal.SIGKILL)
+    left = pending(house)
+    assert house.end(sweep(house)).status in (0, 1)
+    return f"4 times, {left}"
+
+
+def start_hook(house: House, *arguments: str, **changes: str) -> subprocess.Popen:
+    """The hook as SFTPGo starts it: nothing in the environment but its variables and the settings."""
+    program = house.folder / "on-upload.sh"
+    if not program.exists():
+        lay_out_program(house)
+    return subprocess.Popen(
+        [program, *arguments], env={**house.environment(), **changes}, cwd="/", start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def lay_out_program(house: House) -> None:
+    """The program beside the house, as links into the project, without the provision lane."""
+    from faults.house import PROJECT
+
+    for name in ("on-upload.sh", "tsv_parser.py", "powerview"):
+        (house.folder / name).symlink_to(PROJECT / name)
+
+
+def sweep(house: House) -> subprocess.Popen:
+    """`on-upload.sh sweep`, as the timer starts it."""
+    return start_hook(house, "sweep")
+
+
+def workers_of(house: House) -> list[int]:
+    """The processes whose environment names this house."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.fsencode(house.state) in (folder / "environ").read_bytes() and int(folder.name) != os.getpid():
+                found.append(int(folder.name))
+        except OSError:
+            continue  # it has ended, or is somebody else's
+    return found
+
+
+# limits and disks
+
+
+@fault("out of memory under a limit")
+def out_of_memory(house: House) -> str:
+    house.put(*trees.fleet(loggers=2), trees.bulky(rows=3000))
+    ends = [house.parse(limits={resource.RLIMIT_AS: size << 20}).status for size in (40, 150, 250, 350, 500)]
+    return f"status {', '.join(map(str, ends))} with 40, 150, 250, 350, 500 MB, {pending(house)}"
+
+
+@fault("no file descriptors left")
+def out_of_descriptors(house: House) -> str:
+    house.put(*trees.fleet())
+    ends = [house.parse(limits={resource.RLIMIT_NOFILE: most}).status for most in (5, 10, 14, 18)]
+    return f"status {', '.join(map(str, ends))} with 5, 10, 14, 18, {pending(house)}"
+
+
+@fault("full disk under the tree", quick=True)
+def tree_full(house: House) -> str:
+    return on_full_disk(house, house.data)
+
+
+@fault("full disk under the log folder", quick=True)
+def log_full(house: House) -> str:
+    return on_full_disk(house, house.logs)
+
+
+@fault("full disk under the state folder", quick=True)
+def state_full(house: House) -> str:
+    return on_full_disk(house, house.state)
+
+
+def on_full_disk(house: House, folder: Path) -> str:
+    """Run while `folder` has no room for one more byte or name; room is made afterwards."""
+    with small_disk(folder) as kind:
+        house.put(*trees.fleet(), *trees.unreadable())
+        with filled(folder, kind):
+            limits = {} if kind == "tmpfs" else {resource.RLIMIT_FSIZE: 0}
+            ended = expect(house.parse(limits=limits), 0, 1, 75, 78)
+        what = f"{kind}, status {ended.status}, {pending(house)}"
+        house.clean_run()
+        carried = house.folder / "carried"
+        shutil.copytree(folder, carried, symlinks=True)
+    shutil.copytree(carried, folder, symlinks=True, dirs_exist_ok=True)
+    shutil.rmtree(carried)
+    return what
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[str]:
+    """A disk of 4 MB and 200 names on `folder` where mounting is allowed; else a limit on file sizes must do."""
+    size = "size=4m,nr_inodes=200"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], capture_output=True).returncode == 0
+    try:
+        yield "tmpfs" if mounted else "no file may grow"
+    finally:
+        if mounted:
+            subprocess.run(["umount", folder], check=True)
+
+
+@contextmanager
+def filled(folder: Path, kind: str) -> Iterator[None]:
+    """Take all room and all names of a small disk."""
+    if kind == "tmpfs":
+        filler = folder / ".filler"
+        filler.mkdir()
+        until_full(lambda n: (filler / str(n)).touch())
+        with open(filler / "0", "wb", buffering=0) as file:
+            until_full(lambda n: file.write(b"\0" * (4096 if n < 5000 else 1)))
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder / ".filler", ignore_errors=True)
+
+
+def until_full(act: Callable[[int], object]) -> None:
+    """Repeat until there is no room."""
+    for number in range(10_000):
+        try:
+            act(number)
+        except OSError:
+            return
+    raise AssertionError("the disk does not get full")
+
+
+@fault("read-only tree: not ours to write")
+def tree_of_others(house: House) -> str:
+    house.put(*trees.fleet(), *trees.unreadable())
+    folders = [house.data, *(p for p in house.data.rglob("*") if p.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    ended = expect(house.parse(before=as_owner()), 1)
+    for folder in folders:
+        folder.chmod(0o755)
+    return f"status {ended.status}, {pending(house)}"
+
+
+@fault("read-only tree: mounted so")
+def tree_mounted_read_only(house: House) -> str:
+    house.put(*trees.fleet(), *trees.unreadable())
+    bound = subprocess.run(["mount", "--bind", house.data, house.data], capture_output=True).returncode == 0
+    if not bound:
+        return "mounting is not allowed here: " + tree_of_others(house)
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", house.data], check=True, capture_output=True)
+        ended = expect(house.parse(), 1)
+        return f"status {ended.status}, {pending(house)}"
+    finally:
+        subprocess.run(["umount", house.data], check=True)
+
+
+@fault("a worker hangs on a silent server while another waits")
+def one_hangs(house: House) -> str:
+    house.put(*trees.fleet(loggers=2))
+    house.proxy.plan = proxy.writes_only(proxy.stay_silent, range(1, 2))
+    first = house.start()
+    wait_until(lambda: house.proxy.writes >= 1, 60, lambda: "the first parser wrote nothing")
+    second = house.start()
+    told = in_background(lambda: first.send_signal(signal.SIGTERM) if second.stderr.readline() else None)
+    told.join(60)
+    ends = [house.end(first).status, house.end(second).status]
+    assert ends[1] == 0, ends
+    return f"the first ended by SIGTERM ({ends[0]}), the second then did the work, {pending(house)}"

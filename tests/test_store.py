@@ -1,0 +1,512 @@
+"""Where line protocol goes: a real InfluxDB, servers that are none, files."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import threading
+import uuid
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from influx_server import free_port, wait_until
+
+from powerview import store
+from powerview.settings import Settings, load_settings
+from powerview.store import BadLines, FileStore, InfluxStore, StoreAway, open_store
+
+ENV_FILE = Path("/nowhere/.env")
+
+
+def settings_for(url: str, token: str = "token", **more: str) -> Settings:
+    return load_settings({"INFLUXDB_HOST": url, "INFLUXDB_ADMIN_TOKEN": token, **more}, ENV_FILE)
+
+
+@pytest.fixture
+def settings(influx) -> Settings:
+    return settings_for(influx.url, influx.token, INFLUXDB_ORG=influx.org)
+
+
+def send(settings: Settings, bucket: str, *parts: tuple[str, bytes]) -> None:
+    """One delivery, waited for. Raises what its result raises."""
+    with open_store(settings) as opened:
+        delivery = opened.deliver(bucket)
+        for series, lines in parts:
+            delivery.send(series, lines)
+        delivery.finish()
+        delivery.result()
+        assert delivery.done
+
+
+def lines(series: str, count: int, start: int = 0, value: str = "1.5") -> tuple[str, bytes]:
+    return series, b"".join(b"%s value=%s %d\n" % (series.encode(), value.encode(), start + i) for i in range(count))
+
+
+def values(influx, bucket: str) -> dict[tuple[str, int], float]:
+    return {(measurement, seconds): value for (measurement, _, seconds), value in influx.points(bucket).items()}
+
+
+# ── InfluxDB ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_sent_stands_in_the_bucket_once_the_result_is_there(influx, client, settings):
+    send(settings, client, lines("a", 3), lines("b", 2))
+    assert values(influx, client) == {("a", 0): 1.5, ("a", 1): 1.5, ("a", 2): 1.5, ("b", 0): 1.5, ("b", 1): 1.5}
+
+
+def test_a_bucket_is_made_once_and_keeps_everything(influx, client, settings):
+    for _ in range(2):
+        send(settings, client, lines("a", 1))
+    (bucket,) = influx.call("GET", "/api/v2/buckets", params={"name": client}).json()["buckets"]
+    assert [rule["everySeconds"] for rule in bucket["retentionRules"]] == [0]
+    assert bucket["description"] == "Readings of a PowerView client"
+
+
+@pytest.fixture
+def organisation(influx):
+    """An organisation of its own, its id and a way to make buckets in it."""
+    name = f"org-{uuid.uuid4().hex[:8]}"
+    org = influx.call("POST", "/api/v2/orgs", json={"name": name}).json()["id"]
+    yield name, org
+    influx.call("DELETE", f"/api/v2/orgs/{org}")
+
+
+def test_a_bucket_is_found_among_more_than_a_hundred(influx, organisation):
+    name, org = organisation
+    for number in range(120):
+        influx.call("POST", "/api/v2/buckets", json={"orgID": org, "name": f"client-{number:03}", "retentionRules": []})
+    settings = settings_for(influx.url, influx.token, INFLUXDB_ORG=name)
+    send(settings, "client-119", lines("a", 1))
+    send(settings, "client-120", lines("a", 1))
+    found = influx.call("GET", "/api/v2/buckets", params={"orgID": org, "limit": 100, "offset": 100}).json()["buckets"]
+    assert [b["name"] for b in found if b["name"] > "client-117"] == ["client-118", "client-119", "client-120"]
+
+
+def test_another_organisations_bucket_of_the_same_name_is_another_bucket(influx, client, organisation):
+    influx.make_bucket(client)
+    name, org = organisation
+    send(settings_for(influx.url, influx.token, INFLUXDB_ORG=name), client, lines("a", 1))
+    assert influx.points(client) == {}
+    assert [b["name"] for b in influx.call("GET", "/api/v2/buckets", params={"orgID": org}).json()["buckets"]] == [
+        "_monitoring", "_tasks", client
+    ]  # fmt: skip
+
+
+def test_a_delivery_larger_than_one_body_arrives_whole_and_in_order(influx, client, settings, monkeypatch):
+    monkeypatch.setattr(store, "BODY_BYTES", 1000)
+    parts = [lines(f"m{series}", 40, start=40 * block) for block in range(5) for series in range(7)]
+    send(settings, client, *parts, *[lines(f"m{series}", 200, value="2.5") for series in range(7)])
+    assert values(influx, client) == {(f"m{series}", i): 2.5 for series in range(7) for i in range(200)}
+
+
+def test_deliveries_of_one_series_are_written_in_their_order(influx, client, settings):
+    with open_store(settings) as opened:
+        deliveries = []
+        for number in range(30):
+            deliveries.append(opened.deliver(client))
+            for series in range(5):
+                deliveries[-1].send(*lines(f"m{series}", 1, value=f"{number}.0"))
+            deliveries[-1].finish()
+        for delivery in deliveries:
+            delivery.result()
+    assert values(influx, client) == {(f"m{series}", 0): 29.0 for series in range(5)}
+
+
+def test_a_delivery_of_nothing_is_done_at_once(influx, client, settings):
+    send(settings, client)
+    assert influx.points(client) == {}
+
+
+def test_bodies_for_another_machine_are_compressed(influx, client, settings, monkeypatch):
+    monkeypatch.setattr(store, "_is_local", lambda _: False)
+    send(settings, client, lines("a", 3))
+    assert len(influx.points(client)) == 3
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [
+        ("http://localhost:8086", True),
+        ("http://127.0.0.1", True),
+        ("http://127.1.2.3:1", True),
+        ("http://[::1]:8086", True),
+        ("http://influx:8086", False),
+        ("http://10.0.0.1", False),
+    ],
+)
+def test_an_address_of_this_machine_is_known_as_such(host, local):
+    assert store._is_local(host) is local
+
+
+# ── lines that it will never take ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_lines_that_cannot_be_parsed_are_named_and_the_others_stored(influx, client, settings):
+    good, bad = lines("a", 40), ("a", b"a value=nan 7\n")
+    with pytest.raises(BadLines) as error:
+        send(settings, client, (good[0], good[1][:200] + bad[1] + good[1][200:]))
+    assert str(error.value) == "unable to parse 'a value=nan 7': invalid number: a value=nan 7"
+    assert len(values(influx, client)) == 40
+
+
+def test_no_more_than_ten_bad_lines_are_looked_for_and_three_told(influx, client, settings):
+    with pytest.raises(BadLines) as error:
+        send(settings, client, ("a", b"".join(b"a value=x%d 7\n" % i for i in range(100))))
+    told = [f"unable to parse 'a value=x{i} 7': invalid boolean: a value=x{i} 7" for i in range(3)]
+    assert str(error.value) == "; ".join(told) + " (and 7 more)"
+
+
+def test_lines_of_another_type_are_told_and_the_others_stored(influx, client, settings):
+    influx.make_bucket(client)
+    influx.write(client, "a value=1i 7\n")
+    with pytest.raises(BadLines, match="field type conflict.* dropped=1"):
+        send(settings, client, ("a", b"a value=1.5 8\n"), lines("b", 2))
+    assert values(influx, client) == {("a", 7): 1.0, ("b", 0): 1.5, ("b", 1): 1.5}
+
+
+def test_bad_lines_of_one_delivery_are_not_those_of_the_next(influx, client, settings):
+    with open_store(settings) as opened:
+        bad, good = opened.deliver(client), opened.deliver(client)
+        bad.send("a", b"a value=x 7\n")
+        good.send("a", b"a value=1.5 7\n")
+        bad.finish()
+        good.finish()
+        with pytest.raises(BadLines):
+            bad.result()
+        good.result()
+
+
+@pytest.mark.parametrize("body", [b"a\n", b"a\nb\n", b"a\nb\nc\n", b"a" * 50 + b"\nb\n", b"a\n" + b"b" * 50 + b"\n"])
+def test_a_body_is_halved_between_lines_and_nothing_is_lost(body):
+    first, second = store._halves(body)
+    assert first + second == body
+    assert first.endswith(b"\n")
+    assert bool(second) == (body.count(b"\n") > 1)
+
+
+# ── a server that is away or refuses us ──────────────────────────────────────────────────────────────────────────────
+
+
+def why_not(settings: Settings, bucket: str = "acme") -> str:
+    with pytest.raises(StoreAway) as error:
+        send(settings, bucket, lines("a", 1))
+    assert "token-that" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_token_that_it_does_not_know_is_named(influx, client):
+    settings = settings_for(influx.url, "token-that-is-wrong", INFLUXDB_ORG=influx.org)
+    assert why_not(settings, client) == (
+        f"InfluxDB at {influx.url} does not know the token in INFLUXDB_ADMIN_TOKEN (401, set in {ENV_FILE})"
+    )
+
+
+def test_an_organisation_that_it_does_not_have_is_named(influx, client):
+    settings = settings_for(influx.url, influx.token, INFLUXDB_ORG="nobody")
+    assert why_not(settings, client) == (
+        f"InfluxDB at {influx.url} does not find bucket '{client}' of INFLUXDB_ORG 'nobody' (404, set in {ENV_FILE}): "
+        'organization name "nobody" not found'
+    )
+
+
+def test_a_token_that_may_only_read_is_named(influx, client):
+    bucket = influx.make_bucket(client)
+    org = influx.call("GET", "/api/v2/orgs", params={"org": influx.org}).json()["orgs"][0]["id"]
+    rights = [{"action": "read", "resource": {"type": "buckets", "id": bucket, "orgID": org}}]
+    made = influx.call("POST", "/api/v2/authorizations", json={"orgID": org, "permissions": rights}).json()
+    settings = settings_for(influx.url, made["token"], INFLUXDB_ORG=influx.org)
+    said = why_not(settings, client)
+    assert said.startswith(f"the token in INFLUXDB_ADMIN_TOKEN may not write or make bucket '{client}' (403, set in ")
+    assert made["token"] not in said
+
+
+def test_a_server_that_is_not_there_is_named():
+    port = free_port()
+    said = why_not(settings_for(f"http://127.0.0.1:{port}"))
+    assert said.startswith(f"InfluxDB does not answer at http://127.0.0.1:{port} (")
+    assert said.endswith(f"): is it running, and is INFLUXDB_HOST right? (set in {ENV_FILE})")
+
+
+def test_a_host_that_does_not_exist_is_named():
+    said = why_not(settings_for("http://powerview.invalid:8086"))
+    assert said.startswith("InfluxDB does not answer at http://powerview.invalid:8086 (")
+
+
+ACME = b'{"buckets":[{"id":"1","orgID":"2","name":"acme","retentionRules":[]}]}'
+
+
+class Answers(ThreadingHTTPServer):
+    """A server that answers each write with the next of `answers` (the last one again and again), and keeps bodies."""
+
+    daemon_threads = True
+
+    def __init__(self, *answers: tuple[int, dict[str, str], bytes], buckets: tuple | None = None) -> None:
+        self.answers = list(answers)
+        self.buckets = buckets or (200, {"Content-Type": "application/json"}, ACME)
+        self.bodies: list[bytes] = []
+        super().__init__(("127.0.0.1", 0), _Answer)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._say(*self.server.buckets)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.bodies.append(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
+        answers = self.server.answers
+        self._say(*(answers.pop(0) if len(answers) > 1 else answers[0]))
+
+    def _say(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for header in headers.items():
+            self.send_header(*header)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments) -> None:
+        pass
+
+
+@contextmanager
+def answering(*answers, **how):
+    with Answers(*answers, **how) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+JSON = {"Content-Type": "application/json"}
+WRITTEN = (204, {}, b"")
+WHERE = f"(set in {ENV_FILE})"
+NO_INFLUXDB = "what answers at URL is no InfluxDB 2"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            (429, {"Retry-After": "30", **JSON}, b'{"code":"too many requests","message":"slow down"}'),
+            "InfluxDB at URL is busy (429, asks to come back in 30 s): slow down",
+        ),
+        ((503, JSON, b'{"message":"not ready"}'), "InfluxDB at URL is busy (503): not ready"),
+        (
+            (500, JSON, b'{"code":"internal error","message":"disk is full"}'),
+            "InfluxDB at URL failed (500): disk is full. Its own log says why",
+        ),
+        ((502, {}, b""), "InfluxDB at URL failed (502): Bad Gateway. Its own log says why"),
+        ((200, {}, b"<html>hello</html>"), f"{NO_INFLUXDB} (200): look at INFLUXDB_HOST {WHERE}"),
+        ((302, {"Location": "/login"}, b""), f"{NO_INFLUXDB} (302 Found): look at INFLUXDB_HOST {WHERE}"),
+        ((405, {}, b"no"), f"{NO_INFLUXDB} (405 no): look at INFLUXDB_HOST {WHERE}"),
+        (
+            (401, JSON, b'{"code":"unauthorized","message":"unauthorized access"}'),
+            f"InfluxDB at URL does not know the token in INFLUXDB_ADMIN_TOKEN (401, set in {ENV_FILE})",
+        ),
+        (
+            (404, JSON, b'{"code":"not found","message":"bucket \\"acme\\" not found"}'),
+            f"InfluxDB at URL does not find bucket 'acme' of INFLUXDB_ORG 'powerview' (404, set in {ENV_FILE}): "
+            'bucket "acme" not found',
+        ),
+    ],
+)  # fmt: skip
+def test_an_answer_that_does_not_say_written_keeps_everything_pending(answer, said):
+    with answering(answer) as server:
+        assert why_not(settings_for(server.url)).replace(server.url, "URL") == said
+        assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    "buckets",
+    [(200, {}, b"<html>hello</html>"), (200, JSON, b"{}"), (200, JSON, b"[]"), (200, JSON, b'{"buckets":'),
+     (200, JSON, b"null"), (404, {}, b"404 page not found"), (301, {"Location": "/"}, b"")],
+)  # fmt: skip
+def test_what_answers_like_no_influxdb_at_all_is_told_and_no_traceback(buckets):
+    with answering((404, {}, b"404 page not found"), buckets=buckets) as server:
+        said = why_not(settings_for(server.url))
+    assert "INFLUXDB_HOST" in said or "INFLUXDB_ORG" in said
+
+
+def test_a_body_that_a_proxy_finds_too_large_is_sent_in_halves():
+    _, body = lines("a", 8)
+    with answering((413, {}, b"too large"), WRITTEN, (413, {}, b"too large"), WRITTEN, WRITTEN) as server:
+        send(settings_for(server.url), "acme", ("a", body))
+        assert server.bodies[0] == server.bodies[1] + server.bodies[2] == body
+        assert server.bodies[2] == server.bodies[3] + server.bodies[4]
+
+
+def test_after_one_refusal_nothing_more_is_sent():
+    with answering((500, {}, b"")) as server, open_store(settings_for(server.url)) as opened:
+        first = opened.deliver("acme")
+        first.send(*lines("a", 1))
+        first.finish()
+        with pytest.raises(StoreAway):
+            first.result()
+        with pytest.raises(StoreAway, match="failed .500."):
+            opened.deliver("acme")
+        assert len(server.bodies) == 1
+
+
+def test_a_run_that_ends_early_drops_what_is_not_yet_on_its_way():
+    with answering(WRITTEN) as server:
+        opened = InfluxStore(settings_for(server.url))
+        delivery = opened.deliver("acme")
+        delivery.send(*lines("a", 1))
+        opened.close()
+        delivery.finish()
+        assert server.bodies == []
+        assert not delivery.done
+
+
+def test_an_answer_that_never_comes_is_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr(store, "ANSWER_MS", 200)
+    asked = threading.Event()
+
+    class Silent(_Answer):
+        def do_POST(self) -> None:
+            asked.set()
+            self.rfile.read()
+
+    with answering(WRITTEN) as server:
+        server.RequestHandlerClass = Silent
+        said = why_not(settings_for(server.url))
+    assert asked.is_set()
+    assert said.startswith(f"InfluxDB does not answer at {server.url} (")
+    assert "timed out" in said
+
+
+def test_a_result_is_waited_for(influx, client, settings):
+    with open_store(settings) as opened:
+        delivery = opened.deliver(client)
+        delivery.send(*lines("a", 5000))
+        assert not delivery.done
+        delivery.finish()
+        wait_until(lambda: delivery.done, 20, lambda: "no answer")
+        delivery.result()
+    assert len(influx.points(client)) == 5000
+
+
+# ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return tmp_path / "line-protocol"
+
+
+def write(opened: FileStore, bucket: str, *parts: bytes) -> None:
+    delivery = opened.deliver(bucket)
+    for part in parts:
+        delivery.send("series", part)
+    assert not delivery.done
+    delivery.finish()
+    assert delivery.done
+    delivery.result()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def test_without_an_influxdb_files_beside_the_tree_are_the_store(tmp_path):
+    settings = load_settings({"POWERVIEW_DATA_DIR": str(tmp_path / "data")}, ENV_FILE)
+    for _ in range(2):
+        with open_store(settings) as opened:
+            write(opened, "acme", b"a value=1 1\n", b"b value=2 2\n")
+            write(opened, "globex", b"c value=3 3\n")
+    both = b"a value=1 1\nb value=2 2\n" * 2
+    assert contents(tmp_path / "line-protocol") == {"acme.lp": both, "globex.lp": b"c value=3 3\n" * 2}
+
+
+def test_files_for_a_look_are_begun_anew_by_each_run(folder):
+    settings = load_settings({"INFLUXDB_HOST": "http://localhost:1", "INFLUXDB_ADMIN_TOKEN": "t"}, ENV_FILE)
+    for number in range(2):
+        with open_store(settings, folder) as opened:
+            write(opened, "acme", b"a value=1 %d\n" % number)
+            write(opened, "acme", b"b value=1 %d\n" % number)
+    assert contents(folder) == {"acme.lp": b"a value=1 1\nb value=1 1\n"}
+
+
+def test_a_dry_run_writes_nothing_anywhere(tmp_path):
+    settings = load_settings({"POWERVIEW_DATA_DIR": str(tmp_path / "data")}, ENV_FILE)
+    with open_store(settings, dry_run=True) as opened:
+        delivery = opened.deliver("acme")
+        delivery.send("a", b"a value=1 1\n")
+        delivery.finish()
+        delivery.result()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("left", [b"a value=1 1\nb val", b"b val", b"x" * 200_000, b"a value=1 1\n" + b"x" * 200_000])
+def test_half_a_line_that_a_killed_run_left_is_cut_away(folder, left):
+    folder.mkdir()
+    (folder / "acme.lp").write_bytes(left)
+    opened = FileStore(folder)
+    write(opened, "acme", b"c value=3 3\n")
+    opened.close()
+    assert contents(folder) == {"acme.lp": left[: left.rfind(b"\n") + 1] + b"c value=3 3\n"}
+
+
+def test_a_file_that_is_a_symlink_is_not_written_through(folder, tmp_path):
+    folder.mkdir()
+    (folder / "acme.lp").symlink_to(tmp_path / "precious")
+    with pytest.raises(StoreAway) as error:
+        FileStore(folder).deliver("acme")
+    assert str(error.value).startswith(
+        f"line protocol files cannot be written in {folder}: Too many levels of symbolic"
+    )
+    assert not (tmp_path / "precious").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told(folder):
+    folder.write_text("no folder")
+    with pytest.raises(StoreAway) as error:
+        FileStore(folder).deliver("acme")
+    assert str(error.value) == (
+        f"line protocol files cannot be written in {folder}: File exists. Make room, or let this user write there, or "
+        "name an InfluxDB in INFLUXDB_HOST"
+    )
+
+
+def test_a_full_disk_leaves_whole_lines_and_is_told(folder, monkeypatch):
+    opened = FileStore(folder)
+    write(opened, "acme", b"a value=1 1\n")
+    real = os.write
+    room = [10]
+
+    def full(descriptor: int, data) -> int:
+        if not room[0]:
+            raise OSError(28, "No space left on device")
+        taken = real(descriptor, bytes(data)[: room[0]])
+        room[0] -= taken
+        return taken
+
+    monkeypatch.setattr(os, "write", full)
+    delivery = opened.deliver("acme")
+    delivery.send("b", b"b value=2 2\n")
+    delivery.send("c", b"c value=3 3\n")
+    delivery.finish()
+    with pytest.raises(StoreAway, match="No space left on device. Make room"):
+        delivery.result()
+    monkeypatch.undo()
+    opened.close()
+    assert contents(folder) == {"acme.lp": b"a value=1 1\n"}
+
+
+def test_the_files_are_not_for_everybody(folder):
+    opened = FileStore(folder)
+    write(opened, "acme", b"a value=1 1\n")
+    opened.close()
+    assert (folder / "acme.lp").stat().st_mode & 0o007 == 0

@@ -40,6 +40,11 @@ class File:
     last: int | None = None
     left_out: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def tells(self) -> bool:
+        """Whether there is more to say of it than that it was read."""
+        return self.status != "whole" or bool(self.left_out)
+
 
 @dataclass(frozen=True)
 class Series:

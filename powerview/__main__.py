@@ -1,0 +1,94 @@
+"""Look at what was uploaded, export it, check the installation: `python -m powerview preview|export|check`.
+
+Exit status: 0 done; 1 something is not in place (check); 2 usage, or nothing is there to show or export; 75 InfluxDB is
+away or refuses us; 78 a setting is missing or wrong, or a file cannot be read or written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+from powerview.settings import Settings, SettingsError, load_settings
+
+EX_USAGE, EX_TEMPFAIL, EX_CONFIG = 2, 75, 78
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options, whose help is the manual."""
+    top = argparse.ArgumentParser(prog="python -m powerview", description=__doc__.split(":")[0] + ".")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    look = commands.add_parser("preview", help="make one page, readable without a network, from the files of a tree")
+    look.add_argument("data", type=Path, metavar="DATA", nargs="?", help="the tree (default: POWERVIEW_DATA_DIR)")
+    look.add_argument("-o", "--output", type=Path, metavar="FILE", default=Path("preview.html"),
+                      help="where the page goes (default: preview.html)")  # fmt: skip
+    look.set_defaults(run=preview)
+
+    check = commands.add_parser("check", help="is everything in place? One line for each thing, with the remedy")
+    check.add_argument("--json", action="store_true", help="for monitoring")
+    check.set_defaults(run=run_check)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run with command line arguments; returns the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        return options.run(load_settings(), options)
+    except SettingsError as error:
+        return complain(error, EX_CONFIG)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return complain(
+            f"{error.filename}: {error.strerror}. This user must be able to read and write there.", EX_CONFIG
+        )
+
+
+def preview(settings: Settings, options: argparse.Namespace) -> int:
+    """Make the page; says where it is."""
+    settings = in_tree(settings, options.data)
+    from powerview.preview import NothingToShow, write_preview  # late: charts take half a second to import
+
+    try:
+        campaigns = write_preview(settings, options.output)
+    except NothingToShow as error:
+        return complain(error, EX_USAGE)
+    files = sum(len(campaign.files) for campaign in campaigns)
+    size = options.output.stat().st_size / 1e6
+    print(f"{options.output}: {len(campaigns)} campaigns from {files} files, {size:.1f} MB; open it in a browser.")
+    return 0
+
+
+def run_check(settings: Settings, options: argparse.Namespace) -> int:
+    """Look at the whole installation."""
+    from powerview import check
+
+    return check.run_check(settings, as_json=options.json)
+
+
+def in_tree(settings: Settings, data: Path | None) -> Settings:
+    """The settings with another tree, if one is named. Raises SettingsError if the tree is no folder."""
+    named = "DATA" if data else f"POWERVIEW_DATA_DIR (set in {settings.env_file} or the environment)"
+    if data:
+        settings = dataclasses.replace(settings, data_dir=data.absolute())
+    if not settings.data_dir.is_dir():
+        raise SettingsError(
+            f"{settings.data_dir} is no folder: {named} must name the tree client/campaign/device/*.tsv."
+        )
+    return settings
+
+
+def complain(error: Exception | str, status: int) -> int:
+    """One sentence on stderr; returns the exit status."""
+    print(f"python -m powerview: {error}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,251 @@
+"""The charts of one campaign, as Bokeh models that share one time axis.
+
+Times are drawn as the clock on the wall shows them (Bokeh knows no time zones): an hour that is there twice in October
+is drawn twice in the same place, and the line breaks between the two. What is not coloured here takes its colour from
+the page's style sheet (`--bk-…`), light or dark.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+from bokeh.models import (
+    BoxZoomTool,
+    ColumnDataSource,
+    CustomJSHover,
+    DatetimeTickFormatter,
+    GlyphRenderer,
+    HoverTool,
+    Range1d,
+)  # fmt: skip
+from bokeh.plotting import figure
+
+from powerview.campaign import Series
+from powerview.days import Days
+from powerview.mv2 import Channel
+
+COLOURS = ("#4269d0", "#e8a317", "#ff725c", "#3ca951", "#a463f2", "#38b2ac", "#ff7eb0", "#9c6b4e", "#8a94a6", "#7aa7f5")
+"""Told apart on white and on near-black, and by most people who see colours differently."""
+
+PER_CHART = len(COLOURS)
+NICE_SECONDS = (600, 1800, 3600, 2 * 3600, 3 * 3600, 4 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
+LONG_BREAK = 1.5
+"""A step longer than the usual one by this factor breaks the line; loggers are a few seconds off now and then."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The channels of one chart: some of a device's, in one unit."""
+
+    device: str
+    unit: str | None
+    channels: tuple[Channel, ...]
+
+    @property
+    def colours(self) -> list[tuple[Channel, str]]:
+        """Each channel with its colour."""
+        return list(zip(self.channels, COLOURS, strict=False))
+
+
+def groups_of(channels: list[Channel]) -> list[Group]:
+    """The charts that channels make: power first, then voltage, then the rest; devices in the order they came in."""
+    found: dict[tuple[str | None, str], list[Channel]] = {}
+    for channel in channels:
+        found.setdefault((channel.unit, channel.device), []).append(channel)
+    units = ["W", "V", *dict.fromkeys(channel.unit for channel in channels)]
+    ordered = sorted(found.items(), key=lambda pair: units.index(pair[0][0]))
+    return [
+        Group(device, unit, tuple(members[start : start + PER_CHART]))
+        for (unit, device), members in ordered
+        for start in range(0, len(members), PER_CHART)
+    ]
+
+
+def bucket_seconds(seconds: int, channels: int, most_values: int) -> int:
+    """Into what stretches of time curves must be gathered so that a campaign draws no more than so many values.
+
+    0: no need, every reading can be drawn. Longer ones are whole parts of a day.
+    """
+    if seconds // NICE_SECONDS[0] * channels <= most_values:
+        return 0
+    fitting = (s for s in NICE_SECONDS[1:] if seconds // s * channels * 3 <= most_values)
+    return next(fitting, NICE_SECONDS[-1])
+
+
+# ── the curves ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def curves(group: Group, series: dict[Channel, Series], zone: ZoneInfo, bucket: int, shared: Range1d) -> figure:
+    """The curves of a group: every reading, or, with a bucket in seconds, means and the band from least to most."""
+    data = _bucketed(group, series, zone, bucket) if bucket else _readings(group, series, zone)
+    source = ColumnDataSource(data)
+    plot = _plot(shared, 250, "curves")
+    for i, (channel, colour) in enumerate(group.colours):
+        drawn = [plot.line("x", f"v{i}", source=source, line_color=colour, line_width=1.4)]
+        if bucket:
+            drawn.append(plot.varea("x", f"low{i}", f"high{i}", source=source, fill_color=colour, fill_alpha=0.2))
+        drawn += _lone_points(plot, data["x"], data[f"v{i}"], colour)
+        _name(drawn, group, channel)
+    middle = plot.line("x", "middle", source=source, line_alpha=0)
+    values = [(c.name, f"@v{i}{{custom}}{_after(c)}") for i, (c, _) in enumerate(group.colours)]
+    _hover(plot, middle, [("", "@x{%a %d %b %Y %H:%M}"), *values], len(values))
+    return plot
+
+
+def _readings(group: Group, series: dict[Channel, Series], zone: ZoneInfo) -> dict[str, np.ndarray]:
+    # One row for each time at which a channel has a reading or its line ends.
+    columns = {}
+    for i, channel in enumerate(group.channels):
+        s = series[channel]
+        ends = np.diff(s.times, prepend=s.times[0]) > s.steps * LONG_BREAK
+        column = pd.Series(s.values.astype(np.float32), index=s.times)
+        gaps = pd.Series(np.float32(np.nan), index=s.times[ends] - s.steps[ends])
+        columns[f"v{i}"] = pd.concat([column, gaps[~gaps.index.isin(column.index)]])
+    return _drawable(pd.DataFrame(columns).sort_index(), zone)
+
+
+def _bucketed(group: Group, series: dict[Channel, Series], zone: ZoneInfo, bucket: int) -> dict[str, np.ndarray]:
+    # Buckets are counted on the wall clock, so that they are parts of local days; one without readings is a gap.
+    columns = {}
+    for i, channel in enumerate(group.channels):
+        s = series[channel]
+        wall = pd.Series(s.values).groupby(_wall(s.times - 1, zone) // bucket)  # a stamp is the end of its interval
+        for name, column in (("v", wall.mean()), ("low", wall.min()), ("high", wall.max())):
+            columns[f"{name}{i}"] = column.astype(np.float32)
+    frame = pd.DataFrame(columns)
+    frame = frame.reindex(np.arange(frame.index[0], frame.index[-1] + 1))
+    frame.index = frame.index * bucket + bucket // 2
+    return _as_columns(frame)
+
+
+def _drawable(frame: pd.DataFrame, zone: ZoneInfo) -> dict[str, np.ndarray]:
+    wall = _wall(frame.index.to_numpy(), zone)
+    back = np.flatnonzero(np.diff(wall) < 0) + 1
+    cells = np.insert(frame.to_numpy(), back, np.nan, axis=0)  # the second pass of October's hour is a line of its own
+    return _as_columns(pd.DataFrame(cells, index=np.insert(wall, back, wall[back]), columns=frame.columns))
+
+
+def _as_columns(frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    values = frame.filter(regex=r"^v\d").mean(axis=1).to_numpy(np.float32)
+    columns = {name: frame[name].to_numpy(np.float32) for name in frame.columns}
+    return {"x": frame.index.to_numpy() * 1000.0, "middle": values, **columns}
+
+
+def _wall(times: np.ndarray, zone: ZoneInfo) -> np.ndarray:
+    local = pd.DatetimeIndex(times.astype("datetime64[s]"), tz="UTC").tz_convert(zone)
+    return local.tz_localize(None).as_unit("s").asi8
+
+
+def _lone_points(plot: figure, x: np.ndarray, y: np.ndarray, colour: str) -> list[GlyphRenderer]:
+    # A reading between two gaps makes no line.
+    there = np.isfinite(np.concatenate([[np.nan], y, [np.nan]]))
+    lone = there[1:-1] & ~there[:-2] & ~there[2:]
+    return [plot.scatter(x[lone], y[lone], color=colour, size=4)] if lone.any() else []
+
+
+# ── bars by day ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def energy_bars(group: Group, kwh: dict[Channel, np.ndarray], days: Days, shared: Range1d) -> figure:
+    """kWh of each local day, the channels of a group on top of each other; what is negative hangs below the axis."""
+    plot = _plot(shared, 190, "energy")
+    data = _day_edges(days)
+    above, below = np.zeros(len(days.dates)), np.zeros(len(days.dates))
+    for i, channel in enumerate(group.channels):
+        energy = kwh[channel]
+        base = np.where(energy < 0, below, above)
+        data |= {f"v{i}": energy, f"base{i}": base, f"end{i}": base + energy}
+        above, below = above + np.maximum(energy, 0), below + np.minimum(energy, 0)
+    data |= {"above": above, "below": below}
+    source = ColumnDataSource(data)
+    for i, (channel, colour) in enumerate(group.colours):
+        bars = plot.quad("left", "right", f"end{i}", f"base{i}", source=source, fill_color=colour, line_width=0)
+        _name([bars], group, channel)
+    whole = plot.quad("left", "right", "above", "below", source=source, fill_alpha=0, line_alpha=0)
+    values = [(c.name, f"@v{i}{{custom}} kWh") for i, c in enumerate(group.channels)]
+    _hover(plot, whole, [("", "@left{%a %d %b %Y}"), *values], len(values))
+    return plot
+
+
+def coverage_strips(share: dict[str, np.ndarray], days: Days, shared: Range1d) -> figure:
+    """For each device a row of bars: how much of each day its channels have readings for, on average."""
+    devices = list(share)
+    plot = _plot(shared, 60 + 24 * len(devices), "coverage")
+    for row, device in enumerate(reversed(devices)):
+        data = _day_edges(days) | {
+            "top": row + 0.8 * share[device], "bottom": np.full(len(days.dates), float(row)),
+            "full": np.full(len(days.dates), row + 0.8), "share": 100 * share[device], "hours": days.seconds / 3600,
+        }  # fmt: skip
+        source = ColumnDataSource(data)
+        behind = plot.quad("left", "right", "full", "bottom", source=source, fill_color="#e5484d", fill_alpha=0.22,
+                           line_width=0)  # fmt: skip
+        plot.quad("left", "right", "top", "bottom", source=source, fill_color="#3ca951", line_width=0)
+        rows = [("", "@left{%a %d %b %Y}"), (device, "@share{custom} % of @hours{0.#} h")]
+        _hover(plot, behind, rows, 1, mode="mouse")
+    plot.yaxis.ticker = [row + 0.4 for row in range(len(devices))]
+    plot.yaxis.major_label_overrides = {row + 0.4: device for row, device in enumerate(reversed(devices))}
+    plot.ygrid.visible = False
+    return plot
+
+
+def _day_edges(days: Days) -> dict[str, np.ndarray]:
+    left = np.array(days.dates, dtype="datetime64[ms]").astype(np.int64)
+    return {"left": left, "right": left + 86_400_000 * 0.96}
+
+
+# ── what they share ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def shared_range(days: Days) -> Range1d:
+    """The time axis of a campaign's charts: its days, on the wall clock."""
+    left = _day_edges(days)["left"]
+    bounds = (float(left[0]), float(left[-1] + 86_400_000))
+    return Range1d(*bounds, bounds=bounds)
+
+
+def _plot(shared: Range1d, height: int, name: str) -> figure:
+    plot = figure(
+        height=height, sizing_mode="stretch_width", x_range=shared, x_axis_type="datetime", tools=[], name=name,
+        toolbar_location=None, min_border_left=58, min_border_right=12, lod_threshold=None, output_backend="canvas",
+    )  # fmt: skip
+    plot.add_tools(BoxZoomTool(dimensions="width"))
+    plot.xaxis.formatter = DatetimeTickFormatter(
+        minutes="%H:%M", hourmin="%H:%M", hours="%H:%M", days="%d %b", months="%b %Y", years="%Y"
+    )
+    plot.xaxis.ticker.desired_num_ticks = 5
+    plot.yaxis.ticker.desired_num_ticks = 4
+    plot.yaxis.formatter.use_scientific = False
+    plot.yaxis.major_label_standoff = 6
+    plot.xgrid.visible = False
+    return plot
+
+
+def _name(renderers: list[GlyphRenderer], group: Group, channel: Channel) -> None:
+    # The page's legend hides and shows what carries this tag.
+    for renderer in renderers:
+        renderer.tags = [tag(group, channel)]
+
+
+def tag(group: Group, channel: Channel) -> str:
+    """What a channel is called in its charts; no text from outside is in it."""
+    return f"{group.channels.index(channel)}"
+
+
+def _after(channel: Channel) -> str:
+    return f" {channel.unit}" if channel.unit else ""  # one of the known units: nothing that a template would read
+
+
+def _hover(
+    plot: figure, renderer: GlyphRenderer, rows: list[tuple[str, str]], numbers: int, mode: str = "vline"
+) -> None:
+    # Bokeh sets the first of each pair as plain text; only the second, which is ours, is a template.
+    names = [row[1].split("{")[0] for row in rows]
+    two_digits = CustomJSHover(code=_TWO_DIGITS)
+    formatters = dict.fromkeys(names[-numbers:], two_digits) | {names[0]: "datetime"}
+    plot.add_tools(HoverTool(renderers=[renderer], tooltips=rows, formatters=formatters, mode=mode))
+
+
+_TWO_DIGITS = "return Number.isFinite(value) ? value.toFixed(Math.abs(value) < 100 ? 2 : 1) : '–'"

@@ -7,6 +7,7 @@ the page's style sheet (`--bk-…`), light or dark.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -31,7 +32,7 @@ COLOURS = ("#4269d0", "#e8a317", "#ff725c", "#3ca951", "#a463f2", "#38b2ac", "#f
 """Told apart on white and on near-black, and by most people who see colours differently."""
 
 PER_CHART = len(COLOURS)
-NICE_SECONDS = (600, 1800, 3600, 2 * 3600, 3 * 3600, 4 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
+NICE_SECONDS = (1800, 3600, 2 * 3600, 3 * 3600, 4 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
 LONG_BREAK = 1.5
 """A step longer than the usual one by this factor breaks the line; loggers are a few seconds off now and then."""
 
@@ -64,14 +65,15 @@ def groups_of(channels: list[Channel]) -> list[Group]:
     ]
 
 
-def bucket_seconds(seconds: int, channels: int, most_values: int) -> int:
+def bucket_seconds(all_series: Collection[Series], days: Days, most_values: int) -> int:
     """Into what stretches of time curves must be gathered so that a campaign draws no more than so many values.
 
     0: no need, every reading can be drawn. Longer ones are whole parts of a day.
     """
-    if seconds // NICE_SECONDS[0] * channels <= most_values:
+    if sum(len(s.times) for s in all_series) <= most_values:
         return 0
-    fitting = (s for s in NICE_SECONDS[1:] if seconds // s * channels * 3 <= most_values)
+    seconds, values_each = int(days.seconds.sum()), 3
+    fitting = (n for n in NICE_SECONDS if seconds // n * len(all_series) * values_each <= most_values)
     return next(fitting, NICE_SECONDS[-1])
 
 
@@ -86,7 +88,8 @@ def curves(group: Group, series: dict[Channel, Series], zone: ZoneInfo, bucket: 
     for i, (channel, colour) in enumerate(group.colours):
         drawn = [plot.line("x", f"v{i}", source=source, line_color=colour, line_width=1.4)]
         if bucket:
-            drawn.append(plot.varea("x", f"low{i}", f"high{i}", source=source, fill_color=colour, fill_alpha=0.2))
+            band = {"fill_color": colour, "fill_alpha": 0.2, "line_color": None}
+            drawn.append(plot.quad("left", "right", f"high{i}", f"low{i}", source=source, **band))
         drawn += _lone_points(plot, data["x"], data[f"v{i}"], colour)
         _name(drawn, group, channel)
     middle = plot.line("x", "middle", source=source, line_alpha=0)
@@ -118,7 +121,8 @@ def _bucketed(group: Group, series: dict[Channel, Series], zone: ZoneInfo, bucke
     frame = pd.DataFrame(columns)
     frame = frame.reindex(np.arange(frame.index[0], frame.index[-1] + 1))
     frame.index = frame.index * bucket + bucket // 2
-    return _as_columns(frame)
+    data = _as_columns(frame)
+    return data | {"left": data["x"] - bucket * 500, "right": data["x"] + bucket * 500}
 
 
 def _drawable(frame: pd.DataFrame, zone: ZoneInfo) -> dict[str, np.ndarray]:

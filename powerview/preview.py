@@ -138,7 +138,7 @@ def view_of(campaign: Campaign, settings: Settings, most_values: int) -> View:
     span = _whole_span(list(campaign.series.values()))
     rows = [_row(channel, s, kwh.get(channel), span) for channel, s in campaign.series.items()]
     view = View(campaign, days, rows, share=float(np.mean([row.share for row in rows])))
-    view.bucket = charts.bucket_seconds(int(days.seconds.sum()), len(campaign.series), most_values)
+    view.bucket = charts.bucket_seconds(campaign.series.values(), days, most_values)
     _draw(view, settings, by_day, kwh)
     return view
 

@@ -208,23 +208,36 @@ readonly FAILED='^(fatal: |failed: ).*"(msg|censored)": "(([^"\]|\\.)*)"'
 
 # The playbook prints `powerview: …` for each campaign that it made or repaired; that is what goes into the log.
 provision() {
-  local line reason='it said nothing' status=0
+  local line status=0 reason='it said nothing'
+  local memory=$POWERVIEW_STATE_DIR/provision.refused refused='' refused_before=''
   if [[ ! -f $HERE/$PLAYBOOK ]] || ! in_venv ansible-playbook; then
     say provisioning.log "FAILED $EX_CONFIG: $PLAYBOOK or ansible-playbook is not there: no dashboard is made"
     return "$EX_CONFIG"
   fi
-  shopt -s lastpipe # the loop is no child: the reason is known behind it
+  if [[ -r $memory ]]; then IFS= read -r -d '' refused_before <"$memory" || :; fi
+  shopt -s lastpipe # the loop is no child: what it finds is known behind it
   "$REPLY" "$HERE/$PLAYBOOK" </dev/null 2>&1 | while IFS= read -r line; do
     if [[ $line =~ $TOLD ]]; then
-      plain "${BASH_REMATCH[2]}" && say provisioning.log "$REPLY"
+      plain "${BASH_REMATCH[2]}" && tell "$REPLY"
     elif [[ $line =~ $FAILED ]]; then
       plain "${BASH_REMATCH[3]}" && reason=$REPLY
     elif [[ $line =~ $COMPLAINT ]]; then
       plain "${BASH_REMATCH[2]}" && reason=$REPLY
     fi
   done || status=$?
+  [[ $refused == "$refused_before" ]] || printf %s "$refused" >"$memory" || :
   if ((status)); then say provisioning.log "FAILED $status: $reason (ansible-playbook $HERE/$PLAYBOOK shows more)"; fi
   return "$status"
+}
+
+# usage: tell TEXT; for provision, a line of its log. A refused name lies there until it is renamed: it is told once.
+tell() {
+  local text=$1
+  if [[ $text == refused* ]]; then
+    refused+=$text$'\n'
+    if [[ $'\n'$refused_before == *$'\n'"$text"$'\n'* ]]; then return; fi
+  fi
+  say provisioning.log "$text"
 }
 
 # usage: plain JSON; the text of a JSON string, on one line, in REPLY.

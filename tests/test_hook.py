@@ -459,6 +459,17 @@ def test_an_unchanged_playbook_is_silent(tmp_path):
     assert house.log("hook.log") == []
 
 
+def test_a_refused_name_is_told_once_and_again_when_it_has_come_back(tmp_path):
+    house = Installation(tmp_path / "house")
+    house.real_programs()
+    for refused in (["a b", "c"], ["c", "a b"], ["a b", "d"], ["d"], ["a b", "d"]):
+        names = [f"powerview: refused {name}: no" for name in refused]
+        house.playbook(f"- hosts: localhost\n  gather_facts: false\n  tasks: [{{debug: {{msg: {names}}}}}]\n")
+        house.settled_event(MKDIR)
+    told = ["a b", "c", "d", "a b"]
+    assert house.log("provisioning.log") == [f"TIME refused {name}: no" for name in told]
+
+
 # ── text from outside ────────────────────────────────────────────────────────────────────────────────────────────────
 
 HOSTILE = [

@@ -181,19 +181,22 @@ class Ingest:
 
     def _later(self, upload: Upload, outcome: Outcome) -> list[Delivery]:
         # A file that comes late must not win over uploads made after it: those that speak of the same time are
-        # written once more behind it, before it is settled.
+        # written once more behind it, before it is settled. What is written again comes late as well: the time that
+        # must be looked at grows with it.
         redone_anyway = not self.settle and self.every
         if redone_anyway or outcome.last is None:
             return []
         from powerview import mv2
 
         again = []
+        first, last = outcome.first, outcome.last
         for later in self.tree.later_settled(upload):
             try:
                 with Claim(self.settings.data_dir, later) as claim:
                     recording = mv2.read_recording(claim.file, timezone=self.settings.timezone, now=self.now)
-                    if recording.first is None or recording.first > outcome.last or recording.last < outcome.first:
+                    if recording.first is None or recording.first > last or recording.last < first:
                         continue
+                    first, last = min(first, recording.first), max(last, recording.last)
                     delivery = self.store.deliver(later.client)
                     for series, lines in encoded(recording, later.campaign):
                         delivery.send(series, lines)

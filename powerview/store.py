@@ -285,7 +285,7 @@ def _bucket_exists(buckets, name: str, org: str) -> bool:
     try:
         return bool(buckets.find_buckets(name=name, org=org).buckets)
     except ApiException as error:
-        if error.status == 404:
+        if error.status == 404 and "organization" not in _message(error):
             return False
         raise
 
@@ -313,6 +313,11 @@ def _refusal(settings: Settings, what: str, error) -> str:
     status = getattr(error, "status", None) or getattr(error.response, "status", None)
     host, where = settings.influxdb_host, f"set in {settings.env_file}"
     said = _message(error)
+    if status is None:  # raised by the client, which looks for the organisation's id before it makes a bucket
+        return (
+            f"{what} cannot be made in InfluxDB at {host}: INFLUXDB_ORG {settings.influxdb_org!r} is missing, or the "
+            f"token in INFLUXDB_ADMIN_TOKEN may not see it ({where}): {said}"
+        )
     if status == 401:
         return f"InfluxDB at {host} does not know the token in INFLUXDB_ADMIN_TOKEN (401, {where})"
     if status == 403:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from faults.house import ZONE, Ended, House, Judgement, new_house
 from influx_server import InfluxServer
+
+from faults.house import ZONE, Ended, House, Judgement, new_house
 
 
 @dataclass(frozen=True)

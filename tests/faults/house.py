@@ -117,7 +117,7 @@ class House:
             process.kill()
             out, err = process.communicate()
             raise AssertionError(f"the parser did not end within {timeout} s\n{err.decode()}") from None
-        return Ended(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+        return Ended(process.returncode, *((text or b"").decode(errors="replace") for text in (out, err)))
 
     def parse(self, *arguments: str, **how) -> Ended:
         """Run the parser to its end."""

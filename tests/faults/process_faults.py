@@ -8,16 +8,18 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from influx_server import wait_until
+
 from faults import proxy, trees
 from faults.catalog import expect, fault, pending
-from faults.house import House, in_background
+from faults.house import PROJECT, House, in_background
 from faults.truth import Upload
-from influx_server import wait_until
 
 KILLED = -signal.SIGKILL
 AS_OWNER = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
@@ -154,8 +156,8 @@ def two_sweeps(house: House) -> str:
     first.wait(30)
     second.wait(60)
     left = pending(house)
-    assert house.end(sweep(house)).status in (0, 1)
-    return f"one killed, {left}"
+    swept(house)
+    return f"one killed, {left}, none after a sweep"
 
 
 @fault("SFTPGo restarted: its hooks and their workers killed")
@@ -170,8 +172,8 @@ def hooks_killed(house: House) -> str:
         for pid in workers_of(house):
             os.kill(pid, signal.SIGKILL)
     left = pending(house)
-    assert house.end(sweep(house)).status in (0, 1)
-    return f"4 times, {left}"
+    swept(house)
+    return f"4 times, {left}, none after a sweep"
 
 
 def start_hook(house: House, *arguments: str, **changes: str) -> subprocess.Popen:
@@ -187,15 +189,22 @@ def start_hook(house: House, *arguments: str, **changes: str) -> subprocess.Pope
 
 def lay_out_program(house: House) -> None:
     """The program beside the house, as links into the project, without the provision lane."""
-    from faults.house import PROJECT
-
     for name in ("on-upload.sh", "tsv_parser.py", "powerview"):
         (house.folder / name).symlink_to(PROJECT / name)
+    (house.folder / ".venv").symlink_to(sys.prefix)
 
 
 def sweep(house: House) -> subprocess.Popen:
     """`on-upload.sh sweep`, as the timer starts it."""
     return start_hook(house, "sweep")
+
+
+def swept(house: House) -> None:
+    """A sweep to its end, after which nothing is pending. 78: there is no playbook for the provision lane here."""
+    house.proxy.heal()
+    status = house.end(sweep(house)).status
+    assert status == 78, status
+    pending(house, most=0)
 
 
 def workers_of(house: House) -> list[int]:

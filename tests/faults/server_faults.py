@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from influx_server import InfluxServer
+
 from faults import proxy, trees
 from faults.catalog import expect, fault, pending
 from faults.house import House
 from faults.proxy import Plan, writes_only
-from influx_server import InfluxServer
 
 AWAY = 75
 MIDDLE = range(3, 5)
@@ -57,7 +58,7 @@ def back_later(house: House) -> str:
 def unknown_token(house: House) -> str:
     send(house)
     ended = expect(house.parse(INFLUXDB_ADMIN_TOKEN="of-another-server"), AWAY)
-    assert "INFLUXDB_ADMIN_TOKEN" in ended.err
+    assert "INFLUXDB_ADMIN_TOKEN" in ended.err, ended.err
     assert "of-another-server" not in ended.err + ended.out + "".join(house.log())
     return f"status 75, names INFLUXDB_ADMIN_TOKEN, {pending(house)}"
 
@@ -69,7 +70,7 @@ def reading_token(house: House) -> str:
     body = {"orgID": house.org_id, "permissions": [right]}
     token = house.server.call("POST", "/api/v2/authorizations", json=body).json()["token"]
     ended = expect(house.parse(INFLUXDB_ADMIN_TOKEN=token), AWAY)
-    assert "INFLUXDB_ADMIN_TOKEN" in ended.err
+    assert "INFLUXDB_ADMIN_TOKEN" in ended.err, ended.err
     assert token not in ended.err + ended.out + "".join(house.log())
     return f"status 75, names INFLUXDB_ADMIN_TOKEN, {pending(house)}"
 
@@ -78,20 +79,23 @@ def reading_token(house: House) -> str:
 def unknown_organisation(house: House) -> str:
     send(house)
     ended = expect(house.parse(INFLUXDB_ORG="nobody"), AWAY)
-    assert "INFLUXDB_ORG" in ended.err
+    assert "INFLUXDB_ORG" in ended.err, ended.err
     return f"status 75, names INFLUXDB_ORG, {pending(house)}"
 
 
 @fault("404: the bucket goes in the middle")
 def bucket_goes(house: House) -> str:
+    send(house)
+    bucket = house.server.make_bucket("company1")
+    seen = []
+
     def plan(request: proxy.Request) -> None:
-        if request.is_write and request.number == 5:
-            for bucket in house.server.call("GET", "/api/v2/buckets", params={"orgID": house.org_id}).json()["buckets"]:
-                if bucket["type"] == "user" and bucket["name"] == "company1":
-                    house.server.call("DELETE", f"/api/v2/buckets/{bucket['id']}")
+        if request.is_write and "bucket=company1" in request.path:
+            seen.append(request.number)
+            if len(seen) == 5:
+                house.server.call("DELETE", f"/api/v2/buckets/{bucket}")
         proxy.hand_on(request)
 
-    send(house)
     house.proxy.plan = plan
     expect(house.parse(), AWAY)
     what = f"status 75, {pending(house)}; what was in the bucket came back by --again"
@@ -139,7 +143,8 @@ def too_old(house: House) -> str:
     bucket = house.server.call("POST", "/api/v2/buckets", json=body).json()["id"]
     expect(house.parse(), 1)
     refused = back_from_error(house, "InfluxDB refused")
-    house.server.call("PATCH", f"/api/v2/buckets/{bucket}", json={"retentionRules": []})
+    for_ever = {"retentionRules": [{"type": "expire", "everySeconds": 0}]}
+    house.server.call("PATCH", f"/api/v2/buckets/{bucket}", json=for_ever)
     return f"status 1, {refused} files in error/ with the reason; moved back when the bucket keeps everything"
 
 

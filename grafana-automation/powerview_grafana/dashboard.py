@@ -1,0 +1,116 @@
+"""The Master dashboard and its clones: which Masters can be cloned, and how a clone differs from the Master."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from powerview_grafana.servers import path
+from powerview_grafana.tree import MASTER_UID
+
+CLIENT_DATA_SOURCE_PREFIX = "pv-d-"
+IN_V2 = "was saved in Grafana's new schema (v2), which cannot be read back whole"
+NOT_COMPARED = ("id", "uid", "version", "title", "tags")
+SAVE_AS_CLASSIC = (
+    "In Grafana open Dashboards, admin, Master, and bring back its last classic version (Settings, Versions, Restore), "
+    "or import grafana-automation/dashboards/master.json over it (uid powerview-master). To save it as classic JSON "
+    "from then on, keep the feature toggle dashboardNewLayouts off."
+)
+
+
+def classic_address(uid: str) -> str:
+    """Where a dashboard is read as classic JSON."""
+    return path("api", "dashboards", "uid", uid, apiVersion="v1beta1")
+
+
+def stored_address(uid: str, org: int) -> str:
+    """Where newer versions of Grafana tell in which schema a dashboard is stored."""
+    namespace = "default" if org == 1 else f"org-{org}"
+    return path("apis", "dashboard.grafana.app", "v1beta1", "namespaces", namespace, "dashboards", uid)
+
+
+def is_v2(status: int, answer: Any, stored: Any) -> bool:
+    """Whether a dashboard is stored in Grafana's new schema, which cannot be read as classic JSON without loss.
+
+    `status` and `answer` came from `classic_address`, `stored` from `stored_address`. Grafana 12.4 answers 406; 13
+    converts, with loss, and tells the stored version.
+    """
+    conversion = _inner(stored, "status", "conversion")
+    return (
+        status == 406
+        or "elements" in _inner(answer, "dashboard")
+        or "elements" in _inner(stored, "spec")
+        or str(conversion.get("storedVersion", "")).startswith("v2")
+    )
+
+
+def master_problem(master: dict) -> str:
+    """Why a Master in classic JSON cannot be cloned, with what to do; empty if it can."""
+    if not isinstance(master.get("panels"), list):
+        return f"the Master has no panels. {SAVE_AS_CLASSIC}"
+    for variable in _inner(master, "templating").get("list", ()):
+        if variable.get("type") == "datasource":
+            return (
+                f"the Master's variable {variable.get('name')!r} lets people choose a data source, so every client "
+                f"would be offered those of the others: remove it from Master."
+            )
+    return ""
+
+
+def clone(master: dict, client: str, campaign: str, uid: str, data_source_uid: str, timezone: str) -> dict:
+    """A campaign's dashboard: the Master with its own title, tags, data source and constants, and without its ids."""
+    made = {k: copy.deepcopy(v) for k, v in master.items() if k not in ("id", "version")}
+    made = _with_data_source(made, data_source_uid)
+    constants = {"campaign": campaign, "timezone": timezone}
+    for variable in _inner(made, "templating").get("list", ()):
+        if variable.get("type") == "constant" and variable.get("name") in constants:
+            _set_constant(variable, constants[variable["name"]])
+        elif variable.get("type") == "query":
+            _forget_choice(variable)
+    return {**made, "uid": uid, "title": campaign, "tags": ["powerview", client]}
+
+
+def differs(wanted: dict, present: dict) -> list[str]:
+    """Which parts of a dashboard are not as `wanted`, but for title and tags (a person's) and ids (Grafana's)."""
+    parts = sorted((set(wanted) | set(present)) - set(NOT_COMPARED))
+    return [p for p in parts if wanted.get(p) != present.get(p)]
+
+
+def _with_data_source(node: Any, uid: str) -> Any:
+    # Not only the Master's own: an admin who looks at the Master through a client's data source, and saves it so, must
+    # not bring that client's readings to all others. An empty reference means the organisation's default: no better.
+    if isinstance(node, list):
+        return [_with_data_source(item, uid) for item in node]
+    if not isinstance(node, dict):
+        return node
+    made = {k: _with_data_source(v, uid) for k, v in node.items() if k != "datasource"}
+    if "datasource" in node:
+        made["datasource"] = _reference(node["datasource"], uid)
+    return made
+
+
+def _reference(reference: Any, uid: str) -> Any:
+    kind, name = (reference.get("type"), reference.get("uid")) if isinstance(reference, dict) else (None, reference)
+    unnamed = name is None and kind in (None, "influxdb")
+    if unnamed or name == MASTER_UID or str(name).startswith(CLIENT_DATA_SOURCE_PREFIX):
+        return {"type": "influxdb", "uid": uid}
+    return reference
+
+
+def _set_constant(variable: dict, value: str) -> None:
+    variable["query"] = value
+    variable["current"] = {"selected": False, "text": value, "value": value}
+    variable["options"] = [{"selected": True, "text": value, "value": value}]
+
+
+def _forget_choice(variable: dict) -> None:
+    # What somebody had chosen when he saved the Master is one client's channels and devices; "All" is nobody's.
+    if _inner(variable, "current").get("value") not in ("$__all", ["$__all"]):
+        variable["current"] = {}
+    variable["options"] = []
+
+
+def _inner(node: Any, *keys: str) -> dict:
+    for key in keys:
+        node = node.get(key) if isinstance(node, dict) else None
+    return node if isinstance(node, dict) else {}

@@ -123,7 +123,7 @@ event() {
     upload)     wake ingest ;;
     disconnect) wake ingest ;;
     mkdir)      on_mkdir ;;
-    rename)     wake ingest && wake provision ;;
+    rename)     wake ingest; wake provision ;;
     '')         usage ;;
     *)          on_other ;;
   esac
@@ -276,8 +276,8 @@ only_owner() {
   local folder=$POWERVIEW_STATE_DIR
   until [[ -e $folder/ ]]; do folder=${folder%/*}; done # it may not be made yet
   [[ -O $folder/ ]] && return
-  printf '%s\n' "on-upload.sh: $folder belongs to another user; run this as that user:" \
-    "sudo -u sftpgo $HERE/on-upload.sh sweep" >&2
+  printf '%s\n' "on-upload.sh: $folder belongs to another user; run it as that user:" \
+    "sudo -u $(stat -c %U -- "$folder/") $HERE/on-upload.sh sweep" >&2
   exit "$EX_NOPERM"
 }
 

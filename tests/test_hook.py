@@ -330,8 +330,8 @@ def test_a_sweep_by_somebody_else_is_refused_because_of_what_it_would_leave_behi
         os.chown(theirs, 65534, 65534)
     else:
         theirs = Path("/usr")
-    told = f"on-upload.sh: {theirs} belongs to another user; run this as that user:\n"
-    told += f"sudo -u sftpgo {house.script} sweep\n"
+    told = f"on-upload.sh: {theirs} belongs to another user; run it as that user:\n"
+    told += f"sudo -u {theirs.owner()} {house.script} sweep\n"
     assert house.run("sweep", POWERVIEW_STATE_DIR=f"{theirs}/state/of") == (77, "", told)
     assert house.calls() == []
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import signal
 import sys
+from datetime import date
 from pathlib import Path
 
 from powerview.settings import Settings, SettingsError, load_settings
@@ -28,6 +30,18 @@ def parser() -> argparse.ArgumentParser:
                       help="where the page goes (default: preview.html)")  # fmt: skip
     look.set_defaults(run=preview)
 
+    table = commands.add_parser("export", help="write a campaign's readings as CSV or Parquet, from InfluxDB or files")
+    table.add_argument("client", metavar="CLIENT")
+    table.add_argument("campaign", metavar="CAMPAIGN")
+    table.add_argument("--from", dest="first", type=day, metavar="DATE", help="first local day, such as 2025-10-26")
+    table.add_argument("--to", dest="last", type=day, metavar="DATE", help="last local day")
+    table.add_argument("--format", choices=("csv", "parquet"), default="csv", help="default: csv")
+    table.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: standard output")
+    table.add_argument("-d", "--data", type=Path, metavar="DATA",
+                       help="from the files of this tree (default: InfluxDB if INFLUXDB_HOST is set, else from the "
+                            "files of POWERVIEW_DATA_DIR)")  # fmt: skip
+    table.set_defaults(run=export)
+
     check = commands.add_parser("check", help="is everything in place? One line for each thing, with the remedy")
     check.add_argument("--json", action="store_true", help="for monitoring")
     check.set_defaults(run=run_check)
@@ -37,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run with command line arguments; returns the exit status."""
     options = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         return options.run(load_settings(), options)
     except SettingsError as error:
@@ -65,11 +80,39 @@ def preview(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def export(settings: Settings, options: argparse.Namespace) -> int:
+    """Write the table."""
+    from_files = options.data is not None or not settings.influxdb_host
+    if from_files:
+        settings = in_tree(settings, options.data)
+    if options.format == "parquet" and options.output is None:
+        return complain("--format parquet needs -o FILE: it is no text for a terminal", EX_USAGE)
+    from powerview import export  # late: pandas takes its time
+    from powerview.store import StoreAway
+
+    try:
+        want = export.wanted(settings, options.client, options.campaign, options.first, options.last)
+        export.export(settings, want, options.format, options.output, from_files=from_files)
+    except export.NotThere as error:
+        return complain(error, EX_USAGE)
+    except StoreAway as error:
+        return complain(error, EX_TEMPFAIL)
+    return 0
+
+
 def run_check(settings: Settings, options: argparse.Namespace) -> int:
     """Look at the whole installation."""
     from powerview import check
 
     return check.run_check(settings, as_json=options.json)
+
+
+def day(text: str) -> date:
+    """A day as options take it."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2025-10-26") from error
 
 
 def in_tree(settings: Settings, data: Path | None) -> Settings:

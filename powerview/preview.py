@@ -6,13 +6,11 @@ anything. Names and labels come from outside: Jinja escapes them, and in charts 
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 from bokeh.core.json_encoder import serialize_json
@@ -28,6 +26,7 @@ from powerview.days import Days, covered, days_of
 from powerview.inbox import Refusal
 from powerview.journal import counted, printable
 from powerview.mv2 import Channel
+from powerview.output import replacing
 from powerview.settings import Settings
 
 MOST_VALUES = 600_000
@@ -87,28 +86,9 @@ def write_preview(settings: Settings, output: Path) -> list[Campaign]:
         raise NothingToShow(
             f"there is no logger file in {settings.data_dir}: files belong into <client>/<campaign>/<device serial>/"
         )
-    write_atomically(output, page(settings, campaigns, refusals).encode())
+    with replacing(output) as file:
+        file.write(page(settings, campaigns, refusals).encode())
     return campaigns
-
-
-def write_atomically(output: Path, content: bytes) -> None:
-    """Replace a file by a new one in one step: whoever looks sees the old one or the new one, whole."""
-    with NamedTemporaryFile(dir=output.absolute().parent, prefix=f".{output.name[:100]}.", delete=False) as half:
-        try:
-            half.write(content)
-            half.flush()
-            os.fsync(half.fileno())
-            os.fchmod(half.fileno(), 0o666 & ~_umask())
-            os.replace(half.name, output)
-        except BaseException:
-            os.unlink(half.name)
-            raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def page(settings: Settings, campaigns: list[Campaign], refusals: list[Refusal]) -> str:

@@ -1,0 +1,263 @@
+"""The readings of a campaign as a table: CSV or Parquet, a row for each time, a column for each channel.
+
+From InfluxDB they come by stretches of time, each written before the next one is asked for, so that memory does not
+grow with the campaign. From the files of a tree they come through the ingest's own reader, and make the same table.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, Protocol
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from powerview import store
+from powerview.inbox import refused_names
+from powerview.mv2 import Channel
+from powerview.output import replacing
+from powerview.settings import Settings, SettingsError, require_influxdb
+
+SLICE_READINGS = 200_000
+"""About how many readings are asked of InfluxDB at a time."""
+
+TAGS = {"channel_idx": "idx", "device": "device", "channel_name": "name", "unit": "unit", "channel": "channel"}
+"""InfluxDB's tag for each field of a Channel; what tells a series from all others of a campaign."""
+
+
+class NotThere(Exception):
+    """There are no such readings, or the name cannot be a campaign's. The text says what was looked for, and where."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to export: `start` and `stop` are UTC seconds, the first one is in, the last one is not."""
+
+    client: str
+    campaign: str
+    start: int
+    stop: int
+
+    def __str__(self) -> str:
+        return f"{self.client}/{self.campaign}"
+
+
+def wanted(settings: Settings, client: str, campaign: str, first: date | None, last: date | None) -> Wanted:
+    """What a person asked for: local days of POWERVIEW_TIMEZONE, both included, all of them by default.
+
+    Raises NotThere for a name that no client or campaign can have: it never reaches a query.
+    """
+    reason = "a name is empty" if not client or not campaign else None
+    reason = reason or refused_names(client, campaign, admin_bucket=settings.influxdb_bucket)
+    if reason:
+        raise NotThere(reason)
+    start = _midnight(first, settings) if first else 0
+    stop = _midnight(last + timedelta(days=1), settings) if last else int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
+    if start >= stop:
+        raise NotThere(f"--from {first} is later than --to {last}")
+    return Wanted(client, campaign, start, stop)
+
+
+def _midnight(day: date, settings: Settings) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=settings.timezone).timestamp())
+
+
+# ── where readings come from ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Source(Protocol):
+    """Where the readings of a Wanted come from."""
+
+    channels: list[Channel]
+    """Its channels that have readings there, in the order of the columns."""
+
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """The readings in time: index UTC seconds (each one once), a column for each channel in their order."""
+
+
+def _ordered(channels: list[Channel]) -> list[Channel]:
+    return sorted(channels, key=lambda c: (c.device, c.idx, c.name, c.unit or "", c.channel))
+
+
+class FileSource:
+    """From the files of the tree. Raises NotThere, and OSError if the tree cannot be read."""
+
+    def __init__(self, settings: Settings, want: Wanted) -> None:
+        from powerview.campaign import read_tree
+
+        campaigns, _ = read_tree(settings, want.client, want.campaign)
+        series = campaigns[0].series if campaigns else {}
+        found = {}
+        for channel, s in series.items():
+            there = (s.times >= want.start) & (s.times < want.stop)
+            if there.any():
+                found[channel] = pd.Series(s.values[there], index=s.times[there])
+        if not found:
+            raise NotThere(f"there are no readings of {want} for these days in the files of {settings.data_dir}")
+        self.channels = _ordered(list(found))
+        self._found = found
+
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """All readings at once; the files are in memory anyway."""
+        yield pd.DataFrame({i: self._found[channel] for i, channel in enumerate(self.channels)}).sort_index()
+
+
+class InfluxSource:
+    """From InfluxDB, by stretches of time. Raises NotThere and store.StoreAway."""
+
+    def __init__(self, settings: Settings, client, want: Wanted) -> None:
+        self._settings, self._client, self._want = settings, client, want
+        self._got = 0
+        with self._asking():
+            if client.buckets_api().find_bucket_by_name(want.client) is None:
+                raise NotThere(
+                    f"InfluxDB at {settings.influxdb_host} has no bucket {want.client}: nothing of that client was "
+                    f"stored (is the name right? --data exports from files)"
+                )
+            counts, firsts, lasts = (self._each(f"{what}()") for what in ("count", "first", "last"))
+        if not counts:
+            raise NotThere(f"there are no readings of {want} for these days in InfluxDB at {settings.influxdb_host}")
+        self.channels = _ordered(list(counts))
+        self._first = min(int(row["_time"].timestamp()) for row in firsts.values())
+        self._last = max(int(row["_time"].timestamp()) for row in lasts.values())
+        self._readings = sum(row["_value"] for row in counts.values())
+
+    def _asking(self):
+        return store._telling(self._settings, f"bucket {self._want.client!r}")
+
+    def _query(self, start: int, stop: int, then: str) -> str:
+        # Only static predicates, so that InfluxDB's storage filters; names were checked, they need no escape.
+        return (
+            f'from(bucket: "{self._want.client}") |> range(start: {_flux_time(start)}, stop: {_flux_time(stop)})'
+            f' |> filter(fn: (r) => r._measurement == "{self._want.campaign}" and r._field == "value")'
+            f" |> {then}"
+        )
+
+    def _each(self, function: str) -> dict[Channel, dict]:
+        # What a function that the storage answers gives for each series.
+        tables = self._client.query_api().query(self._query(self._want.start, self._want.stop, function))
+        return {_channel(record.values): record.values for table in tables for record in table.records}
+
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """A stretch of time after the other, each about SLICE_READINGS long where readings are spread evenly."""
+        slices = max(1, -(-self._readings // SLICE_READINGS))
+        length = max(3600, -(-(self._last + 1 - self._first) // slices))
+        place = {channel: i for i, channel in enumerate(self.channels)}
+        for start in range(self._first, self._last + 1, length):
+            frame = self._slice(start, min(start + length, self._last + 1), place)
+            if len(frame):
+                yield frame
+        if self._got < self._readings:  # more is no fault: logger files come in meanwhile
+            raise store.StoreAway(f"InfluxDB counted {self._readings} readings and gave {self._got}: try again")
+
+    def _slice(self, start: int, stop: int, place: dict[Channel, int]) -> pd.DataFrame:
+        columns = ["_time", "_value", *TAGS]
+        query = self._query(start, stop, f"keep(columns: {_flux_list(columns)}) |> group()")
+        with self._asking(), contextlib.closing(self._raw(query)) as answer:
+            try:
+                found = pd.read_csv(answer, usecols=columns, dtype=dict.fromkeys(TAGS, "str"), keep_default_na=False)
+            except pd.errors.EmptyDataError:  # a gap
+                return pd.DataFrame()
+            self._got += len(found)
+            return _wide(found, place)
+
+    def _raw(self, query: str) -> BinaryIO:
+        from influxdb_client import Dialect
+
+        plain = Dialect(header=True, annotations=[], delimiter=",", date_time_format="RFC3339")
+        return self._client.query_api().query_raw(query, dialect=plain)
+
+
+def _flux_time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _flux_list(names: list[str]) -> str:
+    return "[" + ", ".join(f'"{name}"' for name in names) + "]"
+
+
+def _channel(tags: dict[str, str | None]) -> Channel:
+    fields = {field: tags.get(tag) or None for tag, field in TAGS.items()}
+    return Channel(**(fields | {"idx": int(fields["idx"])}))
+
+
+def _wide(found: pd.DataFrame, place: dict[Channel, int]) -> pd.DataFrame:
+    series = found.groupby(list(TAGS), sort=False).ngroup()
+    tags = found.loc[~series.duplicated(), list(TAGS)].to_dict("records")  # numbered as they first come
+    columns = np.array([place[_channel(each)] for each in tags])[series]
+    times = pd.to_datetime(found["_time"], format="ISO8601", utc=True).dt.as_unit("s").astype("int64")
+    wide = pd.DataFrame({"time": times, "column": columns, "value": found["_value"].astype(float)})
+    return wide.pivot(index="time", columns="column", values="value").reindex(columns=range(len(place)))
+
+
+# ── what becomes of them ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def titles(channels: list[Channel]) -> list[str]:
+    """The columns' titles: the channel with its unit, and what else it takes to tell two of them apart."""
+    plain = [f"{c.channel} {c.unit or ''}".rstrip() for c in channels]
+    seen: Counter[str] = Counter()
+    unique = []
+    for title, channel in zip(plain, channels, strict=True):
+        title = title if plain.count(title) == 1 else f"{title} (column {channel.idx})"
+        seen[title] += 1
+        unique.append(title if seen[title] == 1 else f"{title} ({seen[title]})")
+    return unique
+
+
+def write_csv(source: Source, zone: ZoneInfo, file: BinaryIO) -> None:
+    """UTF-8 CSV: `time` in ISO 8601, local with its offset, then a column for each channel; empty where none is."""
+    header = ["time", *titles(source.channels)]
+    for frame in source.frames():
+        local = pd.to_datetime(frame.index, unit="s", utc=True).tz_convert(zone)
+        frame.insert(0, "time", [stamp.isoformat() for stamp in local])
+        text = frame.to_csv(None, header=header or False, index=False, lineterminator="\n")
+        file.write(text.encode("utf-8", "replace"))
+        header = None
+
+
+def write_parquet(source: Source, zone: ZoneInfo, file: BinaryIO) -> None:
+    """Parquet: `time`, a timestamp that carries the zone, then a column of doubles for each channel.
+
+    Raises SettingsError if pyarrow is not installed.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet
+    except ImportError as error:
+        raise SettingsError(
+            f"Parquet needs the package pyarrow: {sys.executable} -m pip install pyarrow; CSV needs nothing more."
+        ) from error
+    names = titles(source.channels)
+    schema = pa.schema([("time", pa.timestamp("ms", tz=zone.key)), *((name, pa.float64()) for name in names)])
+    with pa.parquet.ParquetWriter(file, schema) as writer:
+        for frame in source.frames():
+            columns = [pa.array(frame.index.to_numpy() * 1000, schema.field("time").type)]
+            columns += [pa.array(frame[column].to_numpy(), pa.float64(), from_pandas=True) for column in frame.columns]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+
+
+WRITERS = {"csv": write_csv, "parquet": write_parquet}
+
+
+def export(settings: Settings, want: Wanted, form: str, output: Path | None, *, from_files: bool) -> None:
+    """Write the readings to a file, whole or not at all, or to stdout.
+
+    Raises NotThere, SettingsError, store.StoreAway, and OSError of the tree or the file.
+    """
+    with contextlib.ExitStack() as stack:
+        if from_files or not settings.influxdb_host:
+            source = FileSource(settings, want)
+        else:
+            require_influxdb(settings)
+            source = InfluxSource(settings, stack.enter_context(store._influx_client(settings)), want)
+        file = stack.enter_context(replacing(output)) if output else sys.stdout.buffer
+        WRITERS[form](source, settings.timezone, file)
+        file.flush()

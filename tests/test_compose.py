@@ -1,0 +1,262 @@
+"""compose.yaml, read by docker compose and podman-compose themselves, and what it promises about the two servers.
+
+What cannot be shown here is that the images start: no container runs in CI.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import requests
+import yaml
+from dotenv import dotenv_values
+from influx_server import InfluxServer
+from programs import ROOT, make_executable, program, run
+
+COMPOSE = ROOT / "compose.yaml"
+PROVISIONING = ROOT / "grafana-automation/provisioning"
+SECRETS = {"GRAFANA_PASSWORD": "of-grafana", "INFLUXDB_PASSWORD": "of-influxdb", "INFLUXDB_ADMIN_TOKEN": "a-token"}
+PROGRAMS = ["docker-compose", "podman-compose"]
+
+
+class Project:
+    """compose.yaml in a folder with an .env of its own, and the two programs that read it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copy(COMPOSE, folder)
+        # podman-compose asks podman for its version before it reads anything.
+        make_executable(folder / "bin/podman", "#!/bin/sh\necho podman version 5.4.1\n")
+
+    def settings(self, **values: str) -> None:
+        """Write .env: every variable that compose.yaml names, as in .env.sample, with `values`."""
+        named = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE.read_text(encoding="utf-8")))
+        lines = [f"{name}={values.get(name, '')}\n" for name in sorted(named)]
+        (self.folder / ".env").write_text("".join(lines), encoding="utf-8")
+
+    def read(self, name: str, status: int = 0):
+        """What the program makes of the file: its finished process."""
+        words = [program(name, "tests/requirements.txt"), "config"]
+        if name == "docker-compose":
+            words += ["--format", "json"]
+        environment = {"PATH": f"{self.folder}/bin:{os.environ['PATH']}", "HOME": str(self.folder)}
+        return run(*words, cwd=self.folder, env=environment, status=status)
+
+    def services(self, name: str) -> dict:
+        """The services as the program sees them."""
+        shown = self.read(name).stdout
+        return (json.loads(shown) if name == "docker-compose" else yaml.safe_load(shown))["services"]
+
+
+@pytest.fixture
+def project(tmp_path) -> Project:
+    made = Project(tmp_path)
+    made.settings(**SECRETS)
+    return made
+
+
+def environment(service: dict) -> dict[str, str]:
+    """The variables of a service, as text."""
+    return {name: str(value) for name, value in service["environment"].items()}
+
+
+@pytest.fixture(scope="module")
+def services() -> dict:
+    return yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("missing", SECRETS)
+def test_it_refuses_an_empty_secret_and_names_it(project, name, missing):
+    project.settings(**{**SECRETS, missing: ""})
+    said = project.read(name, status=1).stderr
+    assert f"{missing} is empty, set it in .env" in said
+    assert not any(secret in said for secret in SECRETS.values())
+
+
+def test_both_programs_see_the_same_servers(project):
+    project.settings(**SECRETS, POWERVIEW_DOMAIN="example.org", POWERVIEW_ALERT_EMAIL="a@example.org,b@example.org")
+    docker, podman = (project.services(name) for name in PROGRAMS)
+    assert {name: environment(s) for name, s in docker.items()} == {name: environment(s) for name, s in podman.items()}
+    for name in ("grafana", "influxdb"):
+        for key in ("image", "restart", "security_opt"):
+            assert docker[name][key] == podman[name][key]
+        assert podman[name]["healthcheck"] == {
+            key: "1m" if value == "1m0s" else value for key, value in docker[name]["healthcheck"].items()
+        }
+
+
+@pytest.mark.parametrize("value", ["plain", "'a b'", "'p#ss'", "'say \"please\"'", "'50€'", "'back\\slash'"])
+def test_a_password_is_the_same_to_both_programs_and_to_the_parser(project, value):
+    project.settings(**{**SECRETS, "GRAFANA_PASSWORD": value})
+    expected = dotenv_values(project.folder / ".env", interpolate=False)["GRAFANA_PASSWORD"]
+    for name in PROGRAMS:
+        assert project.services(name)["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"] == expected
+
+
+def test_the_images_are_pinned_and_say_where_they_come_from(services):
+    assert {name: service["image"] for name, service in services.items()} == {
+        "grafana": "docker.io/grafana/grafana:12.4",
+        "influxdb": "docker.io/library/influxdb:2.9",
+    }
+
+
+def test_only_this_machine_reaches_the_servers(services):
+    assert {name: service["ports"] for name, service in services.items()} == {
+        "grafana": ["127.0.0.1:8088:3000"],
+        "influxdb": ["127.0.0.1:8086:8086"],
+    }
+
+
+def test_each_server_is_watched_started_again_and_keeps_its_data(project):
+    shown = json.loads(project.read("docker-compose").stdout)
+    assert shown["volumes"] == {"grafana": {"name": "powerview-grafana"}, "influxdb": {"name": "powerview-influxdb"}}
+    data = {"grafana": ("grafana", "/var/lib/grafana"), "influxdb": ("influxdb", "/var/lib/influxdb2")}
+    for name, service in shown["services"].items():
+        assert service["restart"] == "always"
+        assert service["healthcheck"]["test"][0] == "CMD"
+        assert service["logging"] == {"driver": "journald"}
+        assert "no-new-privileges" in service["security_opt"]
+        volumes = [(v["source"], v["target"]) for v in service["volumes"] if v["type"] == "volume"]
+        assert volumes == [data[name]]
+
+
+def test_influxdb_is_set_up_from_env_at_its_first_start(project):
+    project.settings(**SECRETS, INFLUXDB_ORG="works", INFLUXDB_BUCKET="own", INFLUXDB_USERNAME="boss")
+    assert environment(project.services("docker-compose")["influxdb"]) == {
+        "DOCKER_INFLUXDB_INIT_MODE": "setup",
+        "DOCKER_INFLUXDB_INIT_USERNAME": "boss",
+        "DOCKER_INFLUXDB_INIT_PASSWORD": "of-influxdb",
+        "DOCKER_INFLUXDB_INIT_ORG": "works",
+        "DOCKER_INFLUXDB_INIT_BUCKET": "own",
+        "DOCKER_INFLUXDB_INIT_ADMIN_TOKEN": "a-token",
+        "INFLUXD_REPORTING_DISABLED": "true",
+        "INFLUXD_HARDENING_ENABLED": "true",
+    }
+
+
+def test_grafana_is_closed_and_calls_nobody(project):
+    settings = environment(project.services("docker-compose")["grafana"])
+    closed = {
+        "GF_AUTH_ANONYMOUS_ENABLED", "GF_USERS_ALLOW_SIGN_UP", "GF_USERS_ALLOW_ORG_CREATE",
+        "GF_PUBLIC_DASHBOARDS_ENABLED", "GF_SNAPSHOTS_EXTERNAL_ENABLED", "GF_ANALYTICS_REPORTING_ENABLED",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES", "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "GF_NEWS_NEWS_FEED_ENABLED",
+        "GF_ANALYTICS_FEEDBACK_LINKS_ENABLED", "GF_PLUGINS_PREINSTALL_AUTO_UPDATE",
+    }  # fmt: skip
+    assert {name for name, value in settings.items() if value == "false"} == closed
+    assert settings["GF_SECURITY_DISABLE_GRAVATAR"] == settings["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
+    assert settings["GF_USERS_AUTO_ASSIGN_ORG_ROLE"] == "Viewer"
+    assert "folder" not in settings["GF_RBAC_RESOURCES_WITH_MANAGED_PERMISSIONS_ON_CREATION"].split(",")
+
+
+def test_grafana_never_gets_influxdbs_admin_token(project):
+    assert "a-token" not in json.dumps(project.services("docker-compose")["grafana"])
+
+
+@pytest.mark.parametrize(("domain", "address"), [("", "localhost"), ("adecwatts.fr", "adecwatts.fr")])
+def test_grafanas_links_begin_with_the_public_name(project, domain, address):
+    project.settings(**SECRETS, POWERVIEW_DOMAIN=domain)
+    for name in PROGRAMS:
+        settings = environment(project.services(name)["grafana"])
+        assert settings["GF_SERVER_ROOT_URL"] == f"https://powerview.{address}/"
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_grafana_starts_without_anybody_to_tell(project, name):
+    # Grafana refuses to start with a contact point that has no address, and with a sender that is none.
+    settings = environment(project.services(name)["grafana"])
+    assert settings["POWERVIEW_ALERT_EMAIL"] == "nobody@localhost"
+    assert settings["POWERVIEW_ALERT_WEBHOOK"] == "http://influxdb:8086/health"
+    assert settings["GF_SMTP_FROM_ADDRESS"] == settings["GF_SMTP_HOST"] == ""
+
+
+def test_grafana_is_told_whom_to_tell(project):
+    mail = {
+        "POWERVIEW_SMTP_HOST": "mail.example.org:587", "POWERVIEW_SMTP_USER": "u", "POWERVIEW_SMTP_PASSWORD": "p",
+        "POWERVIEW_SMTP_FROM": "pv@example.org",
+    }  # fmt: skip
+    whom = {"POWERVIEW_ALERT_EMAIL": "a@example.org", "POWERVIEW_ALERT_WEBHOOK": "https://example.org/hook"}
+    project.settings(**SECRETS, **mail, **whom)
+    settings = environment(project.services("docker-compose")["grafana"])
+    assert {name: settings[name] for name in whom} == whom
+    smtp = {name: settings[f"GF_SMTP_{name}"] for name in ("HOST", "USER", "PASSWORD", "FROM_ADDRESS")}
+    assert list(smtp.values()) == list(mail.values())
+
+
+# ── what lies in the mounted folders ─────────────────────────────────────────────────────────────────────────────────
+
+
+def provisioned() -> list[Path]:
+    """Every file that Grafana reads at its start."""
+    found = sorted(p for p in PROVISIONING.rglob("*") if p.suffix in (".yml", ".yaml"))
+    assert found
+    return found
+
+
+def test_the_mounted_folders_exist(services):
+    folders = [v.split(":")[0] for v in services["grafana"]["volumes"] if v.startswith("./")]
+    assert folders == ["./grafana-automation/provisioning", "./grafana-automation/dashboards"]
+    assert all((ROOT / folder).is_dir() for folder in folders)
+
+
+def test_provisioning_files_lie_where_grafana_looks():
+    folders = {"datasources", "dashboards", "alerting", "plugins", "access-control"}
+    assert {path.relative_to(PROVISIONING).parts[0] for path in provisioned()} <= folders
+    assert all(yaml.safe_load(path.read_text(encoding="utf-8"))["apiVersion"] == 1 for path in provisioned())
+
+
+def test_grafana_gets_every_variable_that_the_provisioning_names(services):
+    named = {}
+    for path in provisioned():
+        text = re.sub(r"#.*", "", path.read_text(encoding="utf-8")).replace("$$", "")
+        named |= dict.fromkeys(re.findall(r"\$\{?([A-Z][A-Z_]+)", text), path.name)
+    assert {name: where for name, where in named.items() if name not in services["grafana"]["environment"]} == {}
+
+
+def test_dashboards_are_read_from_the_mounted_folder():
+    for path in (PROVISIONING / "dashboards").glob("*.y*ml"):
+        for provider in yaml.safe_load(path.read_text(encoding="utf-8"))["providers"]:
+            inside = Path(provider["options"]["path"]).relative_to("/var/lib/powerview/dashboards")
+            found = list((ROOT / "grafana-automation/dashboards" / inside).glob("*.json"))
+            assert found, f"{path.name} names {inside}, where there is no dashboard"
+
+
+# ── what compose.yaml says about InfluxDB, asked of a real one ───────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def hardened(influx, services, tmp_path_factory):
+    """An InfluxDB that runs with the settings of compose.yaml."""
+    settings = {k: v for k, v in services["influxdb"]["environment"].items() if k.startswith("INFLUXD_")}
+    server = InfluxServer(tmp_path_factory.mktemp("hardened"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        server.start()
+    yield server
+    server.stop()
+
+
+def flux_calls(server: InfluxServer, address: str) -> requests.Response:
+    flux = f'import "http"\nimport "array"\narray.from(rows: [{{x: http.post(url: "{address}", data: bytes(v: "x"))}}])'
+    return requests.post(
+        f"{server.url}/api/v2/query", params={"org": server.org}, data=flux, timeout=60,
+        headers={"Authorization": f"Token {server.token}", "Content-Type": "application/vnd.flux"},
+    )  # fmt: skip
+
+
+def test_a_query_cannot_reach_what_only_the_server_can(influx, hardened):
+    assert flux_calls(influx, f"{influx.url}/health").text.splitlines()[1] == ",_result,0,200"  # so it would
+    refused = flux_calls(hardened, f"{influx.url}/health")
+    assert refused.status_code >= 400
+    assert 'error calling function \\"post\\"' in refused.text
+
+
+def test_an_alert_for_nobody_is_taken_and_forgotten(influx):
+    answer = requests.post(f"{influx.url}/health", json={"status": "firing"}, timeout=10)
+    assert answer.status_code == 200

@@ -1,0 +1,24 @@
+#!/bin/bash
+# The firewall: in come SSH (a few tries a minute from one address), the web on 443 and SFTP on 2022; all else stays out.
+# usage: firewall.sh [--dry-run]
+set -euo pipefail
+
+ufw=(ufw)
+if [[ ${1-} == --dry-run ]]; then ufw=(echo ufw); fi
+
+# The ports that sshd listens on, wherever an admin has put it: nobody shuts himself out.
+ssh_ports() {
+  local ports
+  ports=$(sshd -T 2>/dev/null | sed -n 's/^port //p') || :
+  printf '%s\n' "${ports:-22}"
+}
+
+for port in $(ssh_ports); do
+  # In place of `allow OpenSSH` and `limit ssh`: the first would let in whom the second is to stop.
+  "${ufw[@]}" limit "$port/tcp"
+done
+"${ufw[@]}" allow https
+"${ufw[@]}" allow 2022/tcp
+"${ufw[@]}" default deny incoming
+"${ufw[@]}" default allow outgoing
+"${ufw[@]}" --force enable

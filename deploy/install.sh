@@ -1,0 +1,355 @@
+#!/bin/bash
+# Installs PowerView on an Ubuntu server, or brings an installation to the state of this clone. A second run changes
+# nothing that is right already. It touches what is named below, and nothing else:
+#   /srv/powerview, /srv/sftpgo     PowerView with its .env and its Python; uploads, logs, state
+#   /etc                            sftpgo/sftpgo.env, sftpgo/env.d/setup.env, caddy/Caddyfile, logrotate.d/powerview,
+#                                   gitconfig, and in systemd/system powerview-sweep.* and caddy.service.d/powerview.conf
+#   packages                        those of `packages`, Caddy and SFTPGo with their package sources
+#   the firewall, and the admin's containers: two services and two volumes, started again after a reboot
+set -euo pipefail
+
+readonly PROJECT=/srv/powerview UPLOADS=/srv/sftpgo
+readonly VENV=$PROJECT/envs/powerview
+readonly SECRETS=(INFLUXDB_ADMIN_TOKEN INFLUXDB_PASSWORD GRAFANA_PASSWORD) # made where .env has none
+readonly SETUP_CODE=/etc/sftpgo/env.d/setup.env
+readonly CADDY_SOURCE=https://dl.cloudsmith.io/public/caddy/stable
+readonly CADDY_KEYRING=/usr/share/keyrings/caddy-stable-archive-keyring.gpg
+readonly CADDY_LIST=/etc/apt/sources.list.d/caddy-stable.list
+HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+readonly HERE
+
+usage() {
+  cat <<'END'
+usage: sudo deploy/install.sh --domain adecwatts.fr --email contact@adecwatts.fr [--admin USER] [--dry-run]
+  --domain DOMAIN  the public names are powerview.DOMAIN, db.powerview.DOMAIN and ftp.powerview.DOMAIN
+  --email ADDRESS  whom the certificates are issued to
+  --admin USER     the person who runs the containers and may write to /srv (default: who called sudo, else ubuntu)
+  --no-caddy       leave Caddy alone: no public names, or its Caddyfile has other sites and is merged by hand
+  --dry-run        print every command that a fresh server needs, and do nothing
+A second run needs no options: it finds domain and address in /srv/powerview/.env.
+END
+}
+
+# ── running and saying ───────────────────────────────────────────────────────────────────────────────────────────────
+
+die() {
+  printf 'install.sh: %s\n' "$@" >&2
+  exit 1
+}
+
+say() {
+  printf '\n# %s\n' "$*"
+}
+
+# usage: run COMMAND [ARGUMENT …]; print it as it can be pasted, and run it unless this is a dry run.
+run() {
+  local word words=()
+  for word; do
+    if [[ $word =~ ^[A-Za-z0-9_@%+=:,./-]+$ ]]; then words+=("$word"); else words+=("${word@Q}"); fi
+  done
+  printf '%s\n' "${words[*]}"
+  if [[ ! $dry_run ]]; then "$@"; fi
+}
+
+# usage: already TEST [ARGUMENT …]; whether a step can be left out. A dry run shows a fresh server, where none can.
+already() {
+  [[ ! $dry_run ]] && "$@"
+}
+
+# usage: put FILE PLACE MODE [OWNER:GROUP]; copy FILE there if PLACE differs; changed=yes tells that it did.
+put() {
+  local file=$1 place=$2 mode=$3 owner=${4:-root:root}
+  if already cmp --silent "$file" "$place"; then return; fi
+  run install -D -m "$mode" -o "${owner%:*}" -g "${owner#*:}" "$file" "$place"
+  changed=yes
+}
+
+# usage: write PLACE MODE [OWNER:GROUP] <<<TEXT; as put, for a text that is made here.
+write() {
+  local place=$1 mode=$2 owner=${3:-root:root} text
+  text=$(cat)
+  if already cmp --silent "$place" - <<<"$text"; then return; fi
+  printf "install -D -m %s -o %s -g %s /dev/stdin %s <<'END'\n%s\nEND\n" \
+    "$mode" "${owner%:*}" "${owner#*:}" "$place" "$text"
+  if [[ ! $dry_run ]]; then install -D -m "$mode" -o "${owner%:*}" -g "${owner#*:}" /dev/stdin "$place" <<<"$text"; fi
+  changed=yes
+}
+
+# usage: as_admin COMMAND [ARGUMENT …]; as the person whose containers these are, with the session of that person.
+as_admin() {
+  run runuser -u "$admin" -- env -C "$PROJECT" HOME="$admin_home" XDG_RUNTIME_DIR="/run/user/$admin_uid" \
+    DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/$admin_uid/bus" "$@"
+}
+
+# usage: secret; 64 random characters that no file format has to quote.
+secret() {
+  od -vAn -N32 -tx1 /dev/urandom | tr -d ' \n'
+}
+
+# ── what is asked for, and where ─────────────────────────────────────────────────────────────────────────────────────
+
+options() {
+  domain='' email='' admin='' dry_run='' caddy=yes changed=''
+  while (($#)); do
+    case $1 in
+      --domain | --email | --admin)
+        (($# > 1)) || die "$1 needs a value" "$(usage)"
+        printf -v "${1#--}" %s "$2"
+        shift
+        ;;
+      --no-caddy) caddy='' ;;
+      --dry-run)  dry_run=yes ;;
+      -h | --help)
+        usage
+        exit
+        ;;
+      *) die "what is $1?" "$(usage)" ;;
+    esac
+    shift
+  done
+  : "${domain:=$(setting POWERVIEW_DOMAIN)}" "${email:=$(setting POWERVIEW_ACME_EMAIL)}"
+  : "${admin:=${SUDO_USER:-ubuntu}}"
+}
+
+# usage: setting NAME; its value in an .env that is there already.
+setting() {
+  if [[ -r $PROJECT/.env ]]; then sed -n "s/^$1=//p" "$PROJECT/.env" | tail -n 1; fi
+}
+
+check_options() {
+  if [[ $domain || $caddy ]]; then
+    [[ $domain =~ ^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9-]+$ ]] ||
+      die "--domain must be a name such as adecwatts.fr, not '$domain' (without one: --no-caddy)"
+  fi
+  if [[ $email || $caddy ]]; then
+    [[ $email =~ ^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$ ]] ||
+      die "--email must be an address such as contact@adecwatts.fr, not '$email' (without one: --no-caddy)"
+  fi
+  [[ $admin =~ ^[a-z_][a-z0-9_-]*$ && $admin != root ]] || die "--admin must be the login of a person, not '$admin'"
+}
+
+find_admin() {
+  admin_uid=$(id -u "$admin" 2>/dev/null || echo 1000)
+  admin_group=$(id -gn "$admin" 2>/dev/null || echo "$admin")
+  admin_home=$(getent passwd "$admin" | cut -d: -f6 || :)
+  : "${admin_home:=/home/$admin}"
+}
+
+# Everything that would stop us half-way is looked at first.
+check_server() {
+  [[ $HERE == "$PROJECT/deploy" ]] ||
+    die "PowerView belongs in $PROJECT: git clone it there, and run $PROJECT/deploy/install.sh"
+  ((EUID == 0)) || die "must run as root: sudo $0 …  (--dry-run needs nobody)"
+  command -v apt-get >/dev/null ||
+    die "this is for Ubuntu (or a Debian that has SFTPGo); elsewhere follow the README by hand"
+  grep -qi '^ID=ubuntu' /etc/os-release || command -v sftpgo >/dev/null ||
+    die "the package source of SFTPGo is Ubuntu's; on this system install SFTPGo first, then run this again"
+  id "$admin" >/dev/null 2>&1 || die "there is no user $admin: name yours with --admin"
+  grep -q "^$admin:" /etc/subuid || die "$admin has no subordinate ids, and containers need them:" \
+    "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $admin"
+  if [[ $caddy && -e /etc/caddy/Caddyfile ]]; then
+    head -n 1 /etc/caddy/Caddyfile | grep -qE '^# (PowerView|The Caddyfile is an easy way)' ||
+      die "/etc/caddy/Caddyfile has sites of its own: add those of deploy/Caddyfile by hand, and use --no-caddy"
+  fi
+}
+
+# ── the steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+packages() {
+  say "Packages"
+  run apt-get update
+  python=python3
+  if apt-cache show python3.13-venv >/dev/null 2>&1; then python=python3.13; fi
+  run apt-get install -y "$python-venv" git rename acl podman podman-compose ufw logrotate curl gnupg \
+    software-properties-common
+  if [[ ! $dry_run ]] && ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+    die "PowerView needs Python 3.11 or newer, and $python is older: use a newer Ubuntu"
+  fi
+}
+
+firewall() {
+  say "Firewall, before anything listens"
+  if [[ $dry_run ]]; then "$HERE/firewall.sh" --dry-run; else "$HERE/firewall.sh"; fi
+}
+
+project() {
+  say "PowerView and its Python"
+  # git works in a folder of somebody else only if it is told to.
+  run git config --system --replace-all safe.directory "$PROJECT" "^$PROJECT\$"
+  if ! already test -x "$VENV/bin/python"; then run "$python" -m venv "$VENV"; fi
+  run "$VENV/bin/python" -m pip install --quiet --requirement "$PROJECT/requirements.txt"
+}
+
+sftpgo_package() {
+  say "SFTPGo, which brings the user sftpgo"
+  setup_code
+  if ! already command -v sftpgo >/dev/null; then
+    run add-apt-repository -y ppa:sftpgo/sftpgo
+    run apt-get install -y sftpgo
+  fi
+  run chown sftpgo:sftpgo "$SETUP_CODE"
+}
+
+# SFTPGo's first admin is made on its web page by whoever comes first: so only by whoever knows this code.
+setup_code() {
+  if already test -e "$SETUP_CODE"; then return; fi
+  printf '%s\n' "install -D -m 600 /dev/stdin $SETUP_CODE <<<SFTPGO_HTTPD__SETUP__INSTALLATION_CODE=(a secret)"
+  if [[ $dry_run ]]; then return; fi
+  install -D -m 600 /dev/stdin "$SETUP_CODE" <<<"SFTPGO_HTTPD__SETUP__INSTALLATION_CODE=$(secret)"
+}
+
+folders() {
+  say "Folders: sftpgo owns them, $admin may write"
+  run install -d -m 770 -o sftpgo -g sftpgo "$UPLOADS" "$UPLOADS/data" "$UPLOADS/logs" "$UPLOADS/state"
+  # -execdir and -h: a name in the tree of uploads was chosen by a stranger.
+  run find "$UPLOADS" "$PROJECT" -path "$PROJECT/.env" -prune -o '(' '!' -user sftpgo -o '!' -group sftpgo ')' \
+    -execdir chown -h sftpgo:sftpgo '{}' +
+  # For what is there (u:) and for what will be (d:u:), whoever makes it.
+  run setfacl -R -P -m "u:$admin:rwX,u:sftpgo:rwX,d:u:$admin:rwX,d:u:sftpgo:rwX" "$UPLOADS" "$PROJECT"
+}
+
+settings() {
+  say "Settings: .env with its secrets, for sftpgo and $admin alone"
+  printf '%s\n' "# .env.sample to $PROJECT/.env, what is there kept; made where missing: ${SECRETS[*]}"
+  if [[ ! $dry_run ]]; then fill_env; fi
+  run setfacl -b "$PROJECT/.env"
+  run chown "sftpgo:$admin_group" "$PROJECT/.env"
+  run chmod 640 "$PROJECT/.env"
+}
+
+# .env as it is, with the lines that only .env.sample has, domain and address as asked for, and a value for each secret
+# that has none. No secret is ever an argument of a command.
+fill_env() {
+  local env=$PROJECT/.env sample=$PROJECT/.env.sample new name
+  local -A asked=([POWERVIEW_DOMAIN]=$domain [POWERVIEW_ACME_EMAIL]=$email) made=()
+  for name in "${SECRETS[@]}"; do made[$name]=$(secret); done
+  new=$(umask 077 && mktemp "$env.XXXXXX")
+  if [[ -f $env ]]; then
+    fill_lines <"$env" >"$new"
+    missing_lines | fill_lines >>"$new"
+  else
+    fill_lines <"$sample" >"$new"
+  fi
+  if cmp --silent "$new" "$env"; then rm -- "$new"; else mv -- "$new" "$env"; fi
+}
+
+# usage: fill_lines <FILE; its lines, with the values of `asked`, and those of `made` where there is none.
+fill_lines() {
+  local line name
+  while IFS= read -r line || [[ $line ]]; do
+    if [[ $line =~ ^([A-Z_]+)=(.*)$ ]]; then
+      name=${BASH_REMATCH[1]}
+      if [[ ${asked[$name]-} ]]; then line=$name=${asked[$name]}; fi
+      if [[ $line == "$name=" ]]; then line+=${made[$name]-}; fi
+    fi
+    printf '%s\n' "$line"
+  done
+}
+
+missing_lines() {
+  local line
+  while IFS= read -r line; do
+    if [[ $line =~ ^([A-Z_]+)= ]] && ! grep -qE "^[[:space:]]*(export[[:space:]]+)?${BASH_REMATCH[1]}=" "$env"; then
+      printf '%s\n' "$line"
+    fi
+  done <"$sample"
+}
+
+containers() {
+  say "InfluxDB and Grafana, run by $admin, also after a reboot"
+  run loginctl enable-linger "$admin"
+  run systemctl start "user@$admin_uid.service"
+  as_admin systemctl --user enable --now podman.socket podman-restart.service
+  as_admin podman-compose up -d
+  local address
+  for address in http://127.0.0.1:8086/health http://127.0.0.1:8088/api/health; do
+    run curl -fsS --retry 120 --retry-delay 2 --retry-all-errors -o /dev/null "$address"
+  done
+}
+
+sftpgo_settings() {
+  say "SFTPGo calls PowerView"
+  local place=/etc/sftpgo/sftpgo.env merged
+  changed=''
+  if already test -e "$place"; then
+    # What an admin has set stays; ours is the end of the file, and of two lines the last one counts.
+    merged=$(sed '/^# PowerView: /,$d' "$place" && cat "$PROJECT/deploy/sftpgo.env")
+    write "$place" 640 root:sftpgo <<<"$merged"
+  else
+    put "$PROJECT/deploy/sftpgo.env" "$place" 640 root:sftpgo
+  fi
+  if [[ $changed ]]; then run systemctl restart sftpgo; fi
+}
+
+public_names() {
+  if [[ ! $caddy ]]; then return; fi
+  say "Caddy: the public names of $domain"
+  if ! already command -v caddy >/dev/null; then caddy_package; fi
+  changed=''
+  write /etc/systemd/system/caddy.service.d/powerview.conf 644 <<END
+[Service]
+Environment=POWERVIEW_DOMAIN=$domain POWERVIEW_ACME_EMAIL=$email
+END
+  put "$PROJECT/deploy/Caddyfile" /etc/caddy/Caddyfile 644
+  if [[ $changed ]]; then
+    run systemctl daemon-reload
+    run systemctl restart caddy
+  fi
+}
+
+caddy_package() {
+  run curl -1fsSL -o "$CADDY_KEYRING.asc" "$CADDY_SOURCE/gpg.key"
+  run gpg --dearmor --yes -o "$CADDY_KEYRING" "$CADDY_KEYRING.asc"
+  run curl -1fsSL -o "$CADDY_LIST" "$CADDY_SOURCE/debian.deb.txt"
+  run chmod o+r "$CADDY_KEYRING" "$CADDY_LIST"
+  run apt-get update
+  run apt-get install -y caddy
+}
+
+sweep() {
+  say "The sweep, every five minutes, and the logs' rotation"
+  changed=''
+  put "$PROJECT/deploy/powerview-sweep.service" /etc/systemd/system/powerview-sweep.service 644
+  put "$PROJECT/deploy/powerview-sweep.timer" /etc/systemd/system/powerview-sweep.timer 644
+  if [[ $changed ]]; then run systemctl daemon-reload; fi
+  run systemctl enable --now powerview-sweep.timer
+  put "$PROJECT/deploy/powerview.logrotate" /etc/logrotate.d/powerview 644
+  run systemctl start powerview-sweep.service || say "The first sweep failed: journalctl -u powerview-sweep.service"
+}
+
+check() {
+  say "Is everything in place?"
+  run runuser -u sftpgo -- env -C "$PROJECT" "$VENV/bin/python" -m powerview check
+}
+
+what_next() {
+  say "What is left for a person"
+  cat <<END
+Grafana: log in as the admin; the password is GRAFANA_PASSWORD in $PROJECT/.env.
+SFTPGo:  make its admin on its web page (its installation code is in $SETUP_CODE), then a user for
+         each client, with the home folder $UPLOADS/data/<client>.
+END
+}
+
+main() {
+  options "$@"
+  check_options
+  find_admin
+  umask 022
+  export DEBIAN_FRONTEND=noninteractive
+  if [[ ! $dry_run ]]; then check_server; fi
+  packages
+  firewall
+  project
+  sftpgo_package
+  folders
+  settings
+  containers
+  sftpgo_settings
+  public_names
+  sweep
+  what_next
+  check
+}
+
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then main "$@"; fi

@@ -1,0 +1,546 @@
+"""deploy/: each file checked by its own program, and what it promises tried; install.sh twice on a server of fakes."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+from influx_server import free_port, wait_until
+from programs import ROOT, make_executable, missing, program, run
+
+DEPLOY = ROOT / "deploy"
+SHELL = sorted(DEPLOY.glob("*.sh"))
+INSTALL = ("--domain", "adecwatts.fr", "--email", "contact@adecwatts.fr", "--admin", "adele")
+DRY_RUN = ROOT / "tests/install_dry_run.txt"
+
+
+# ── shell ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("script", SHELL, ids=lambda s: s.name)
+def test_bash_and_shellcheck_find_nothing(script):
+    run("bash", "-n", script)
+    run(program("shellcheck", "tests/requirements.txt"), script)
+    assert os.access(script, os.X_OK)
+
+
+# ── SFTPGo ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_sftpgo_is_told_what_the_hook_needs():
+    assert dotenv_values(DEPLOY / "sftpgo.env", interpolate=False) == {
+        "SFTPGO_COMMON__ACTIONS__EXECUTE_ON": "mkdir,upload,rename",
+        "SFTPGO_COMMON__ACTIONS__HOOK": "/srv/powerview/on-upload.sh",
+        "SFTPGO_COMMON__POST_DISCONNECT_HOOK": "/srv/powerview/on-upload.sh",
+        "SFTPGO_COMMAND__COMMANDS__0__PATH": "/srv/powerview/on-upload.sh",
+        "SFTPGO_COMMAND__COMMANDS__0__TIMEOUT": "30",
+        "SFTPGO_COMMON__UPLOAD_MODE": "1",
+        "SFTPGO_COMMON__MAX_PER_HOST_CONNECTIONS": "0",
+        "SFTPGO_HTTPD__BINDINGS__0__ADDRESS": "127.0.0.1",
+        "SFTPGO_HTTPD__BINDINGS__0__PORT": "8080",
+        "SFTPGO_HTTPD__BINDINGS__0__PROXY_ALLOWED": "127.0.0.1",
+        "SFTPGO_HTTPD__BINDINGS__0__CLIENT_IP_PROXY_HEADER": "X-Forwarded-For",
+    }
+
+
+# ── systemd ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def units(tmp_path) -> list[Path]:
+    """The units, with the hook of this clone in place of the installed one (verify looks whether it is there)."""
+    made = []
+    for name in ("powerview-sweep.service", "powerview-sweep.timer"):
+        text = (DEPLOY / name).read_text(encoding="utf-8")
+        made.append(tmp_path / name)
+        made[-1].write_text(text.replace("/srv/powerview/on-upload.sh", str(ROOT / "on-upload.sh")), encoding="utf-8")
+    return made
+
+
+def test_systemd_accepts_the_units(units):
+    done = run(program("systemd-analyze", "the Debian package systemd"), "verify", *units)
+    assert done.stderr == ""
+
+
+def test_the_sweep_may_do_little(units):
+    analyze = program("systemd-analyze", "the Debian package systemd")
+    done = run(analyze, "security", "--offline=yes", "--no-pager", units[0])
+    exposure = float(re.search(r"Overall exposure level .*?: ([\d.]+)", done.stdout)[1])
+    assert exposure < 2.0, done.stdout  # of 10; a unit without any of it has 9.2
+
+
+def test_the_timer_comes_every_five_minutes():
+    when = re.search(r"^OnCalendar=(.*)$", (DEPLOY / "powerview-sweep.timer").read_text(encoding="utf-8"), re.MULTILINE)
+    shown = run(program("systemd-analyze", "the Debian package systemd"), "calendar", when[1]).stdout
+    assert "Normalized form: *-*-* *:00/5:00\n" in shown
+
+
+# ── log rotation ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+LOGS = ["uploads.log", "uploads.jsonl", "provisioning.log", "hook.log"]
+
+
+@pytest.fixture
+def rotation(tmp_path) -> Path:
+    """The configuration, for logs in a folder of this test and for who runs it."""
+    folder, user = tmp_path / "logs", pwd.getpwuid(os.getuid())
+    folder.mkdir()
+    text = (DEPLOY / "powerview.logrotate").read_text(encoding="utf-8").replace("/srv/sftpgo/logs", str(folder))
+    text = text.replace("su sftpgo sftpgo", f"su {user.pw_name} {os.getgid()}")
+    configuration = tmp_path / "powerview.logrotate"
+    configuration.write_text(text, encoding="utf-8")
+    configuration.chmod(0o644)
+    return configuration
+
+
+def test_logrotate_finds_no_mistake_and_every_log(rotation):
+    done = run(program("logrotate", "the Debian package logrotate"), "--debug", rotation)
+    assert "error" not in done.stderr
+    assert [name for name in LOGS if f"considering log {rotation.parent}/logs/{name}" not in done.stderr] == []
+
+
+def test_no_line_is_lost_while_logs_are_rotated(rotation):
+    logrotate = program("logrotate", "the Debian package logrotate")
+    folder, stop, written = rotation.parent / "logs", threading.Event(), []
+
+    def write() -> None:  # as journal.py and on-upload.sh do: each line one open, append, close
+        while not stop.is_set():
+            with open(folder / "uploads.log", "a", encoding="utf-8") as log:
+                log.write(f"{len(written)}\n")
+            written.append(len(written))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for turn in range(3):
+            seen = len(written)
+            wait_until(lambda seen=seen: len(written) > seen + 100, 20, lambda: "nobody writes")
+            configuration = rotation.read_text(encoding="utf-8").replace("-%s", f"-{turn}")
+            rotation.write_text(configuration.replace(f"-{turn - 1}\n", f"-{turn}\n"), encoding="utf-8")
+            run(logrotate, "--force", "--state", rotation.parent / "state", rotation)
+    finally:
+        stop.set()
+        writer.join()
+    found = [line for path in folder.iterdir() for line in unpacked(path).splitlines()]
+    assert len(list(folder.iterdir())) > 2
+    assert sorted(map(int, found)) == written
+
+
+def unpacked(path: Path) -> str:
+    if path.suffix == ".gz":
+        return run("gzip", "--decompress", "--stdout", path).stdout
+    return path.read_text(encoding="utf-8")
+
+
+# ── Caddy ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def caddy_environment(folder: Path, domain: str = "localhost") -> dict[str, str]:
+    names = {"POWERVIEW_DOMAIN": domain, "POWERVIEW_ACME_EMAIL": "contact@example.org"}
+    return {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_DATA_HOME": str(folder), **names}
+
+
+def test_caddy_accepts_its_file_and_asks_for_certificates_on_443_alone(tmp_path):
+    caddy = program("caddy", "tests/requirements.txt")
+    environment = caddy_environment(tmp_path, "example.org")
+    run(caddy, "validate", "--adapter", "caddyfile", "--config", DEPLOY / "Caddyfile", env=environment)
+    shown = run(caddy, "adapt", "--adapter", "caddyfile", "--config", DEPLOY / "Caddyfile", env=environment).stdout
+    assert re.findall(r'"listen":\[(.*?)\]', shown) == ['":443"']
+    assert '"challenges":{"http":{"disabled":true}}' in shown
+    assert '"email":"contact@example.org"' in shown
+    assert re.findall(r'"host":\["(.*?)"\]', shown) == [f"{name}powerview.example.org" for name in ("ftp.", "db.", "")]
+
+
+class Behind(BaseHTTPRequestHandler):
+    """A server behind Caddy: it says which one it is, and gives a cookie."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Set-Cookie", "grafana_session=1; Path=/; HttpOnly")
+        self.send_header("X-Frame-Options", "deny")
+        self.end_headers()
+        self.wfile.write(f"{self.server.label} saw {self.headers['Host']}".encode())
+
+    def log_message(self, *args) -> None:
+        pass
+
+
+@contextmanager
+def servers_behind(labels: dict[int, str]):
+    """A server for each port of the Caddyfile; yields that port → the one that it really listens on."""
+    servers = {}
+    for port, label in labels.items():
+        servers[port] = ThreadingHTTPServer(("127.0.0.1", 0), Behind)
+        servers[port].label = label
+        threading.Thread(target=servers[port].serve_forever, daemon=True).start()
+    try:
+        yield {port: server.server_port for port, server in servers.items()}
+    finally:
+        for server in servers.values():
+            server.shutdown()
+            server.server_close()
+
+
+@contextmanager
+def running_caddy(folder: Path, ports: dict[int, int]):
+    """Caddy with our file on another port, with a certificate of its own; yields the port."""
+    https = free_port()
+    text = (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
+    for ours, theirs in ports.items():
+        text = text.replace(f"127.0.0.1:{ours}", f"127.0.0.1:{theirs}")
+    of_test = f"{{\n\tadmin off\n\tskip_install_trust\n\thttps_port {https}\n"
+    text = re.sub(r"\tcert_issuer acme \{.*?\n\t\}\n", "\tcert_issuer internal\n", text, flags=re.DOTALL)
+    (folder / "Caddyfile").write_text(text.replace("\n{\n", f"\n{of_test}", 1), encoding="utf-8")
+    words = [
+        program("caddy", "tests/requirements.txt"),
+        "run",
+        "--adapter",
+        "caddyfile",
+        "--config",
+        folder / "Caddyfile",
+    ]
+    with open(folder / "caddy.log", "wb") as log:
+        process = subprocess.Popen(words, env=caddy_environment(folder), stdout=log, stderr=log)
+    try:
+        ready = "certificate obtained successfully"
+        said = lambda: (folder / "caddy.log").read_text(encoding="utf-8")  # noqa: E731
+        wait_until(lambda: said().count(ready) == len(ports), 30, said)
+        yield https
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def https_get(port: int, host: str) -> tuple[list[str], str]:
+    """The header lines and the body of one answer."""
+    context = ssl._create_unverified_context()
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
+        context.wrap_socket(plain, server_hostname=host) as link,
+    ):
+        link.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        answer = b""
+        while part := link.recv(65536):
+            answer += part
+    head, body = answer.decode().split("\r\n\r\n", 1)
+    return head.split("\r\n"), body
+
+
+def test_each_public_name_leads_to_its_server(tmp_path):
+    labels = {8088: "Grafana", 8086: "InfluxDB", 8080: "SFTPGo"}
+    hosts = {
+        "powerview.localhost": "Grafana",
+        "db.powerview.localhost": "InfluxDB",
+        "ftp.powerview.localhost": "SFTPGo",
+    }
+    with servers_behind(labels) as ports, running_caddy(tmp_path, ports) as https:
+        answers = {host: https_get(https, host) for host in hosts}
+    for host, label in hosts.items():
+        head, body = answers[host]
+        assert f"{label} saw {host}" in body
+        assert "Strict-Transport-Security: max-age=31536000" in head
+        assert "X-Content-Type-Options: nosniff" in head
+        assert [line for line in head if line.startswith("X-Frame-Options")] == ["X-Frame-Options: deny"]
+    cookies = [line for line in answers["powerview.localhost"][0] if line.startswith("Set-Cookie")]
+    assert cookies == ["Set-Cookie: grafana_session=1; Path=/; HttpOnly; Secure"]
+
+
+# ── firewall ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("sshd", "ports"), [("port 22\nport 2200", [22, 2200]), ("", [22])])
+def test_the_firewall_lets_ssh_in_wherever_it_listens(tmp_path, sshd, ports):
+    make_executable(tmp_path / "sshd", f"#!/bin/sh\n[ '{sshd}' ] && echo '{sshd}'\n")
+    make_executable(tmp_path / "ufw", '#!/bin/sh\necho "ufw $*"\n')
+    done = run(DEPLOY / "firewall.sh", env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert done.stdout.splitlines() == [
+        *(f"ufw limit {port}/tcp" for port in ports),
+        "ufw allow https",
+        "ufw allow 2022/tcp",
+        "ufw default deny incoming",
+        "ufw default allow outgoing",
+        "ufw --force enable",
+    ]
+
+
+# ── install.sh ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+# Every program that changes a server beyond the folders of this test. It notes how it was called; some leave behind
+# what the real one would.
+FAKE = r"""#!/bin/bash
+name=${0##*/} bin=${0%/*}
+echo "$name $*" >>"$CALLS"
+case "$name $*" in
+  'sshd -T') echo 'port 22' ;;
+  *'install -y sftpgo')
+    echo 'sftpgo:x:990:990::/var/lib/sftpgo:/usr/sbin/nologin' >>/etc/passwd
+    echo 'sftpgo:x:990:' >>/etc/group
+    mkdir -p /etc/sftpgo && ln -s fake "$bin/sftpgo" ;;
+  *'install -y caddy')
+    mkdir -p /etc/caddy && echo '# The Caddyfile is an easy way to configure your server.' >/etc/caddy/Caddyfile
+    ln -s fake "$bin/caddy" ;;
+  'curl -1fsSL -o '*) : >"$3" ;;
+  'gpg --dearmor --yes -o '*) : >"$4" ;;
+  'python3.13 -m venv '*) mkdir -p "$3/bin" && ln -s "$bin/fake" "$3/bin/python" ;;
+  *' -m powerview check') exit "${CHECK:-0}" ;;
+esac
+"""
+FAKES = [
+    "apt-get", "apt-cache", "add-apt-repository", "systemctl", "loginctl", "runuser", "ufw", "sshd", "curl", "gpg",
+    "python3.13",
+]  # fmt: skip
+
+
+@pytest.fixture
+def fakes(tmp_path) -> Path:
+    """A folder of fake programs, to be first on PATH."""
+    folder = tmp_path / "bin"
+    make_executable(folder / "fake", FAKE)
+    for name in FAKES:
+        (folder / name).symlink_to("fake")
+    return folder
+
+
+def test_a_dry_run_prints_every_command_and_does_nothing(fakes, tmp_path):
+    environment = {"PATH": f"{fakes}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls")}
+    done = run(DEPLOY / "install.sh", *INSTALL, "--dry-run", env=environment)
+    assert done.stdout == DRY_RUN.read_text(encoding="utf-8"), f"if this is as it should be, write it to {DRY_RUN}"
+    assert set((tmp_path / "calls").read_text().splitlines()) == {"sshd -T", "apt-cache show python3.13-venv"}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "--domain must be a name such as adecwatts.fr, not ''"),
+        (["--domain", "a b", "--email", "a@b.fr"], "--domain must be a name such as adecwatts.fr, not 'a b'"),
+        (["--domain", "adecwatts.fr", "--email", "nobody"], "--email must be an address"),
+        (["--no-caddy", "--admin", "root"], "--admin must be the login of a person, not 'root'"),
+        (["--no-caddy", "--admin", "$(id)"], "--admin must be the login of a person, not '$(id)'"),
+        (["--domain"], "--domain needs a value"),
+        (["--frobnicate"], "what is --frobnicate?"),
+        (["--no-caddy"], "PowerView belongs in /srv/powerview"),
+    ],
+)
+def test_install_refuses_what_it_cannot_use(words, sentence):
+    environment = {"PATH": os.environ["PATH"]}
+    done = run(DEPLOY / "install.sh", *words, status=1, env=environment)
+    assert f"install.sh: {sentence}" in done.stderr
+    assert done.stdout == ""
+
+
+class Server:
+    """A server of its own: /etc, /srv and the programs of `fakes`, in a mount namespace over this machine's /usr."""
+
+    def __init__(self, folder: Path, fakes: Path) -> None:
+        self.folder, self.fakes, self.calls_file = folder, fakes, folder / "calls"
+        for name, text in {
+            "etc/os-release": "ID=ubuntu\n",
+            "etc/passwd": "root:x:0:0::/root:/bin/bash\nadele:x:1000:1000::/home/adele:/bin/bash\n",
+            "etc/group": "root:x:0:\nadele:x:1000:\n",
+            "etc/subuid": "adele:100000:65536\n",
+        }.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+        for name in ("etc/apt/sources.list.d", "keyrings"):
+            (folder / name).mkdir(parents=True)
+        clone = folder / "srv/powerview"
+        shutil.copytree(DEPLOY, clone / "deploy")
+        for name in (".env.sample", "requirements.txt"):
+            shutil.copy(ROOT / name, clone)
+
+    def install(self, *words: str, status: int = 0, **environment: str) -> subprocess.CompletedProcess:
+        """Run install.sh there; `calls` has what it called."""
+        self.calls_file.write_text("")
+        script = """
+            for place in /etc /srv; do mount --bind "$0$place" "$place" || exit; done
+            mount --bind "$0/keyrings" /usr/share/keyrings && exec /srv/powerview/deploy/install.sh "$@"
+        """
+        place = {"PATH": f"{self.fakes}:/usr/sbin:/usr/bin:/sbin:/bin", "CALLS": str(self.calls_file), **environment}
+        return run("unshare", "--mount", "bash", "-c", script, self.folder, *words, status=status, env=place)
+
+    @property
+    def calls(self) -> list[str]:
+        return self.calls_file.read_text().splitlines()
+
+    def state(self) -> dict[str, tuple]:
+        """Everything on the server: path → owner, group, mode, access list, content."""
+        listed = run("getfacl", "-R", "-P", "-n", "-p", "-c", self.folder / "srv", self.folder / "etc").stdout
+        state = {"access lists": listed}
+        for path in sorted(self.folder.rglob("*")):
+            if path.is_relative_to(self.fakes) or path == self.calls_file:
+                continue
+            about = path.lstat()
+            content = path.read_bytes() if path.is_file() else b""
+            state[str(path.relative_to(self.folder))] = (about.st_uid, about.st_gid, oct(about.st_mode), content)
+        return state
+
+    def owner_and_mode(self, name: str) -> str:
+        about = (self.folder / name).stat()
+        return f"{about.st_uid}:{about.st_gid} {about.st_mode & 0o777:o}"
+
+    def env(self) -> dict[str, str | None]:
+        return dotenv_values(self.folder / "srv/powerview/.env", interpolate=False)
+
+
+@pytest.fixture
+def server(tmp_path, fakes) -> Server:
+    program("setfacl", "the Debian package acl")
+    if os.getuid() or subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+        missing("install.sh is tried as root, in a mount namespace of its own, and this user may not make one")
+    return Server(tmp_path, fakes)
+
+
+def test_install_makes_a_server_that_works(server):
+    server.install(*INSTALL)
+    project, uploads, etc = "srv/powerview", "srv/sftpgo", "etc"
+    assert {name: server.owner_and_mode(name) for name in (
+        f"{uploads}/data", f"{uploads}/logs", f"{uploads}/state", f"{project}/.env", f"{project}/deploy/install.sh",
+        f"{etc}/sftpgo/sftpgo.env", f"{etc}/sftpgo/env.d/setup.env", f"{etc}/caddy/Caddyfile",
+        f"{etc}/systemd/system/powerview-sweep.service", f"{etc}/logrotate.d/powerview",
+    )} == {
+        f"{uploads}/data": "990:990 770", f"{uploads}/logs": "990:990 770", f"{uploads}/state": "990:990 770",
+        f"{project}/.env": "990:1000 640", f"{project}/deploy/install.sh": "990:990 775",
+        f"{etc}/sftpgo/sftpgo.env": "0:990 640", f"{etc}/sftpgo/env.d/setup.env": "990:990 600",
+        f"{etc}/caddy/Caddyfile": "0:0 644", f"{etc}/systemd/system/powerview-sweep.service": "0:0 644",
+        f"{etc}/logrotate.d/powerview": "0:0 644",
+    }  # fmt: skip
+    for name, place in {
+        "sftpgo.env": "sftpgo/sftpgo.env",
+        "Caddyfile": "caddy/Caddyfile",
+        "powerview.logrotate": "logrotate.d/powerview",
+        "powerview-sweep.service": "systemd/system/powerview-sweep.service",
+        "powerview-sweep.timer": "systemd/system/powerview-sweep.timer",
+    }.items():
+        assert (server.folder / etc / place).read_text() == (DEPLOY / name).read_text()
+    assert (server.folder / etc / "systemd/system/caddy.service.d/powerview.conf").read_text() == (
+        "[Service]\nEnvironment=POWERVIEW_DOMAIN=adecwatts.fr POWERVIEW_ACME_EMAIL=contact@adecwatts.fr\n"
+    )
+    assert "directory = /srv/powerview\n" in (server.folder / etc / "gitconfig").read_text()
+
+
+def test_install_calls_what_the_dry_run_prints(server):
+    server.install(*INSTALL)
+    printed = [line for line in DRY_RUN.read_text(encoding="utf-8").splitlines() if line.split(" ")[0] in FAKES]
+    called = [
+        call for call in server.calls if not call.startswith(("sshd", "apt-cache", "python3.13 -c", "python -m pip"))
+    ]
+    assert called == [line.replace("'", "") for line in printed]
+
+
+def test_a_second_run_changes_nothing(server):
+    server.install(*INSTALL)
+    first = server.state()
+    server.install(SUDO_USER="adele")
+    assert server.state() == first
+    changing = re.compile(r" restart |daemon-reload|install -y (sftpgo|caddy)|add-apt|gpg |-m venv")
+    assert [call for call in server.calls if changing.search(call)] == []
+
+
+def test_secrets_are_made_never_shown_and_kept(server):
+    shown = server.install(*INSTALL)
+    env = server.env()
+    made = {name: env[name] for name in ("INFLUXDB_ADMIN_TOKEN", "INFLUXDB_PASSWORD", "GRAFANA_PASSWORD")}
+    code = (server.folder / "etc/sftpgo/env.d/setup.env").read_text().strip().split("=")[1]
+    assert all(re.fullmatch("[0-9a-f]{64}", secret) for secret in [*made.values(), code])
+    assert len({*made.values(), code}) == 4
+    said = shown.stdout + shown.stderr + "\n".join(server.calls)
+    assert not any(secret in said for secret in [*made.values(), code])
+    server.install(SUDO_USER="adele")
+    assert server.env() == env
+
+
+def test_an_env_that_is_there_is_completed_and_otherwise_kept(server):
+    env = server.folder / "srv/powerview/.env"
+    env.write_text("# mine\nGRAFANA_PASSWORD='my own'\nexport INFLUXDB_ADMIN_TOKEN=abc\nPOWERVIEW_DOMAIN=old.fr\nX=1")
+    server.install(*INSTALL)
+    after = server.env()
+    sample = dotenv_values(ROOT / ".env.sample", interpolate=False)
+    expected = {**sample, "GRAFANA_PASSWORD": "my own", "INFLUXDB_ADMIN_TOKEN": "abc", "X": "1",
+                "POWERVIEW_DOMAIN": "adecwatts.fr", "POWERVIEW_ACME_EMAIL": "contact@adecwatts.fr",
+                "INFLUXDB_PASSWORD": after["INFLUXDB_PASSWORD"]}  # fmt: skip
+    assert after == expected
+    assert len(after["INFLUXDB_PASSWORD"]) == 64
+    assert env.read_text().startswith("# mine\n")
+
+
+def test_what_lies_in_the_tree_becomes_writable_for_both_and_links_lead_nowhere(server):
+    device = server.folder / "srv/sftpgo/data/company1/campaign1/02001084"
+    device.mkdir(parents=True)
+    (device / "X.tsv").write_text("x")
+    (device / "-rf").write_text("x")
+    outside = server.folder / "etc/precious"
+    outside.write_text("x")
+    outside.chmod(0o600)
+    (device / "link").symlink_to("/etc/precious")
+    server.install(*INSTALL)
+    assert server.owner_and_mode("etc/precious") == "0:0 600"
+    assert os.lstat(device / "link").st_uid == 990
+    for name in ("X.tsv", "-rf"):
+        listed = run("getfacl", "-n", "-p", "-c", device / name).stdout.split()
+        assert {"user::rw-", "user:990:rw-", "user:1000:rw-", "mask::rw-"} <= set(listed)
+    listed = run("getfacl", "-n", "-p", "-c", device).stdout.split()
+    assert {"user:990:rwx", "user:1000:rwx", "default:user:990:rwx", "default:user:1000:rwx"} <= set(listed)
+
+
+def test_what_an_admin_has_set_for_sftpgo_stays(server):
+    place = server.folder / "etc/sftpgo/sftpgo.env"
+    place.parent.mkdir(parents=True)
+    place.write_text("SFTPGO_SMTP__HOST=mail.example.org\nSFTPGO_COMMON__ACTIONS__EXECUTE_ON=mkdir\n")
+    server.install(*INSTALL)
+    ours = (DEPLOY / "sftpgo.env").read_text()
+    expected = f"SFTPGO_SMTP__HOST=mail.example.org\nSFTPGO_COMMON__ACTIONS__EXECUTE_ON=mkdir\n{ours}"
+    assert place.read_text() == expected
+    server.install(*INSTALL)
+    assert place.read_text() == expected
+
+
+def test_a_caddyfile_with_other_sites_stops_everything_before_it_begins(server):
+    place = server.folder / "etc/caddy/Caddyfile"
+    place.parent.mkdir(parents=True)
+    place.write_text("shop.example.org {\n}\n")
+    before = server.state()
+    done = server.install(*INSTALL, status=1)
+    assert "install.sh: /etc/caddy/Caddyfile has sites of its own" in done.stderr
+    assert (server.state(), server.calls) == (before, [])
+    server.install("--admin", "adele", "--no-caddy")
+    assert place.read_text() == "shop.example.org {\n}\n"
+    assert not any("caddy" in call for call in server.calls)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "sentence"),
+    [
+        ("os-release", "ID=debian\n", "install SFTPGo first"),
+        ("passwd", "root:x:0:0::/root:/bin/bash\n", "there is no user adele"),
+        ("subuid", "", "adele has no subordinate ids"),
+    ],
+)
+def test_a_server_that_cannot_take_it_is_left_alone(server, file, text, sentence):
+    (server.folder / "etc" / file).write_text(text)
+    done = server.install(*INSTALL, status=1)
+    assert sentence in done.stderr
+    assert server.calls == []
+
+
+def test_install_ends_as_the_check_does(server):
+    server.install(*INSTALL, CHECK="1", status=1)
+    assert server.calls[-1].endswith("-m powerview check")
+
+
+def test_install_stops_where_a_step_fails(server, fakes):
+    (fakes / "loginctl").unlink()
+    make_executable(fakes / "loginctl", "#!/bin/sh\necho no session >&2; exit 3\n")
+    done = server.install(*INSTALL, status=3)
+    assert "no session" in done.stderr
+    assert not any("podman-compose up" in call for call in server.calls)

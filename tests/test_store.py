@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import threading
+import time
 import uuid
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -184,6 +185,36 @@ def test_a_body_is_halved_between_lines_and_nothing_is_lost(body):
     assert first + second == body
     assert first.endswith(b"\n")
     assert bool(second) == (body.count(b"\n") > 1)
+
+
+def test_lines_of_other_weeks_are_stored_beside_lines_of_another_type(influx, client, settings):
+    influx.make_bucket(client)
+    influx.write(client, "a value=1i 1751364600\n")
+    weeks = {n: 1_751_364_000 + n * 604_800 for n in range(-3, 4)}
+    with pytest.raises(BadLines, match="field type conflict"):
+        send(settings, client, ("a", b"".join(b"a value=1.5 %d\n" % seconds for seconds in weeks.values())))
+
+    def found(seconds: int) -> list[str]:
+        # one query shows values of one type only, so it must not reach over the week of the other type
+        rows = influx.query(f'from(bucket: "{client}") |> range(start: {seconds - 5}, stop: {seconds + 5})')
+        return [row["_value"] for row in rows]
+
+    # InfluxDB answers 422 as soon as one week's shard refuses, while it still writes the others
+    wait_until(
+        lambda: all(found(weeks[n]) == ["1.5"] for n in weeks if n), 20, lambda: str([*map(found, weeks.values())])
+    )
+    assert found(weeks[0]) == []
+
+
+def test_lines_that_are_too_old_for_a_bucket_are_told_and_the_others_stored(influx, client, settings):
+    org = influx.call("GET", "/api/v2/orgs", params={"org": influx.org}).json()["orgs"][0]["id"]
+    rules = [{"type": "expire", "everySeconds": 30 * 86_400}]
+    influx.call("POST", "/api/v2/buckets", json={"orgID": org, "name": client, "retentionRules": rules})
+    now = int(time.time())
+    body = b"".join(b"a value=1.5 %d\n" % (now - days * 86_400) for days in (1, 10, 40, 400))
+    with pytest.raises(BadLines, match="violates a Retention Policy"):
+        send(settings, client, ("a", body))
+    assert values(influx, client) == {("a", now - days * 86_400): 1.5 for days in (1, 10)}
 
 
 # ── a server that is away or refuses us ──────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from powerview.settings import Settings, load_settings
+
 ROOT = Path(__file__).resolve().parent.parent
 PARSER = ROOT / "tsv_parser.py"
 
@@ -44,7 +46,8 @@ def _text(model: str, rows: Iterable[str], labels: Iterable[str], master: str, d
 
 
 def day_rows(day: str = "01/07/25", count: int = 3) -> list[str]:
-    """`count` ordinary rows of two channels, ten minutes apart, from midnight on."""
+    """`count` ordinary rows of two channels, ten minutes apart, from midnight on; 144 make a day."""
+    assert count <= 144
     return [f"{day} {i // 6:02}:{i % 6}0:00 24{i % 10}.5{i % 10} {i}.0" for i in range(count)]
 
 
@@ -108,6 +111,10 @@ class House:
     def command(self, *arguments: str | os.PathLike) -> list[str | os.PathLike]:
         """The words that run tsv_parser.py."""
         return [sys.executable, PARSER, *arguments]
+
+    def settings(self) -> Settings:
+        """What this environment says, whatever `.env` the project has."""
+        return load_settings(self.environment, self.root / "no.env")
 
     def files(self) -> dict[str, bytes]:
         """Every regular file of the tree: its path below the tree and its bytes."""

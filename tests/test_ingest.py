@@ -1,0 +1,675 @@
+"""The loop: claim, read, encode, store, settle."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+import time
+from pathlib import Path
+
+import golden
+import pytest
+from influx_server import wait_until
+from sample_tree import CAMPAIGNS, lay_out
+from trees import House, day_rows, snapshot, v002, v003
+
+from powerview import inbox, ingest, mv2
+from powerview.inbox import Inbox, Refusal, Upload
+from powerview.journal import ERROR, OK, PARTIAL, PENDING, REFUSED, Journal
+from powerview.settings import SettingsError
+from powerview.store import FileStore, StoreAway, open_store
+
+DEVICE = "acme/roof/02001283"
+ONE = "01/07/25 12:00:00"
+
+
+@pytest.fixture
+def house(tmp_path) -> House:
+    return House(tmp_path)
+
+
+@pytest.fixture
+def influx_house(tmp_path, influx) -> House:
+    return House(
+        tmp_path,
+        {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token, "INFLUXDB_ORG": influx.org},
+    )
+
+
+def run(
+    house: House, *, again: bool = False, files: list[Path] | None = None, store=None, settle: bool = True
+) -> ingest.Run:
+    """One run over the tree; `store` in place of the one that the settings name."""
+    settings = house.settings()
+    uploads, refusals = ingest.choose(Inbox(house.data, settings.influxdb_bucket), again=again, files=files)
+    with open_store(settings) as opened:
+        loop = ingest.Ingest(
+            settings, store or opened, Journal(house.log), settle=settle and not again, every=files is None
+        )
+        return loop(uploads, refusals, lambda: None)
+
+
+def statuses(done: ingest.Run) -> list[tuple[str, str]]:
+    return [(outcome.status, outcome.path) for outcome in done.outcomes]
+
+
+def values(house: House, client: str = "acme") -> dict[tuple[str, str], str]:
+    """What a database would hold that took the client's line protocol file: the last write of a point stands."""
+    split = [line.rsplit(" ", 2) for line in house.stored(client)]
+    return {(series, seconds): value for series, value, seconds in split}
+
+
+def first_values(house: House) -> list[str]:
+    """The values of the first channel, by time."""
+    found = values(house)
+    return [
+        found[key].split("=")[1] for key in sorted(found, key=lambda key: int(key[1])) if "channel_idx=1," in key[0]
+    ]
+
+
+# ── the samples, in a real InfluxDB ──────────────────────────────────────────────────────────────────────────────────
+
+
+def as_stored(points: golden.Points) -> dict[tuple, float]:
+    """Points of an expected file in the form of InfluxServer.points."""
+    return {(*_parsed(series), seconds): float(value) for (series, seconds), value in points.items()}
+
+
+def _parsed(series: str) -> tuple[str, tuple]:
+    measurement, *pairs = series.replace("\\ ", "\0").split(",")
+    return measurement, tuple(tuple(pair.replace("\0", " ").split("=")) for pair in pairs)
+
+
+def rename_campaign(key: tuple, campaign: str) -> tuple:
+    measurement, tags, seconds = key
+    renamed = tuple((k, campaign if k == "campaign" else v) for k, v in tags)
+    return campaign if measurement == golden.CAMPAIGN else measurement, renamed, seconds
+
+
+def expected_in(folder: str, campaign: str) -> dict[tuple, float]:
+    """What all samples of a folder say together, the later upload standing where two speak of one reading."""
+    found: dict[tuple, float] = {}
+    samples = [s for s in golden.samples() if s.parent.name == folder]
+    for sample in sorted(samples, key=lambda s: s.name.split("_", 1)[1]):
+        points = golden.expected_points(golden.expected_file(sample).read_text(encoding="utf-8"))
+        found |= {rename_campaign(key, campaign): value for key, value in as_stored(points).items()}
+    return found
+
+
+@pytest.fixture(scope="module")
+def stored_samples(influx, tmp_path_factory):
+    """A house whose uploads are the samples, stored once in a real InfluxDB, and the clients that hold them."""
+    house = House(
+        tmp_path_factory.mktemp("samples"),
+        {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token, "INFLUXDB_ORG": influx.org},
+    )
+    lay_out(house.data)
+    for client in [c for c, _ in CAMPAIGNS.values()]:
+        (house.data / client).rename(house.data / f"{client}-samples")
+    before = house.files()
+    return house, before, run(house)
+
+
+def test_the_samples_stand_in_influxdb_as_their_expected_files_say(influx, stored_samples):
+    for folder, (client, campaign) in CAMPAIGNS.items():
+        assert influx.points(f"{client}-samples") == expected_in(folder, campaign)
+
+
+def test_each_sample_is_settled_with_its_bytes(stored_samples):
+    house, before, done = stored_samples
+    unreadable = {"T302_260109_120045.tsv", "T302_260109_133915.tsv"}
+    expected = {}
+    for path, content in before.items():
+        folder, name = path.rsplit("/", 1)
+        expected[f"{folder}/{'error' if name in unreadable else 'parsed'}/{name}"] = content
+    after = house.files()
+    reasons = {path for path in after if path.endswith(".reason.txt")}
+    assert {path: content for path, content in after.items() if path not in reasons} == expected
+    assert {Path(path).name for path in reasons} == {f"{name}.reason.txt" for name in unreadable}
+    assert (done.status, done.away) == (1, None)
+
+
+def test_each_sample_is_told_in_one_line(stored_samples):
+    house, _, _ = stored_samples
+    assert sorted(line.split(" ", 1)[1] for line in house.told()) == [
+        "ERROR   initech-samples/meter-room/02001283/T302_260109_120045.tsv: the file is empty. The logger sends these "
+        "readings again in a later file; if it does not, upload the file again; 0.00 s",
+        "ERROR   initech-samples/meter-room/02001283/T302_260109_133915.tsv: there is no complete row behind line 2, "
+        "the header: nothing. The logger sends these readings again in a later file; if it does not, upload the file "
+        "again; 0.00 s",
+        "OK      acme-samples/roof-2025/02001171/T302_251012_031720.tsv: 143 rows, 4290 readings, 2025-08-03 "
+        "01:20:00Z to 2025-08-04 01:00:00Z; 0.00 s",
+        "OK      acme-samples/roof-2025/02001283/T202_251022_121951.tsv: 16 rows, 96 readings, 2025-07-29 09:13:12Z "
+        "to 2025-10-22 10:18:00Z; left out: restart markers 4, unset clock 1; 0.00 s",
+        "OK      acme-samples/roof-2025/02001283/T302_251024_204336.tsv: 339 rows, 2034 readings, 2025-07-29 "
+        "09:13:36Z to 2025-10-24 18:37:39Z; left out: restart markers 7, repeated stamps 2, unset clock 1; 0.00 s",
+        "OK      acme-samples/roof-2025/02001283/T302_251026_031500.tsv: 149 rows, 894 readings, 2025-10-25 01:20:00Z "
+        "to 2025-10-26 02:00:00Z; 0.00 s",
+        "OK      acme-samples/roof-2025/02001283/T302_251123_032039.tsv: 144 rows, 864 readings, 2025-11-22 02:20:00Z "
+        "to 2025-11-23 02:10:00Z; 0.00 s",
+        "OK      globex-samples/cold-store/02000800/T302_260208_211459_UTC.tsv: 6 rows, 72 readings, 2026-02-08 "
+        "19:10:00Z to 2026-02-08 20:00:00Z; 0.00 s",
+        "OK      globex-samples/cold-store/02001311/T302_260122_162658_UTC.tsv: 115 rows, 690 readings, 2026-01-21 "
+        "08:15:24Z to 2026-01-22 15:10:00Z; left out: restart markers 17, repeated stamps 2; 0.00 s",
+        "PARTIAL initech-samples/meter-room/02001283/T302_251101_031719.tsv: the last row is cut; 80 rows, 480 "
+        "readings, 2025-10-29 02:20:00Z to 2025-10-29 15:30:00Z; left out: cut rows 1; 0.00 s",
+        "PARTIAL initech-samples/meter-room/02001283/T302_260109_102002.tsv: the last row is cut; 2463 rows, 14778 "
+        "readings, 2025-12-05 02:20:00Z to 2025-12-22 04:40:00Z; left out: cut rows 1, restart markers 1; 0.00 s",
+        "PARTIAL initech-samples/meter-room/02001283/T302_260109_115729.tsv: the last row is cut; 161 rows, 966 "
+        "readings, 2025-12-05 02:20:00Z to 2025-12-06 05:00:00Z; left out: cut rows 1; 0.00 s",
+    ]
+
+
+def test_a_second_run_and_one_more_of_everything_change_nothing_in_influxdb(influx, stored_samples):
+    house, _, _ = stored_samples
+    before, tree = influx.points("acme-samples"), snapshot(house.data)
+    assert run(house).outcomes == []
+    done = run(house, again=True)
+    assert {status for status, _ in statuses(done)} == {OK, PARTIAL}
+    assert len(done.outcomes) == 10
+    assert influx.points("acme-samples") == before
+    assert snapshot(house.data) == tree
+
+
+def test_a_file_sent_again_under_any_name_changes_nothing_in_influxdb(influx, influx_house, client):
+    content = v002(*day_rows(count=20))
+    influx_house.put(f"{client}/roof/02001283/T302_250702_031500.tsv", content)
+    run(influx_house)
+    before = influx.points(client)
+    assert len(before) == 40
+    influx_house.put(f"{client}/roof/02001283/T302_250702_031500.tsv", content)
+    influx_house.put(f"{client}/roof/02001283/T302_250702_032000.tsv", content)
+    assert run(influx_house).status == 0
+    assert influx.points(client) == before
+    assert sorted(influx_house.files()) == [
+        f"{client}/roof/02001283/parsed/{name}"
+        for name in ("T302_250702_031500.1.tsv", "T302_250702_031500.tsv", "T302_250702_032000.tsv")
+    ]
+
+
+def test_how_each_upload_went_stands_in_the_admins_bucket(influx, influx_house, client):
+    influx_house.environment["INFLUXDB_BUCKET"] = f"{client}-admins"
+    file = influx_house.put(f"{client}/roof/02001283/a.tsv", v002(f"{ONE} 240.5 1.5", "01/07/25 12:10:00 0 0") + b"01")
+    os.utime(file, (1_751_368_000, 1_751_368_000))
+    empty = influx_house.put(f"{client}/roof/02001283/b.tsv", b"")
+    os.utime(empty, (1_751_368_000, 1_751_368_000))
+    run(influx_house)
+    rows = influx.query(f'from(bucket: "{client}-admins") |> range(start: 2025-01-01T00:00:00Z)')
+    partial = {row["_field"]: row["_value"] for row in rows if row["status"] == "partial"}
+    assert partial.pop("seconds") < "9"
+    assert partial == {
+        "rows": "1", "readings": "2", "left_out": "2", "restarts": "1", "clock_unset": "0", "lag": "4000",
+        "reason": "the last row is cut",
+    }  # fmt: skip
+    assert {(r["_measurement"], r["client"], r["campaign"], r["device"], r["status"]) for r in rows} == {
+        ("uploads", client, "roof", "02001283", status) for status in ("partial", "error")
+    }
+
+
+# ── what becomes of a file ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_good_file_is_stored_and_moved(house):
+    house.put(f"{DEVICE}/x.tsv", v002(f"{ONE} 240.50 1.5"))
+    done = run(house)
+    assert (statuses(done), done.status) == ([(OK, f"{DEVICE}/x.tsv")], 0)
+    assert house.files() == {f"{DEVICE}/parsed/x.tsv": v002(f"{ONE} 240.50 1.5")}
+    assert first_values(house) == ["240.50"]
+
+
+def test_a_file_that_cannot_be_read_lies_in_error_with_the_reason_and_the_others_go_on(house):
+    house.put(f"{DEVICE}/a.tsv", b"")
+    house.put(f"{DEVICE}/b.tsv", v002(*day_rows()).replace(b"V002", b"V004"))
+    house.put(f"{DEVICE}/c.tsv", v002(*day_rows()))
+    done = run(house)
+    assert done.status == 1
+    assert statuses(done) == [(ERROR, f"{DEVICE}/a.tsv"), (ERROR, f"{DEVICE}/b.tsv"), (OK, f"{DEVICE}/c.tsv")]
+    files = house.files()
+    assert files[f"{DEVICE}/error/a.tsv.reason.txt"].decode() == (
+        f"{DEVICE}/a.tsv: the file is empty. The logger sends these readings again in a later file; if it does not, "
+        "upload the file again.\n"
+    )
+    assert files[f"{DEVICE}/error/b.tsv.reason.txt"].decode() == (
+        f"{DEVICE}/b.tsv: MV_T302_V004: versions 002 and 003 are known. Keep the file: it can be read with --again "
+        "once PowerView knows this.\n"
+    )
+    assert sorted(files) == [
+        f"{DEVICE}/error/a.tsv", f"{DEVICE}/error/a.tsv.reason.txt", f"{DEVICE}/error/b.tsv",
+        f"{DEVICE}/error/b.tsv.reason.txt", f"{DEVICE}/parsed/c.tsv",
+    ]  # fmt: skip
+
+
+def test_a_file_with_another_header_inside_is_in_error_and_what_stands_above_it_is_stored(house):
+    house.put(f"{DEVICE}/a.tsv", v002(f"{ONE} 1.5 2.5") + v002(f"{ONE} 3.5 4.5", labels=("A", "B")))
+    assert statuses(run(house)) == [(ERROR, f"{DEVICE}/a.tsv")]
+    assert first_values(house) == ["1.5"]
+    assert house.files()[f"{DEVICE}/error/a.tsv.reason.txt"].decode() == (
+        f"{DEVICE}/a.tsv: line 5: another header begins here, with other channels. What stands above it is stored; "
+        "upload the rest, from line 4 on, as a file of its own.\n"
+    )
+
+
+def test_a_file_without_readings_is_no_error(house):
+    house.put(f"{DEVICE}/x.tsv", v002(f"{ONE} 0 0"))
+    assert run(house).status == 0
+    assert house.told() == [f"TIME OK      {DEVICE}/x.tsv: 0 rows, 0 readings; left out: restart markers 1; 0.00 s"]
+    assert [line.split(",")[0] for line in house.stored("acme")] == ["powerview_events"]
+
+
+def test_the_folders_serial_and_what_march_leaves_out_are_noted(house):
+    house.put("acme/roof/02009999/x.tsv", v002("30/03/25 02:30:00 1.5 2.5"))
+    run(house)
+    assert house.told() == [
+        "TIME OK      acme/roof/02009999/x.tsv: 1 rows, 2 readings, 2025-03-30 01:30:00Z to 2025-03-30 01:30:00Z; the "
+        "folder is 02009999, the logger is 02001283; 1 stamps in the hour that March leaves out; 0.00 s"
+    ]
+
+
+def test_lines_that_influxdb_never_takes_put_the_file_into_error_and_the_rest_of_it_is_stored(
+    influx, influx_house, client
+):
+    influx.make_bucket(client)
+    influx.write(client, "roof value=7i 1751364600\n")  # fixes the type of this week's values of the campaign
+    influx_house.put(f"{client}/roof/02001283/a.tsv", v002(f"{ONE} 1.5 2.5", "01/09/25 12:00:00 3.5 4.5"))
+    influx_house.put(f"{client}/cellar/02001283/b.tsv", v002(f"{ONE} 5.5 6.5"))
+    done = run(influx_house)
+    assert [status for status, _ in statuses(done)] == [ERROR, OK]
+    reason = influx_house.files()[f"{client}/roof/02001283/error/a.tsv.reason.txt"].decode()
+    assert reason.startswith(f"{client}/roof/02001283/a.tsv: InfluxDB refused some of its lines: ")
+    assert "field type conflict" in reason
+    assert reason.endswith(". What it took of the others is stored\n")
+    # one query shows values of one type only, so it must not reach over the week of the other type
+    assert sorted(influx.points(client).values()) == [5.5, 6.5, 7.0]
+    september = f'from(bucket: "{client}") |> range(start: 2025-08-01T00:00:00Z)'
+    wait_until(lambda: [row["_value"] for row in influx.query(september)] == ["3.5", "4.5"], 20, lambda: "not stored")
+
+
+# ── later uploads ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_of_two_files_in_one_run_the_later_upload_stands_whatever_the_order_on_disk(house):
+    for number, name in enumerate(["T_250703_031500.tsv", "T_250702_031500.10.tsv", "T_250702_031500.1.tsv", "b.tsv"]):
+        house.put(f"{DEVICE}/{name}", v002(f"{ONE} {number}.5 1.5"))
+    done = run(house)
+    assert [path.rsplit("/", 1)[1] for _, path in statuses(done)] == [
+        "b.tsv", "T_250702_031500.1.tsv", "T_250702_031500.10.tsv", "T_250703_031500.tsv"
+    ]  # fmt: skip
+    assert first_values(house) == ["0.5"]
+
+
+def test_a_file_that_comes_late_does_not_win_over_later_uploads(house):
+    house.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5", "02/07/25 12:00:00 3.5 1.5"))
+    house.put(f"{DEVICE}/T_250704_031500.tsv", v002("02/07/25 12:00:00 4.5 1.5"))
+    house.put(f"{DEVICE}/T_250705_031500.tsv", v002("04/07/25 12:00:00 5.5 1.5"))
+    run(house)
+    house.put(
+        f"{DEVICE}/T_250702_031500.tsv",
+        v002("30/06/25 12:00:00 2.5 1.5", f"{ONE} 2.5 1.5", "02/07/25 12:00:00 2.5 1.5"),
+    )
+    run(house)
+    assert first_values(house) == ["2.5", "3.5", "4.5", "5.5"]
+    assert house.told()[-1] == (
+        f"TIME OK      {DEVICE}/T_250702_031500.tsv: 3 rows, 6 readings, 2025-06-30 10:00:00Z to 2025-07-02 10:00:00Z; "
+        "T_250703_031500.tsv, uploaded later, was written again behind it; T_250704_031500.tsv, uploaded later, was "
+        "written again behind it; 0.00 s"
+    )
+
+
+def test_a_late_file_whose_end_cannot_be_read_does_not_win_either(house):
+    house.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
+    run(house)
+    late = v002(f"{ONE} 2.5 1.5") + v002(f"{ONE} 9.5 9.5", labels=("A", "B"))
+    house.put(f"{DEVICE}/T_250702_031500.tsv", late)
+    assert statuses(run(house)) == [(ERROR, f"{DEVICE}/T_250702_031500.tsv")]
+    assert first_values(house) == ["3.5"]
+
+
+def test_a_late_file_does_not_win_in_influxdb(influx, influx_house, client):
+    influx_house.put(f"{client}/roof/02001283/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
+    run(influx_house)
+    influx_house.put(f"{client}/roof/02001283/T_250702_031500.tsv", v002(f"{ONE} 2.5 1.5"))
+    run(influx_house)
+    assert sorted(influx.points(client).values()) == [1.5, 3.5]
+
+
+def test_a_name_that_comes_again_is_a_later_upload(house):
+    for number in range(3):
+        house.put(f"{DEVICE}/T_250702_031500.tsv", v002(f"{ONE} {number}.5 1.5"))
+        run(house)
+    assert first_values(house) == ["2.5"]
+    assert len(house.stored("acme")) == 6
+
+
+def test_a_chosen_file_read_once_more_does_not_win_over_later_uploads(house):
+    early = house.put(f"{DEVICE}/T_250702_031500.tsv", v002(f"{ONE} 2.5 1.5"))
+    house.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
+    run(house)
+    before = snapshot(house.data)
+    assert statuses(run(house, again=True, files=[early.parent / "parsed" / early.name])) == [
+        (OK, f"{DEVICE}/parsed/T_250702_031500.tsv")
+    ]
+    assert first_values(house) == ["3.5"]
+    assert snapshot(house.data) == before
+
+
+def test_everything_read_once_more_is_read_in_the_order_of_the_uploads(house):
+    house.put(f"{DEVICE}/parsed/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
+    house.put(f"{DEVICE}/parsed/T_250702_031500.1.tsv", v002(f"{ONE} 2.5 1.5"))
+    house.put(f"{DEVICE}/PARSED_T_250702_031500.tsv", v002(f"{ONE} 1.5 1.5"))
+    house.put(f"{DEVICE}/pending.tsv", v002(f"{ONE} 9.5 1.5"))
+    assert [path.rsplit("/", 1)[1] for _, path in statuses(run(house, again=True))] == [
+        "PARSED_T_250702_031500.tsv", "T_250702_031500.1.tsv", "T_250703_031500.tsv"
+    ]  # fmt: skip
+    assert [line.rsplit(" ", 2)[1] for line in house.stored("acme") if "channel_idx=1," in line] == [
+        "value=1.5", "value=2.5", "value=3.5"
+    ]  # fmt: skip
+
+
+def test_what_somebody_put_into_parsed_by_hand_stops_nothing(house):
+    house.put(f"{DEVICE}/parsed/z.tsv", b"no logger file")
+    house.put(f"{DEVICE}/parsed/zz.tsv", v002(f"{ONE} 0 0"))
+    house.put(f"{DEVICE}/a.tsv", v002(f"{ONE} 1.5 1.5"))
+    assert run(house).status == 0
+    assert first_values(house) == ["1.5"]
+
+
+# ── files that change ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_that_somebody_writes_stays_pending_and_the_others_go_on(house):
+    house.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
+    with house.put(f"{DEVICE}/a.tsv", v002(*day_rows())).open("ab"):
+        done = run(house)
+    assert (statuses(done), done.status) == ([(PENDING, f"{DEVICE}/a.tsv"), (OK, f"{DEVICE}/b.tsv")], 0)
+    assert house.told()[-1] == f"TIME PENDING 1 file: {DEVICE}/a.tsv somebody is still writing it"
+    assert run(house).status == 0
+    assert sorted(house.files()) == [f"{DEVICE}/parsed/a.tsv", f"{DEVICE}/parsed/b.tsv"]
+
+
+class Meddling(FileStore):
+    """A store that does something to the tree while a file is on its way into it."""
+
+    def __init__(self, folder: Path, meddle) -> None:
+        super().__init__(folder)
+        self.meddle = meddle
+
+    def deliver(self, bucket: str, precision: str = "s"):
+        self.meddle()
+        return super().deliver(bucket, precision)
+
+
+@pytest.mark.parametrize("change", ["appended", "replaced", "truncated", "touched"])
+def test_a_file_that_changes_while_it_is_read_stays_pending_and_is_read_anew(house, change):
+    file = house.put(f"{DEVICE}/a.tsv", v002(*day_rows(count=100)))
+    whole = v002(*day_rows(count=101))
+
+    def meddle() -> None:
+        if change == "appended":
+            file.write_bytes(whole)
+        elif change == "replaced":
+            house.put("new", whole).replace(file)
+        elif change == "truncated":
+            os.truncate(file, 200)
+        else:
+            os.utime(file, (1, 1))
+
+    done = run(house, store=Meddling(house.lines, meddle))
+    assert (statuses(done), done.status) == ([(PENDING, f"{DEVICE}/a.tsv")], 0)
+    file.write_bytes(whole)
+    assert statuses(run(house)) == [(OK, f"{DEVICE}/a.tsv")]
+    assert house.files() == {f"{DEVICE}/parsed/a.tsv": whole}
+    assert len(first_values(house)) == 101
+
+
+def test_a_file_that_is_moved_away_before_its_turn_is_no_trouble(house):
+    house.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
+    second = house.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
+    done = run(house, store=Meddling(house.lines, lambda: second.unlink(missing_ok=True)))
+    assert statuses(done) == [(OK, f"{DEVICE}/a.tsv"), (PENDING, f"{DEVICE}/b.tsv")]
+
+
+@pytest.fixture
+def no_leases(monkeypatch):
+    """A file system without leases, and a quiet period that a test can wait for."""
+    real = fcntl.fcntl
+
+    def answer(descriptor, command, *arguments):
+        if command == fcntl.F_SETLEASE:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return real(descriptor, command, *arguments)
+
+    monkeypatch.setattr(fcntl, "fcntl", answer)
+    monkeypatch.setattr(inbox, "QUIET_SECONDS", 0.5)
+
+
+def test_without_leases_one_run_waits_for_a_file_to_be_quiet_and_looks_back(house, no_leases):
+    quiet = house.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
+    os.utime(quiet, (1, 1))
+    house.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
+    assert statuses(run(house)) == [(OK, f"{DEVICE}/b.tsv"), (OK, f"{DEVICE}/a.tsv")]
+
+
+def test_without_leases_a_file_that_keeps_growing_stays_pending(house, no_leases, monkeypatch):
+    file = house.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
+    monkeypatch.setattr(time, "sleep", lambda _: os.utime(file))
+    done = run(house)
+    assert statuses(done) == [(PENDING, f"{DEVICE}/a.tsv")]
+    assert done.outcomes[0].reason == "it changed less than 0.5 seconds ago and may still be growing"
+
+
+def test_a_file_that_was_looked_back_at_does_not_win_over_later_uploads(house, no_leases):
+    house.put(f"{DEVICE}/parsed/T_250701_031500.tsv", v002(f"{ONE} 1.5 1.5"))
+    later = house.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
+    os.utime(later, (1, 1))
+    house.put(f"{DEVICE}/T_250702_031500.tsv", v002(f"{ONE} 2.5 1.5"))
+    run(house)
+    assert first_values(house) == ["3.5"]
+
+
+# ── trouble ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Away(FileStore):
+    """A store that is away from its `number`th delivery on."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        super().__init__(folder)
+        self.left = number
+
+    def deliver(self, bucket: str, precision: str = "s"):
+        self.left -= 1
+        if self.left < 0:
+            raise StoreAway("the server is away")
+        return super().deliver(bucket, precision)
+
+
+def test_when_the_store_goes_away_the_run_stops_and_the_files_stay_pending(house):
+    for number in range(9):
+        house.put(f"{DEVICE}/{number}.tsv", v002(*day_rows()))
+    done = run(house, store=Away(house.lines, 7))
+    assert (done.status, done.away) == (75, "the server is away")
+    settled = [path.rsplit("/", 1)[1] for status, path in statuses(done)]
+    assert settled == [f"{n}.tsv" for n in range(len(settled))]
+    pending = 9 - len(settled)
+    assert sum("/parsed/" not in path for path in house.files()) == pending
+    assert house.told()[-1] == f"TIME PENDING {pending} files: the server is away"
+    assert run(house).status == 0
+    assert sorted(house.files()) == [f"{DEVICE}/parsed/{n}.tsv" for n in range(9)]
+
+
+def test_a_store_that_is_away_wins_over_a_file_in_error(house):
+    house.put(f"{DEVICE}/a.tsv", b"")
+    house.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
+    done = run(house, store=Away(house.lines, 0))
+    assert done.status == 75
+
+
+def test_a_fault_of_ours_is_shown_and_does_not_stop_the_others(house, monkeypatch, capsys):
+    real = mv2.read_recording
+
+    def fails(file, **how):
+        if b"02006666" in file.read():
+            raise ZeroDivisionError("boom")
+        return real(file, **how)
+
+    monkeypatch.setattr(mv2, "read_recording", fails)
+    house.put(f"{DEVICE}/a.tsv", v002(*day_rows(), master="02006666"))
+    house.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
+    done = run(house)
+    assert (statuses(done), done.status) == ([(REFUSED, f"{DEVICE}/a.tsv"), (OK, f"{DEVICE}/b.tsv")], 1)
+    assert "ZeroDivisionError: boom" in capsys.readouterr().err
+    assert house.told()[0] == (
+        f"TIME REFUSED {DEVICE}/a.tsv: PowerView failed on this file (ZeroDivisionError: boom) and left it pending: "
+        "report it"
+    )
+    assert f"{DEVICE}/a.tsv" in house.files()
+
+
+def test_no_file_stays_open_after_a_run(house):
+    for number, content in enumerate([b"", v002(*day_rows()), b"x\ny\n", v003(*day_rows())]):
+        house.put(f"{DEVICE}/{number}.tsv", content)
+    run(house, store=Away(house.lines, 1))
+    before = sorted(os.listdir("/proc/self/fd"))
+    run(house, store=Away(house.lines, 0))
+    run(house)
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+# ── what is told, and told once ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_that_still_lies_there_unchanged_is_told_once(house):
+    house.put("acme/x.tsv", b"a")
+    house.put("a b/roof/1/x.tsv", b"a")
+    assert [run(house).status for _ in range(3)] == [1, 1, 1]
+    assert len(house.told()) == 2
+
+
+def test_a_file_that_changed_or_came_again_is_told_again(house):
+    file = house.put("acme/x.tsv", b"a")
+    run(house)
+    file.write_bytes(b"ab")
+    run(house)
+    file.unlink()
+    run(house)
+    house.put("acme/x.tsv", b"ab")
+    run(house)
+    assert len(house.told()) == 3
+
+
+def test_a_choice_of_files_forgets_nothing_that_was_told(house):
+    house.put("acme/x.tsv", b"a")
+    file = house.put(f"{DEVICE}/y.tsv", v002(*day_rows()))
+    run(house)
+    file = house.put(f"{DEVICE}/z.tsv", v002(*day_rows()))
+    run(house, files=[file])
+    run(house)
+    assert sum("REFUSED" in line for line in house.told()) == 1
+
+
+def test_a_run_that_the_store_stopped_forgets_nothing_that_was_told(house):
+    house.put(f"{DEVICE}/y.tsv", v002(*day_rows()))
+    (house.data / DEVICE / "parsed").symlink_to("elsewhere")
+    run(house)
+    run(house, store=Away(house.lines, 0))
+    run(house)
+    assert house.told() == [
+        f"TIME REFUSED {DEVICE}/y.tsv: parsed/ cannot be used, so the file stays pending: it is a symlink or no "
+        "folder. Move it away.",
+        "TIME PENDING 1 file: the server is away",
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"7", b"\xff", b'{"a": 7}'])
+def test_a_damaged_memory_only_means_that_something_is_told_once_more(house, content):
+    (house.state / "told.json").write_bytes(content)
+    house.put("acme/x.tsv", b"a")
+    run(house)
+    run(house)
+    assert len(house.told()) == 1
+
+
+def test_a_memory_that_cannot_be_written_stops_nothing(house, capsys):
+    (house.state / "told.half").mkdir()
+    house.put("acme/x.tsv", b"a")
+    house.put(f"{DEVICE}/y.tsv", v002(*day_rows()))
+    assert statuses(run(house)) == [(REFUSED, "acme/x.tsv"), (OK, f"{DEVICE}/y.tsv")]
+    assert capsys.readouterr().err == f"{house.state}/told.json cannot be written: Is a directory\n"
+
+
+# ── choose ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_named_files_are_chosen_once_each_and_those_that_are_settled_refused(house):
+    for path in (
+        f"{DEVICE}/b.tsv",
+        f"{DEVICE}/a.tsv",
+        f"{DEVICE}/parsed/c.tsv",
+        f"{DEVICE}/error/d.tsv",
+        f"{DEVICE}/PARSED_e.tsv",
+    ):
+        house.put(path, b"")
+    names = ["b.tsv", "a.tsv", "parsed/c.tsv", "error/d.tsv", "PARSED_e.tsv", "b.tsv", "../02001283/a.tsv"]
+    files = [house.data / DEVICE / name for name in names]
+    uploads, refusals = ingest.choose(Inbox(house.data, "powerview"), again=False, files=files)
+    assert uploads == [Upload(*DEVICE.split("/"), "a.tsv"), Upload(*DEVICE.split("/"), "b.tsv")]
+    assert refusals == [
+        Refusal(f"{DEVICE}/parsed/c.tsv", "this file was parsed before: read it once more with --again"),
+        Refusal(
+            f"{DEVICE}/error/d.tsv", "this file lies in error/: move it back into the device's folder to try it again"
+        ),
+        Refusal(f"{DEVICE}/PARSED_e.tsv", "this file was parsed before: read it once more with --again"),
+    ]
+
+
+# ── from run to run ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_only_one_run_is_at_work(tmp_path):
+    waited = threading.Event()
+    entered = threading.Event()
+
+    def second() -> None:
+        with ingest.only_run(tmp_path / "state", waited.set):
+            entered.set()
+
+    with ingest.only_run(tmp_path / "state", pytest.fail):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waited.wait(20)
+        assert not entered.is_set()
+    assert entered.wait(20)
+    thread.join()
+
+
+def test_a_state_folder_that_cannot_be_used_is_a_setting_that_is_wrong(tmp_path):
+    (tmp_path / "state").write_text("no folder")
+    with pytest.raises(SettingsError) as error, ingest.only_run(tmp_path / "state", pytest.fail):
+        pass
+    assert str(error.value) == (
+        f"POWERVIEW_STATE_DIR {tmp_path}/state cannot be used: File exists. Make it, owned by the user that runs "
+        "PowerView, or name another folder."
+    )
+
+
+def test_a_clock_that_was_set_back_makes_no_good_reading_one_of_an_unset_clock(house):
+    ahead = time.time() + 30 * 86_400
+    assert abs(ingest.latest_time(house.state) - time.time()) < 5
+    os.utime(house.state / "latest-time", (ahead, ahead))
+    assert ingest.latest_time(house.state) == pytest.approx(ahead)
+    stamp = time.strftime("%d/%m/%y %H:%M:%S", time.localtime(ahead))
+    house.put(f"{DEVICE}/x.tsv", v003(f"{stamp} 1.5 2.5"))
+    assert run(house).outcomes[0].rows == 1
+
+
+def test_the_latest_time_goes_on_with_the_clock(house):
+    (house.state / "latest-time").touch()
+    os.utime(house.state / "latest-time", (1, 1))
+    assert abs(ingest.latest_time(house.state) - time.time()) < 5
+    assert (house.state / "latest-time").stat().st_mtime > 1_000_000_000
+
+
+def test_without_a_state_folder_the_clock_alone_must_do(tmp_path):
+    assert abs(ingest.latest_time(tmp_path / "nowhere") - time.time()) < 5

@@ -21,7 +21,7 @@ import pandas as pd
 
 from powerview import store
 from powerview.inbox import refused_names
-from powerview.mv2 import Channel
+from powerview.mv2 import A_DAY, Channel
 from powerview.output import replacing
 from powerview.settings import Settings, SettingsError, require_influxdb
 
@@ -121,13 +121,13 @@ class InfluxSource:
                     f"InfluxDB at {settings.influxdb_host} has no bucket {want.client}: nothing of that client was "
                     f"stored (is the name right? --data exports from files)"
                 )
-            counts, firsts, lasts = (self._each(f"{what}()") for what in ("count", "first", "last"))
+            counts = self._counts()
+            days = self._days() if counts else {}
         if not counts:
             raise NotThere(f"there are no readings of {want} for these days in InfluxDB at {settings.influxdb_host}")
         self.channels = _ordered(list(counts))
-        self._first = min(int(row["_time"].timestamp()) for row in firsts.values())
-        self._last = max(int(row["_time"].timestamp()) for row in lasts.values())
-        self._readings = sum(row["_value"] for row in counts.values())
+        self._readings = sum(counts.values())
+        self._slices = list(_slices(days))
 
     def _asking(self):
         return store._telling(self._settings, f"bucket {self._want.client!r}")
@@ -140,18 +140,24 @@ class InfluxSource:
             f" |> {then}"
         )
 
-    def _each(self, function: str) -> dict[Channel, dict]:
-        # What a function that the storage answers gives for each series.
-        tables = self._client.query_api().query(self._query(self._want.start, self._want.stop, function))
-        return {_channel(record.values): record.values for table in tables for record in table.records}
+    def _counts(self) -> dict[Channel, int]:
+        query = self._query(self._want.start, self._want.stop, "count()")
+        tables = self._client.query_api().query(query)
+        return {_channel(record.values): record.get_value() for table in tables for record in table.records}
+
+    def _days(self) -> dict[int, int]:
+        # For each UTC day that has readings its begin in UTC seconds, and how many they are.
+        days = 'aggregateWindow(every: 1d, fn: count, createEmpty: false, timeSrc: "_start")'
+        sums = f'{days} |> keep(columns: ["_time", "_value"]) |> group(columns: ["_time"]) |> sum()'
+        tables = self._client.query_api().query(self._query(self._want.start, self._want.stop, sums))
+        found = [record for table in tables for record in table.records]
+        return {int(record.get_time().timestamp()): record.get_value() for record in found}
 
     def frames(self) -> Iterator[pd.DataFrame]:
-        """A stretch of time after the other, each about SLICE_READINGS long where readings are spread evenly."""
-        slices = max(1, -(-self._readings // SLICE_READINGS))
-        length = max(3600, -(-(self._last + 1 - self._first) // slices))
+        """Some days after the others, SLICE_READINGS at a time or a single day's."""
         place = {channel: i for i, channel in enumerate(self.channels)}
-        for start in range(self._first, self._last + 1, length):
-            frame = self._slice(start, min(start + length, self._last + 1), place)
+        for start, stop in self._slices:
+            frame = self._slice(max(start, self._want.start), min(stop, self._want.stop), place)
             if len(frame):
                 yield frame
         if self._got < self._readings:  # more is no fault: logger files come in meanwhile
@@ -163,7 +169,7 @@ class InfluxSource:
         with self._asking(), contextlib.closing(self._raw(query)) as answer:
             try:
                 found = pd.read_csv(answer, usecols=columns, dtype=dict.fromkeys(TAGS, "str"), keep_default_na=False)
-            except pd.errors.EmptyDataError:  # a gap
+            except pd.errors.EmptyDataError:  # they were deleted meanwhile
                 return pd.DataFrame()
             self._got += len(found)
             return _wide(found, place)
@@ -173,6 +179,20 @@ class InfluxSource:
 
         plain = Dialect(header=True, annotations=[], delimiter=",", date_time_format="RFC3339")
         return self._client.query_api().query_raw(query, dialect=plain)
+
+
+def _slices(days: dict[int, int]) -> Iterator[tuple[int, int]]:
+    # Stretches of days, from their first second to behind their last, that hold about SLICE_READINGS each.
+    start = end = None
+    held = 0
+    for day, readings in sorted(days.items()):
+        if start is not None and held + readings > SLICE_READINGS:
+            yield start, end
+            start, held = None, 0
+        start = day if start is None else start
+        end, held = day + A_DAY, held + readings
+    if start is not None:
+        yield start, end
 
 
 def _flux_time(seconds: int) -> str:

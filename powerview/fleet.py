@@ -1,8 +1,12 @@
 """How the uploads went, as points in the admins' own bucket: what the dashboard "Loggers" and its alert look at.
 
-One point for each settled file: measurement `uploads`; tags client, campaign, device, status (ok, partial, error);
-float fields rows, readings, left_out, restarts, clock_unset, seconds (spent on the file), lag (seconds from the last
-reading to the file's arrival, where it has one); text field reason, where there is one; time in nanoseconds.
+A settled file is two points of one time. `uploads` tells the loggers apart: tags client, campaign, device, status (ok,
+partial, error); float fields rows, readings, left_out, restarts, clock_unset, seconds (spent on the file), lag (seconds
+from the last reading to the file's arrival); text field reason. `fleet` has the tag status alone, so that a question
+about all loggers reads three series and not thousands: float fields readings, seconds, lag; text fields path, reason.
+
+What is nothing is left out (left_out, restarts, clock_unset of 0; no lag, no reason): a sum over a year then reads the
+few loggers that have any.
 """
 
 from __future__ import annotations
@@ -12,36 +16,43 @@ import zlib
 from powerview.journal import Outcome
 from powerview.line_protocol import escape_tag
 
-MEASUREMENT = "uploads"
+MEASUREMENT, SUMMARY = "uploads", "fleet"
+LONGEST_TEXT = 1000
 
 
 def point(outcome: Outcome) -> bytes:
-    """One line of line protocol for a settled file.
+    """The two lines of line protocol for a settled file, times in nanoseconds.
 
-    Its time is the file's arrival, with a fraction of a second made from the file's name: two files of one second are
-    two points, and one file is one point however often it is read.
+    Its time is the file's arrival, with a fraction of a second made from its path: two files of one second are two
+    points, and one file is one point however often it is read.
     """
-    client, campaign, device, *_, name = outcome.names
-    tags = {"campaign": campaign, "client": client, "device": device, "status": outcome.status.lower()}
-    fields = {
-        "rows": outcome.rows,
-        "readings": outcome.readings,
+    client, campaign, device, *_ = outcome.names
+    status = outcome.status.lower()
+    fraction = zlib.crc32(outcome.path.encode("utf-8", "surrogateescape")) % 1_000_000_000
+    nanoseconds = int(outcome.arrived) * 1_000_000_000 + fraction
+    tags = {"campaign": campaign, "client": client, "device": device, "status": status}
+    some = {
         "left_out": outcome.left_out.total(),
         "restarts": outcome.left_out["restart markers"],
         "clock_unset": outcome.left_out["unset clock"],
-        "seconds": round(outcome.seconds, 3),
     }
+    told = {"readings": outcome.readings, "seconds": round(outcome.seconds, 3)}
     if outcome.last is not None:
-        fields["lag"] = int(outcome.arrived) - outcome.last
-    written = [f"{key}={float(value)}" for key, value in fields.items()]
-    if outcome.reason:
-        written.append(f"reason={_text(outcome.reason)}")
-    series = ",".join([MEASUREMENT, *(f"{key}={escape_tag(value)}" for key, value in tags.items())])
-    fraction = zlib.crc32(name.encode("utf-8", "surrogateescape")) % 1_000_000_000
-    return f"{series} {','.join(written)} {int(outcome.arrived) * 1_000_000_000 + fraction}\n".encode()
+        told["lag"] = int(outcome.arrived) - outcome.last
+    reason = {"reason": outcome.reason} if outcome.reason else {}
+    own = {"rows": outcome.rows, **told, **{key: count for key, count in some.items() if count}, **reason}
+    whole = {**told, **({"path": outcome.path} if reason else {}), **reason}
+    lines = (_line(MEASUREMENT, tags, own, nanoseconds), _line(SUMMARY, {"status": status}, whole, nanoseconds))
+    return "".join(lines).encode()
+
+
+def _line(measurement: str, tags: dict[str, str], fields: dict[str, float | str], nanoseconds: int) -> str:
+    series = ",".join([measurement, *(f"{key}={escape_tag(value)}" for key, value in tags.items())])
+    written = ",".join(f"{key}={_text(v) if isinstance(v, str) else float(v)}" for key, v in fields.items())
+    return f"{series} {written} {nanoseconds}\n"
 
 
 def _text(text: str) -> str:
     # A string field: only the quote and the backslash have a meaning, and a newline is legal but of no use here.
-    one_line = " ".join(text.encode("utf-8", "replace").decode().split())[:1000]
+    one_line = " ".join(text.encode("utf-8", "replace").decode().split())[:LONGEST_TEXT]
     return '"' + one_line.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from powerview_grafana.servers import path
-from powerview_grafana.tree import MASTER_UID
+from powerview_grafana.addresses import MASTER_UID
 
 CLIENT_DATA_SOURCE_PREFIX = "pv-d-"
 IN_V2 = "was saved in Grafana's new schema (v2), which cannot be read back whole"
@@ -16,17 +15,6 @@ SAVE_AS_CLASSIC = (
     "or import grafana-automation/dashboards/master.json over it (uid powerview-master). To save it as classic JSON "
     "from then on, keep the feature toggle dashboardNewLayouts off."
 )
-
-
-def classic_address(uid: str) -> str:
-    """Where a dashboard is read as classic JSON."""
-    return path("api", "dashboards", "uid", uid, apiVersion="v1beta1")
-
-
-def stored_address(uid: str, org: int) -> str:
-    """Where newer versions of Grafana tell in which schema a dashboard is stored."""
-    namespace = "default" if org == 1 else f"org-{org}"
-    return path("apis", "dashboard.grafana.app", "v1beta1", "namespaces", namespace, "dashboards", uid)
 
 
 def is_v2(status: int, answer: Any, stored: Any) -> bool:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from powerview_grafana.dashboard import classic_address, is_v2, stored_address
-from powerview_grafana.servers import Get, Server, ServerError, path
+from powerview_grafana.addresses import MAIN_ORG, classic_address, path, stored_address
+from powerview_grafana.dashboard import is_v2
+from powerview_grafana.servers import GONE, Get, Server, ServerError
 
-MAIN_ORG = 1
 PAGE = 5000
 TEAMS_PAGE = 1000
-GONE = (404,)
 EXISTS = (404, 406)  # 406: it is there, stored in a schema that this address does not speak
 
 
-def organisations(grafana: Server, isolation: str, clients: Iterable[str]) -> dict[str, dict]:
+def organisations(grafana: Server, isolation: str, clients: list[str]) -> dict[str, dict]:
     """The organisation of each client: {"org": its number or None, "joined": whether our login is its admin}.
 
     With isolation `team` that is the main organisation. This is also the one read that tries the login: a wrong
@@ -23,6 +22,11 @@ def organisations(grafana: Server, isolation: str, clients: Iterable[str]) -> di
     memberships = grafana.get("/api/user/orgs", MAIN_ORG).body
     if isolation == "team":
         return {c: {"org": MAIN_ORG, "joined": True} for c in clients}
+    if main := [m["name"] for m in memberships if m["orgId"] == MAIN_ORG and m["name"] in clients]:
+        raise ServerError(
+            f"Grafana's main organisation is called {main[0]} like a client, who would be let in where the admins' "
+            f"data are: rename it (Administration, Organizations)."
+        )
     admin_of = {m["name"]: m["orgId"] for m in memberships if m["role"] == "Admin"}
     others = [c for c in clients if c not in admin_of]
     answers = grafana.get_all([Get(path("api", "orgs", "name", c), MAIN_ORG, GONE) for c in others])
@@ -79,19 +83,24 @@ def classic(grafana: Server, uid: str, org: int) -> tuple[dict | None, bool]:
     return (None if in_v2 else converted.body["dashboard"]), in_v2
 
 
+def hits(grafana: Server, org: int) -> list[dict]:
+    """All folders and dashboards of an organisation, as Grafana's search lists them."""
+    return _pages(grafana, org, _search_page, PAGE, grafana.get(_search_page(1), org).body)
+
+
 class _Organisation:
     """The lists of one organisation: teams by name, data sources by uid, folders and dashboards by uid."""
 
     def __init__(self, grafana: Server, org: int) -> None:
         self.org = org
         first = [
-            Get(path("api", "teams", "search", perpage=TEAMS_PAGE, page=1), org),
-            Get(path("api", "search", limit=PAGE, page=1), org),
+            Get(_teams_page(1), org),
+            Get(_search_page(1), org),
             Get("/api/datasources", org),
         ]
-        teams, hits, data_sources = (a.body for a in grafana.get_all(first))
+        teams, listed, data_sources = (a.body for a in grafana.get_all(first))
         self.teams = {t["name"]: t["id"] for t in _pages(grafana, org, _teams_page, TEAMS_PAGE, teams)}
-        self.hits = {h["uid"]: h for h in _pages(grafana, org, _search_page, PAGE, hits)}
+        self.hits = {h["uid"]: h for h in _pages(grafana, org, _search_page, PAGE, listed)}
         self.data_sources = {d["uid"]: d for d in data_sources}
 
 

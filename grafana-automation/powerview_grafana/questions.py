@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from powerview.inbox import refused_names
 from powerview.settings import Settings, SettingsError, load_settings
-from powerview_grafana import found, servers, tree
+from powerview_grafana import found, people, removal, servers, tree, update
+from powerview_grafana.addresses import MAIN_ORG, MASTER_UID, path
 from powerview_grafana.dashboard import IN_V2, SAVE_AS_CLASSIC, master_problem
 from powerview_grafana.plan import plan
 from powerview_grafana.servers import Server, ServerError
@@ -30,7 +32,7 @@ def ask(question: str, *terms: Any, **options: Any) -> Any:
 
 def wanted(settings: Settings, client: str = "", campaign: str = "") -> dict:
     """What the tree asks for (`tree.wanted`), and the settings that the playbooks need and that are no secrets."""
-    servers.influxdb(settings), servers.grafana(settings)  # each says which setting it misses
+    servers.grafana(settings)  # says which setting it misses
     narrowed = tree.wanted(settings.data_dir, settings.influxdb_bucket, str(client), str(campaign))
     return {"error": "", "settings": public(settings), **narrowed}
 
@@ -39,6 +41,7 @@ def public(settings: Settings) -> dict:
     """The settings that may be shown."""
     return {
         "grafana_url": settings.grafana_url,
+        "grafana_username": settings.grafana_username,
         "influxdb_host": settings.influxdb_host or "",
         "influxdb_url": settings.influxdb_url,
         "influxdb_org": settings.influxdb_org,
@@ -47,27 +50,23 @@ def public(settings: Settings) -> dict:
     }
 
 
-def organisations(settings: Settings, clients: list[dict]) -> dict:
-    """With isolation `org`, the clients whose organisation is missing or has not let our login in."""
-    orgs = found.organisations(servers.grafana(settings), settings.isolation, [c["client"] for c in clients])
-    todo = [{"client": c, **o} for c, o in orgs.items() if not o["joined"]]
-    return {"error": "", "todo": todo}
-
-
 def to_do(settings: Settings, wanted: dict) -> dict:
-    """What is missing or wrong: {"admin": …, "clients": […]} as in `plan.plan`."""
-    grafana, influxdb = servers.grafana(settings), servers.influxdb(settings)
+    """What is missing or wrong: `organisations` that are missing or have not let our login in, and then, as in
+    `plan.plan`, what the `admin` and the `clients` need."""
+    influxdb, grafana = servers.influxdb(settings), servers.grafana(settings)
     admin, clients = wanted["admin"], wanted["clients"]
     orgs = found.organisations(grafana, settings.isolation, [c["client"] for c in clients])
     _master(grafana)  # refused before anything is written
-    subjects = [admin, *clients]
-    orgs[admin["client"]] = {"org": found.MAIN_ORG, "joined": True}
+    closed = [c for c, o in orgs.items() if o["org"] and not o["joined"]]  # nobody can say what is missing in there
+    subjects = [admin, *(c for c in clients if c["client"] not in closed)]
+    orgs[admin["client"]] = {"org": MAIN_ORG, "joined": True}
     influx = found.in_influxdb(influxdb, settings.influxdb_org, [s["bucket"] for s in subjects])
     held = found.in_grafana(grafana, subjects, orgs)
     work = plan(subjects, held, influx, public(settings))
     return {
         "error": "",
         "influxdb_org_id": influx["org_id"],
+        "organisations": [{"client": c, "org": o["org"]} for c, o in orgs.items() if not o["joined"]],
         "admin": [w for w in work if w["client"] == admin["client"]],
         "clients": [w for w in work if w["client"] != admin["client"]],
     }
@@ -97,6 +96,38 @@ def classic(settings: Settings, uid: str, org: int) -> dict:
     return {"error": "", "dashboard": {k: v for k, v in (content or {}).items() if k not in ("id", "version")}}
 
 
+def updates(settings: Settings, wanted: dict) -> dict:
+    """The dashboards to which the Master's changes are still to be brought (`update.outdated`)."""
+    grafana = servers.grafana(settings)
+    content = _master(grafana)
+    if content is None:
+        raise UsageError("Grafana has no Master (uid powerview-master): run create_grafana_resources.yml first.")
+    return {"error": "", "updates": update.outdated(grafana, wanted, content), "version": content.get("version")}
+
+
+def removal_of(settings: Settings, client: str, campaign: str, confirm: str, delete_bucket: str) -> dict:
+    """What is to be deleted, and what is left, as in `removal.of_client` or `removal.of_campaign`."""
+    client, campaign, grafana = str(client), str(campaign), servers.grafana(settings)
+    _named(settings, client, campaign)
+    removal.check_confirmation(client, campaign, str(confirm), str(delete_bucket))
+    described = {"settings": public(settings), "clients": [tree.describe(client, [campaign] if campaign else [])]}
+    if campaign:
+        return {"error": "", **described, **removal.of_campaign(grafana, described, settings.data_dir)}
+    influxdb = servers.influxdb(settings)
+    influx = found.in_influxdb(influxdb, settings.influxdb_org, [client])
+    what = removal.of_client(grafana, influxdb, influx, described, settings.data_dir, bool(delete_bucket))
+    return {"error": "", **described, **what}
+
+
+def person(settings: Settings, client: str, user: str, has_password: bool, is_new: bool = False) -> dict:
+    """What is to be done to put a person into a client's team (`people.to_do`)."""
+    client, user = str(client), str(user)
+    _named(settings, client, "")
+    people.check_user(user)
+    todo = people.to_do(servers.grafana(settings), settings.isolation, client, user, has_password, is_new)
+    return {"error": "", "settings": public(settings), **todo}
+
+
 def headers(settings: Settings, server: str, org: int | None = None) -> dict[str, str]:
     """The headers of a call to `grafana` or `influxdb`; they hold the secret."""
     return _server(settings, server).headers(org)
@@ -104,28 +135,33 @@ def headers(settings: Settings, server: str, org: int | None = None) -> dict[str
 
 def read(settings: Settings, server: str, *parts: str, org: int | None = None, **query: str) -> Any:
     """The JSON of one address, None where there is nothing (404)."""
-    answer = _server(settings, server).get(servers.path(*parts, **query), org, found.GONE)
+    answer = _server(settings, server).get(path(*parts, **query), org, servers.GONE)
     return answer.body if answer.status == 200 else None
 
 
-def failure(result: dict, task: str, settings: dict) -> str:
-    """A sentence for a `uri` task that failed: which server to look at, and what it said. `settings` is `public`."""
+def failure(settings: Settings, task: str, result: dict) -> str:
+    """A sentence for a task that failed: for a `uri` task which server to look at, and what it said."""
+    result = next((r for r in result.get("results", ()) if r.get("failed")), result)
     url, status = str(result.get("url", "")), result.get("status", 0)
-    at_influxdb = bool(settings["influxdb_host"]) and url.startswith(settings["influxdb_host"] + "/")
     if not url:
-        return f"{task}: {result.get('msg', 'no reason given')}"
-    names = ("InfluxDB", "INFLUXDB_HOST", "INFLUXDB_ADMIN_TOKEN") if at_influxdb else (
-        "Grafana", "GRAFANA_URL", "GRAFANA_USERNAME, GRAFANA_PASSWORD")  # fmt: skip
-    address = settings["influxdb_host"] if at_influxdb else settings["grafana_url"]
-    server = Server(names[0], address, names[1], names[2], "")
+        return str(result.get("msg", f"{task}: no reason given"))
+    at_influxdb = bool(settings.influxdb_host) and url.startswith(settings.influxdb_host + "/")
+    server = _server(settings, "influxdb" if at_influxdb else "grafana")
     if status <= 0:
         return server.no_answer(str(result.get("msg", "")).rpartition("Request failed: ")[2])
     said = result.get("json") or {}
     return server.refusal(f"“{task}”", status, str(said.get("message", ""))[:200])
 
 
+def _named(settings: Settings, client: str, campaign: str) -> None:
+    if not client:
+        raise UsageError("POWERVIEW_CLIENT is not set: it names the client.")
+    if reason := refused_names(client, campaign, admin_bucket=settings.influxdb_bucket):
+        raise UsageError(reason)
+
+
 def _master(grafana: Server) -> dict | None:
-    content, in_v2 = found.classic(grafana, tree.MASTER_UID, found.MAIN_ORG)
+    content, in_v2 = found.classic(grafana, MASTER_UID, MAIN_ORG)
     if problem := f"the Master {IN_V2}. {SAVE_AS_CLASSIC}" if in_v2 else master_problem(content or {"panels": []}):
         raise UsageError(problem)
     return content
@@ -136,5 +172,18 @@ def _server(settings: Settings, name: str) -> Server:
 
 
 QUESTIONS: dict[str, Callable] = {
-    f.__name__: f for f in (wanted, organisations, to_do, master, master_file, classic, headers, read)
+    question.__name__: question
+    for question in (
+        wanted,
+        to_do,
+        master,
+        master_file,
+        classic,
+        updates,
+        removal_of,
+        person,
+        headers,
+        read,
+        failure,
+    )  # fmt: skip
 }

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import requests
 
@@ -20,6 +19,7 @@ from powerview.settings import Settings, SettingsError
 
 TIMEOUT_SECONDS = 30
 CONNECTIONS = 8
+GONE = (404,)
 
 
 class ServerError(Exception):
@@ -133,12 +133,6 @@ def influxdb(settings: Settings) -> Server:
             )
     authorization = f"Token {settings.influxdb_admin_token}"
     return Server("InfluxDB", settings.influxdb_host, "INFLUXDB_HOST", "INFLUXDB_ADMIN_TOKEN", authorization)
-
-
-def path(*parts: str, **query: str | int) -> str:
-    """`/api/…` with every part and every value quoted."""
-    address = "/" + "/".join(quote(str(p), safe="") for p in parts)
-    return f"{address}?{urlencode(query)}" if query else address
 
 
 def _session() -> requests.Session:

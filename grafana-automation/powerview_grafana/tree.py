@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from powerview.inbox import refused_names
-
-MASTER_UID = "powerview-master"
-ADMIN_FOLDER_UID = "powerview-admin"
+from powerview_grafana.addresses import ADMIN_FOLDER_UID, MASTER_UID
 
 
 class UsageError(Exception):

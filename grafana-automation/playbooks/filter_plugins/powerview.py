@@ -1,5 +1,6 @@
 """Filters of the playbooks: doors to functions of `powerview_grafana/`."""
 
+# Ansible loads these anew in each task that uses any filter: they must import nothing that takes time.
 from __future__ import annotations
 
 import sys
@@ -14,10 +15,9 @@ class FilterModule:
 
     def filters(self):
         """The filters by name."""
-        from powerview_grafana import dashboard, plan, questions
+        from powerview_grafana import dashboard, plan
 
         return {
             "powerview_clone": dashboard.clone,
             "powerview_told": plan.told,
-            "powerview_failure": questions.failure,
         }

@@ -1,0 +1,117 @@
+"""What is removed of a client or a campaign, and what is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from powerview_grafana import found
+from powerview_grafana.addresses import MAIN_ORG, path
+from powerview_grafana.plan import description
+from powerview_grafana.servers import Get, Server
+from powerview_grafana.tree import UsageError
+
+OUR_DASHBOARDS = "pv-b-"
+
+
+def check_confirmation(client: str, campaign: str, confirm: str, delete_bucket: str) -> None:
+    """Raise UsageError unless the variables say the same thing twice."""
+    name = f"{client}/{campaign}" if campaign else client
+    if confirm != name:
+        raise UsageError(f"POWERVIEW_CONFIRM is {confirm!r}: it must be {name!r}, or nothing is deleted.")
+    if delete_bucket and campaign:
+        raise UsageError(
+            "POWERVIEW_DELETE_BUCKET is set, but the bucket holds all of the client's campaigns: unset it, or unset "
+            "POWERVIEW_CAMPAIGN to delete the whole client."
+        )
+    if delete_bucket and delete_bucket != client:
+        raise UsageError(f"POWERVIEW_DELETE_BUCKET is {delete_bucket!r}: it must be the bucket's name, {client!r}.")
+
+
+def of_campaign(grafana: Server, wanted: dict, data: Path) -> dict:
+    """The one dashboard to delete, and what is left of the campaign: {"calls": […], "left": […]}."""
+    (client,) = wanted["clients"]
+    (campaign,) = client["campaigns"]
+    name = f"{client['client']}/{campaign['campaign']}"
+    org = found.organisations(grafana, wanted["settings"]["isolation"], [client["client"]])[client["client"]]
+    there = found.in_grafana(grafana, [client], {client["client"]: org})[client["client"]]["dashboards"]
+    calls = [_call(grafana, "dashboard", org["org"], "api", "dashboards", "uid", uid) for uid, d in there.items() if d]
+    left = [f"{name}: its readings, measurement {campaign['campaign']} in bucket {client['bucket']}"]
+    return {"calls": calls, "left": left + _on_disk(name, data / name)}
+
+
+def of_client(grafana: Server, influxdb: Server, influx: dict, wanted: dict, data: Path, delete_bucket: bool) -> dict:
+    """The calls that delete a client's objects, in their order, and what is left: {"calls": […], "left": […]}.
+
+    A folder with dashboards that PowerView did not make is left, and so is an organisation with anything else in it.
+    """
+    (client,) = wanted["clients"]
+    name, isolation = client["client"], wanted["settings"]["isolation"]
+    org = found.organisations(grafana, isolation, [name])[name]
+    calls, last, left = [], [], []
+    if org["joined"]:
+        calls, last, left = _in_grafana(grafana, client, org, isolation)
+    ours = description(name, wanted["settings"]["grafana_url"])
+    tokens = [t["id"] for t in influx["tokens"] if t["description"] == ours]
+    calls += [_call(influxdb, "token", None, "api", "v2", "authorizations", token) for token in tokens]
+    bucket = influx["buckets"].get(name)
+    if bucket and delete_bucket:
+        calls.append(_call(influxdb, "bucket with all readings", None, "api", "v2", "buckets", bucket))
+    elif bucket:
+        left.append(f"{name}: bucket {name} with its readings (POWERVIEW_DELETE_BUCKET={name} deletes it)")
+    return {"calls": calls + last, "left": left + _on_disk(name, data / name)}
+
+
+def _in_grafana(grafana: Server, client: dict, org: dict, isolation: str) -> tuple[list[dict], list[dict], list[str]]:
+    # What to delete before the token, what after it, and what is left.
+    name, number = client["client"], org["org"]
+    held = found.in_grafana(grafana, [client], {name: org})[name]
+    inside, foreign = _inside(grafana, number, client)
+    calls = [_call(grafana, "dashboard", number, "api", "dashboards", "uid", uid) for uid in inside]
+    left = [f"{name}: its folder, with what PowerView did not make: {', '.join(foreign)}"] if foreign else []
+    if held["folder"] and not foreign:
+        calls.append(_call(grafana, "folder", number, "api", "folders", client["folder_uid"]))
+    if held["data_source"]:
+        calls.append(_call(grafana, "data source", number, "api", "datasources", "uid", client["data_source_uid"]))
+    last = []
+    if held["team_id"]:
+        left += _members(grafana, number, held["team_id"], name)
+        last.append(_call(grafana, "team", number, "api", "teams", held["team_id"]))
+    if isolation == "org" and (foreign or _others(grafana, number, client)):
+        left.append(f"{name}: its organisation, with what PowerView did not make in it")
+    elif isolation == "org":
+        last.append(_call(grafana, "organisation", MAIN_ORG, "api", "orgs", number))
+    return calls, last, left
+
+
+def _call(server: Server, what: str, org: int | None, *parts: str | int) -> dict:
+    return {"what": what, "server": server.name.lower(), "org": org, "url": server.url + path(*parts)}
+
+
+def _inside(grafana: Server, org: int, client: dict) -> tuple[list[str], list[str]]:
+    # Our dashboards wherever they stand below the client's folder, and the titles of what is not ours there.
+    ours, foreign = [], []
+    for hit in found.hits(grafana, org):
+        if hit.get("folderUid") == client["folder_uid"]:
+            if hit["uid"].startswith(OUR_DASHBOARDS):
+                ours.append(hit["uid"])
+            else:
+                foreign.append(hit["title"])
+    return ours, foreign
+
+
+def _others(grafana: Server, org: int, client: dict) -> bool:
+    data_sources, teams = grafana.get_all([Get("/api/datasources", org), Get(path("api", "teams", "search"), org)])
+    outside = [h for h in found.hits(grafana, org) if client["folder_uid"] not in (h["uid"], h.get("folderUid"))]
+    others = [d for d in data_sources.body if d["uid"] != client["data_source_uid"]]
+    return bool(outside or others or [t for t in teams.body["teams"] if t["name"] != client["team"]])
+
+
+def _members(grafana: Server, org: int, team_id: int, name: str) -> list[str]:
+    members = [m["login"] for m in grafana.get(path("api", "teams", team_id, "members"), org).body]
+    return [f"{name}: the logins of its team: {', '.join(members)}"] if members else []
+
+
+def _on_disk(name: str, folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return [f"{name}: its files in {folder}: while they lie there, the next run makes everything again"]

@@ -25,14 +25,21 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from powerview.campaign import Series
-from powerview.days import Days
-from powerview.mv2 import Channel
+from powerview.days import Days, covered
+from powerview.mv2 import A_DAY, Channel
 
 COLOURS = ("#4269d0", "#e8a317", "#ff725c", "#3ca951", "#a463f2", "#38b2ac", "#ff7eb0", "#9c6b4e", "#8a94a6", "#7aa7f5")
 """Told apart on white and on near-black, and by most people who see colours differently."""
 
 PER_CHART = len(COLOURS)
 NICE_SECONDS = (1800, 3600, 2 * 3600, 3 * 3600, 4 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
+NEAR, FAR = "near", "far"
+NEAR_DAYS = 62
+"""A stretch of time no longer than this is looked at closely."""
+
+LEAST_SHARE = 0.5
+"""Of less of a bucket than this no mean is drawn: a morning's is not its day's."""
+
 LONG_BREAK = 1.5
 """A step longer than the usual one by this factor breaks the line; loggers are a few seconds off now and then."""
 
@@ -72,7 +79,7 @@ def bucket_seconds(all_series: Collection[Series], days: Days, most_values: int)
     """
     if sum(len(s.times) for s in all_series) <= most_values:
         return 0
-    seconds, values_each = int(days.seconds.sum()), 3
+    seconds, values_each = int(days.seconds.sum()), 3  # mean, least, most
     fitting = (n for n in NICE_SECONDS if seconds // n * len(all_series) * values_each <= most_values)
     return next(fitting, NICE_SECONDS[-1])
 
@@ -81,21 +88,33 @@ def bucket_seconds(all_series: Collection[Series], days: Days, most_values: int)
 
 
 def curves(group: Group, series: dict[Channel, Series], zone: ZoneInfo, bucket: int, shared: Range1d) -> figure:
-    """The curves of a group: every reading, or, with a bucket in seconds, means and the band from least to most."""
-    data = _bucketed(group, series, zone, bucket) if bucket else _readings(group, series, zone)
-    source = ColumnDataSource(data)
+    """The curves of a group: every reading, or, with a bucket in seconds, means and the band from least to most.
+
+    Buckets shorter than a day are for a closer look (NEAR); from afar (FAR) a day is one point. The page shows one.
+    """
     plot = _plot(shared, 250, "curves")
+    if not bucket:
+        _draw_curves(plot, group, _readings(group, series, zone), "")
+        return plot
+    _draw_curves(plot, group, _bucketed(group, series, zone, A_DAY), FAR)
+    _draw_curves(plot, group, _bucketed(group, series, zone, bucket), NEAR)
+    return plot
+
+
+def _draw_curves(plot: figure, group: Group, data: dict[str, np.ndarray], level: str) -> None:
+    source = ColumnDataSource(data)
     for i, (channel, colour) in enumerate(group.colours):
         drawn = [plot.line("x", f"v{i}", source=source, line_color=colour, line_width=1.4)]
-        if bucket:
+        if level:
             band = {"fill_color": colour, "fill_alpha": 0.2, "line_color": None}
             drawn.append(plot.quad("left", "right", f"high{i}", f"low{i}", source=source, **band))
         drawn += _lone_points(plot, data["x"], data[f"v{i}"], colour)
-        _name(drawn, group, channel)
+        _name(drawn, group, channel, level)
     middle = plot.line("x", "middle", source=source, line_alpha=0)
+    middle.tags, middle.visible = ["", level], level != NEAR
     values = [(c.name, f"@v{i}{{custom}}{_after(c)}") for i, (c, _) in enumerate(group.colours)]
-    _hover(plot, middle, [("", "@x{%a %d %b %Y %H:%M}"), *values], len(values))
-    return plot
+    when = "@x{%a %d %b %Y}" if level == FAR else "@x{%a %d %b %Y %H:%M}"
+    _hover(plot, middle, [("", when), *values], len(values))
 
 
 def _readings(group: Group, series: dict[Channel, Series], zone: ZoneInfo) -> dict[str, np.ndarray]:
@@ -115,8 +134,13 @@ def _bucketed(group: Group, series: dict[Channel, Series], zone: ZoneInfo, bucke
     columns = {}
     for i, channel in enumerate(group.channels):
         s = series[channel]
-        wall = pd.Series(s.values).groupby(_wall(s.times - 1, zone) // bucket)  # a stamp is the end of its interval
-        for name, column in (("v", wall.mean()), ("low", wall.min()), ("high", wall.max())):
+        place = _wall(s.times - 1, zone) // bucket  # a stamp is the end of its interval
+        weight = pd.Series(covered(s))
+        seconds = weight.groupby(place).sum()
+        mean = (weight * s.values).groupby(place).sum() / seconds
+        values = pd.Series(s.values).groupby(place)
+        drawn = mean.where(seconds >= bucket * LEAST_SHARE)
+        for name, column in (("v", drawn), ("low", values.min()), ("high", values.max())):
             columns[f"{name}{i}"] = column.astype(np.float32)
     frame = pd.DataFrame(columns)
     frame = frame.reindex(np.arange(frame.index[0], frame.index[-1] + 1))
@@ -227,10 +251,11 @@ def _plot(shared: Range1d, height: int, name: str) -> figure:
     return plot
 
 
-def _name(renderers: list[GlyphRenderer], group: Group, channel: Channel) -> None:
-    # The page's legend hides and shows what carries this tag.
+def _name(renderers: list[GlyphRenderer], group: Group, channel: Channel, level: str = "") -> None:
+    # The page's legend hides and shows what carries these tags.
     for renderer in renderers:
-        renderer.tags = [tag(group, channel)]
+        renderer.tags = [tag(group, channel), level]
+        renderer.visible = level != NEAR
 
 
 def tag(group: Group, channel: Channel) -> str:

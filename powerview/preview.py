@@ -104,7 +104,7 @@ def page(settings: Settings, campaigns: list[Campaign], refusals: list[Refusal])
         views=[view_of(campaign, settings, most) for campaign in campaigns],
         refusals=sorted(refusals, key=lambda refusal: refusal.path),
         bokeh=Markup("\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)),
-        zone=zone, made=datetime.now(zone), tag=charts.tag,
+        zone=zone, made=datetime.now(zone), tag=charts.tag, near_days=charts.NEAR_DAYS,
     )  # fmt: skip
 
 

@@ -58,14 +58,16 @@ def test_compose_uses_only_known_settings():
 
 
 def test_every_make_target_in_the_readme_exists():
-    named = set(re.findall(r"\bmake ([a-z-]+)", README))
+    named = set(re.findall(r"^make ([a-z-]+)", "\n".join([*INLINE, BLOCKS]), re.MULTILINE))
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert named
     assert named <= targets
 
 
 def test_every_path_in_the_readme_exists():
-    here = re.compile(r"(?:\./)?((?:powerview|deploy|tests|bench|grafana-automation)/[\w./-]*|[\w-]+\.(?:py|sh|md|yaml))")
+    here = re.compile(
+        r"(?:\./)?((?:powerview|deploy|tests|bench|grafana-automation)/[\w./-]*|[\w-]+\.(?:py|sh|md|yaml))"
+    )
     named = {m[1] for text in INLINE for m in here.finditer(text) if m.start() == 0}
     named |= {m[1] for m in re.finditer(r"\]\(([\w./-]+)\)", README)}
     made_by_a_run = {"provisioning.log"}
@@ -75,7 +77,12 @@ def test_every_path_in_the_readme_exists():
 
 def test_every_option_of_the_parser_in_the_readme_exists():
     known = {option for action in tsv_parser.parser()._actions for option in action.option_strings}
-    used = {o for text in [*INLINE, *BLOCKS.splitlines()] if "tsv_parser.py" in text for o in re.findall(r" (--?[\w-]+)", text)}
+    used = {
+        o
+        for text in [*INLINE, *BLOCKS.splitlines()]
+        if "tsv_parser.py" in text
+        for o in re.findall(r" (--?[\w-]+)", text)
+    }
     assert used
     assert used <= known
 

@@ -39,6 +39,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
+_MOST_NAMES = 1_000_000
 
 
 class NoSuchFile(Exception):
@@ -470,12 +471,13 @@ def _write_reason(folder: int, name: str, reason: str) -> None:
 
 
 def _free_names(name: str, reserve: int = 0) -> Iterator[str]:
-    # X.tsv, X.1.tsv, X.2.tsv …; a name too long for what is put behind it is shortened, at a whole character.
+    # X.tsv, X.1.tsv, X.2.tsv …; a name too long for what may be put behind it is shortened, at a whole character, and
+    # always to the same stem: else the shorter X.1 would sort before X, and be taken for the earlier upload.
     stem, suffix = name[:-4], name[-4:]
-    for number in range(1_000_000):
-        end = f".{number}{suffix}" if number else suffix
-        room = LONGEST_NAME - reserve - len(end)
-        yield os.fsencode(stem)[:room].decode("utf-8", "surrogateescape" if _odd(stem) else "ignore") + end
+    room = LONGEST_NAME - reserve - len(f".{_MOST_NAMES - 1}{suffix}")
+    stem = os.fsencode(stem)[:room].decode("utf-8", "surrogateescape" if _odd(stem) else "ignore")
+    for number in range(_MOST_NAMES):
+        yield f"{stem}.{number}{suffix}" if number else stem + suffix
 
 
 def _odd(text: str) -> bool:

@@ -605,8 +605,19 @@ def test_a_name_that_is_no_utf_8_is_settled_under_its_bytes(data):
         with Claim(data, upload(name)) as claim:
             claim.to_parsed()
     assert sorted(os.listdir(os.fsencode(data / DEVICE / "parsed"))) == sorted(
-        [b"\xff\xfe" * 125 + b".tsv", (b"\xff\xfe" * 125)[:249] + b".1.tsv"]
+        [b"\xff\xfe" * 122 + b".tsv", b"\xff\xfe" * 122 + b".1.tsv"]
     )
+
+
+def test_a_shortened_name_that_comes_again_is_still_the_later_upload(data):
+    name = "x" * 251 + ".tsv"
+    put(data, f"{DEVICE}/{name}")
+    with Claim(data, upload(name)) as claim:
+        first = claim.to_parsed()
+    put(data, f"{DEVICE}/{name}")
+    with Claim(data, upload(name)) as claim:
+        second = claim.to_parsed()
+    assert upload_order(upload(first)) < upload_order(upload(second))
 
 
 @pytest.mark.parametrize("state", ["parsed", "error"])

@@ -66,6 +66,8 @@ class House:
         self.org_id = server.call("POST", "/api/v2/orgs", json={"name": self.org}).json()["id"]
         self.proxy = FaultProxy(server.url)
         self.uploads: list[Upload] = []
+        self.now: datetime | None = None
+        """The clock by which readings are judged; None: this machine's."""
 
     # The loggers' side
 
@@ -106,7 +108,7 @@ class House:
         return subprocess.Popen(
             [*before, sys.executable, str(PROJECT / "tsv_parser.py"), *arguments],
             env=self.environment(**changes), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            cwd="/", preexec_fn=prepare, start_new_session=True,
+            cwd=self.folder, preexec_fn=prepare, start_new_session=True,
         )  # fmt: skip
 
     def end(self, process: subprocess.Popen, timeout: float = 120) -> Ended:
@@ -167,7 +169,7 @@ class House:
 
     def judge(self) -> Judgement:
         """Compare the store with what the files say, and the files with what was sent."""
-        wanted = truth.points_of(self.uploads, self.zone, datetime.now(UTC))
+        wanted = truth.points_of(self.uploads, self.zone, self.now or datetime.now(UTC))
         found, buckets = self.store()
         lost = [key for key in wanted if key not in found]
         wrong = [key for key in found if wanted.get(key) != found[key]]

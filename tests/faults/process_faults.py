@@ -165,9 +165,9 @@ def hooks_killed(house: House) -> str:
     chance = random.Random(4)
     for uploads in rounds(4, chance):
         house.put(*uploads)
+        seen = house.proxy.writes
         hook = start_hook(house, SFTPGO_ACTION="upload")
         hook.wait(30)
-        seen = house.proxy.writes
         wait_until(lambda s=seen: house.proxy.writes > s, 60, lambda: "no worker began to write")
         for pid in workers_of(house):
             os.kill(pid, signal.SIGKILL)
@@ -188,8 +188,9 @@ def start_hook(house: House, *arguments: str, **changes: str) -> subprocess.Pope
 
 
 def lay_out_program(house: House) -> None:
-    """The program beside the house, as links into the project, without the provision lane."""
-    for name in ("on-upload.sh", "tsv_parser.py", "powerview"):
+    """The program beside the house: the hook, which looks for the rest where it lies, and links, but no playbook."""
+    shutil.copy(PROJECT / "on-upload.sh", house.folder)
+    for name in ("tsv_parser.py", "powerview"):
         (house.folder / name).symlink_to(PROJECT / name)
     (house.folder / ".venv").symlink_to(sys.prefix)
 
@@ -224,6 +225,7 @@ def workers_of(house: House) -> list[int]:
 
 @fault("out of memory under a limit")
 def out_of_memory(house: House) -> str:
+    # -2: OpenBLAS, which numpy loads, ends its process by SIGINT when it gets no memory for its threads.
     house.put(*trees.fleet(loggers=2), trees.bulky(rows=3000))
     ends = [house.parse(limits={resource.RLIMIT_AS: size << 20}).status for size in (40, 150, 250, 350, 500)]
     return f"status {', '.join(map(str, ends))} with 40, 150, 250, 350, 500 MB, {pending(house)}"

@@ -160,8 +160,7 @@ packages() {
   run apt-get update
   python=python3
   if apt-cache show python3.13-venv >/dev/null 2>&1; then python=python3.13; fi
-  run apt-get install -y "$python-venv" git rename acl podman podman-compose ufw logrotate curl gnupg \
-    software-properties-common
+  run apt-get install -y "$python-venv" git rename acl podman podman-compose ufw logrotate curl gnupg
   if [[ ! $dry_run ]] && ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     die "PowerView needs Python 3.11 or newer, and $python is older: use a newer Ubuntu"
   fi
@@ -184,6 +183,7 @@ sftpgo_package() {
   say "SFTPGo, which brings the user sftpgo"
   setup_code
   if ! already command -v sftpgo >/dev/null; then
+    run apt-get install -y software-properties-common
     run add-apt-repository -y ppa:sftpgo/sftpgo
     run apt-get install -y sftpgo
   fi

@@ -1,0 +1,463 @@
+"""The Master dashboard: every query on a real InfluxDB, its numbers against pandas on the same files, and its form."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pytest
+from dashboard_queries import ALL, MASTER, Query, View, duration, fill, load_master, panels, queries
+from faults.truth import Upload, points_of
+from sample_tree import SAMPLES, serial
+from trees import House
+
+PARIS = ZoneInfo("Europe/Paris")
+DASHBOARD = load_master()
+QUERIES = queries(DASHBOARD)
+DATA_SOURCE = {"type": "influxdb", "uid": "powerview-master"}
+PUSHED_DOWN = {"aggregateWindow", "first", "last", "min", "max", "mean", "sum", "count"}
+SUMMER = (datetime(2025, 7, 29, tzinfo=UTC), datetime(2025, 8, 5, tzinfo=UTC))
+OCTOBER = (datetime(2025, 10, 21, 22, tzinfo=UTC), datetime(2025, 10, 27, 23, tzinfo=UTC))
+ALL_YEAR = (datetime(2025, 7, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC))
+
+
+class Grafana:
+    """Runs queries of the Master on InfluxDB as a browser that looks at a campaign would."""
+
+    def __init__(self, influx, bucket: str, campaign: str) -> None:
+        self.influx, self.bucket, self.campaign = influx, bucket, campaign
+
+    def rows(self, place: str, span: tuple[datetime, datetime], head: str = "", **chosen) -> list[dict[str, str]]:
+        """The rows of the query at `place` over the range `span`."""
+        view = View(*span, self.bucket, {"campaign": self.campaign, **chosen})
+        return self.influx.query(head + fill(QUERIES[place], view, DASHBOARD))
+
+    def number(self, place: str, span: tuple[datetime, datetime], **chosen) -> float:
+        """The one value of a query of the row of numbers."""
+        (row,) = self.rows(place, span, **chosen)
+        return float(row["_value"])
+
+    def days(self, span: tuple[datetime, datetime], **chosen) -> dict[str, float]:
+        """Local day → Wh."""
+        rows = self.rows("Energy per day A", span, **chosen)
+        return {str(pd.Timestamp(r["Day"]).tz_convert(PARIS).date()): float(r["Energy"]) for r in rows}
+
+
+@pytest.fixture(scope="module")
+def house(influx, tmp_path_factory):
+    """The sample files, stored by the parser as two campaigns of one client, and what they say by another reading."""
+    client = f"client-{uuid.uuid4().hex[:12]}"
+    home = House(tmp_path_factory.mktemp("master"), {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
+    uploads = []
+    for folder, campaign in (("v002", "roof"), ("v003", "cold.store")):
+        for file in sorted((SAMPLES / folder).glob("*.tsv")):
+            uploads.append(Upload(client, campaign, serial(file), file.name, file.read_bytes()))
+            home.put(f"{client}/{campaign}/{serial(file)}/{file.name}", file.read_bytes())
+    ended = home.run()
+    assert ended.returncode == 0, ended.stderr
+    return client, uploads
+
+
+@pytest.fixture(scope="module")
+def roof(influx, house):
+    """Grafana on the campaign of the V002 samples: two masters, four slaves, three phases."""
+    return Grafana(influx, house[0], "roof")
+
+
+@pytest.fixture(scope="module")
+def cold_store(influx, house):
+    """Grafana on the campaign of the V003 samples."""
+    return Grafana(influx, house[0], "cold.store")
+
+
+@pytest.fixture(scope="module")
+def truth(house):
+    """All readings of both campaigns: columns campaign, device, channel, unit, value, time (UTC)."""
+    points = points_of(house[1], "Europe/Paris", datetime.now(UTC))
+    rows = [
+        {**dict(tags), "time": pd.Timestamp(seconds, unit="s", tz="UTC"), "value": value}
+        for (_, measurement, tags, seconds), value in points.items()
+        if measurement != "powerview_events"
+    ]
+    return pd.DataFrame(rows)
+
+
+def within(truth: pd.DataFrame, campaign: str, span: tuple[datetime, datetime], unit: str | None = "W") -> pd.DataFrame:
+    """The readings that a view of a campaign holds."""
+    inside = truth[(truth.campaign == campaign) & (truth.time >= span[0]) & (truth.time < span[1])]
+    return inside if unit is None else inside[inside.unit == unit]
+
+
+def means(readings: pd.DataFrame, every: str = "10min") -> pd.DataFrame:
+    """Mean of each channel in each window with readings: columns channel, time, value."""
+    windows = readings.assign(time=readings.time.dt.floor(every))
+    return windows.groupby(["channel", "time"], as_index=False).value.mean()
+
+
+def energy(readings: pd.DataFrame) -> float:
+    """Wh: mean power of each ten minutes with readings, times ten minutes."""
+    return means(readings).value.sum() / 6
+
+
+def channel(name: str = "Voie1", device: str = "02009999") -> dict[str, str]:
+    """The tags of one channel as the parser writes them."""
+    return {"channel": f"SN: {device} - Ch: {name}", "channel_name": name, "device": device, "channel_idx": "1"}
+
+
+def escaped(text: str) -> str:
+    """A tag's value in line protocol."""
+    return re.sub(r"([, =])", r"\\\1", text)
+
+
+def store(influx, bucket: str, campaign: str, tags: dict[str, str], start: datetime, watts: list[float], step: int):
+    """Write readings that lie `step` seconds apart, in W unless the tags say otherwise."""
+    said = {"campaign": campaign, "unit": "W", **tags}
+    written = ",".join(f"{key}={escaped(text)}" for key, text in sorted(said.items()) if text)
+    second = int(start.timestamp())
+    influx.write(bucket, "\n".join(f"{campaign},{written} value={w} {second + i * step}" for i, w in enumerate(watts)))
+
+
+@pytest.fixture
+def made(influx, client):
+    """Grafana on a campaign that a test fills itself."""
+    influx.make_bucket(client)
+    return Grafana(influx, client, "made")
+
+
+# --- every query ---
+
+
+@pytest.mark.parametrize("place", QUERIES)
+def test_every_query_answers_on_real_readings(roof, place):
+    assert roof.rows(place, ALL_YEAR)
+
+
+@pytest.mark.parametrize("place", [p for p in QUERIES if p != "Coverage A"])
+def test_every_query_answers_nothing_on_an_empty_campaign(made, place):
+    assert made.rows(place, SUMMER) == []
+
+
+def test_an_empty_campaign_has_no_coverage(made):
+    (row,) = made.rows("Coverage A", SUMMER)
+    assert (row["device"], row["_value"]) == ("No device", "0")
+
+
+def test_another_campaign_of_the_client_is_not_seen(cold_store, truth):
+    seen = {row["_value"] for row in cold_store.rows("variable channel", ALL_YEAR)}
+    assert seen == set(within(truth, "cold.store", ALL_YEAR, None).channel)
+
+
+@pytest.mark.parametrize("place", [p for p in QUERIES if not p.startswith(("variable", "annotation"))])
+def test_the_storage_does_the_first_aggregation(roof, place):
+    head, body = re.fullmatch(r"((?:import [^\n]*\n)*)(.*)", QUERIES[place].flux, re.DOTALL).groups()
+    profiled = f'import "profiler"\n{head}\noption profiler.enabledProfilers = ["operator"]\n\n{body}'
+    flux = fill(Query(place, profiled), View(*OCTOBER, roof.bucket, {"campaign": "roof"}), DASHBOARD)
+    answer = roof.influx.call(
+        "POST", "/api/v2/query", params={"org": roof.influx.org}, data=flux.encode(),
+        headers={"Content-Type": "application/vnd.flux", "Accept": "application/csv"},
+    )  # fmt: skip
+    assert set(re.findall(r"\*influxdb\.\w+", answer.text)) == {"*influxdb.readWindowAggregateSource"}
+
+
+# --- numbers ---
+
+
+@pytest.mark.parametrize("span", [SUMMER, OCTOBER], ids=["summer", "october"])
+def test_energy_per_day_is_that_of_the_files(roof, truth, span):
+    windows = means(within(truth, "roof", span))
+    days = windows.time.dt.tz_convert(PARIS).dt.date.astype(str)
+    expected = (windows.groupby(days).value.sum() / 6).to_dict()
+    assert roof.days(span) == pytest.approx(expected)
+    if span == OCTOBER:
+        assert "2025-10-26" in expected
+
+
+@pytest.mark.parametrize("span", [SUMMER, OCTOBER], ids=["summer", "october"])
+def test_the_row_of_numbers_is_that_of_the_files(roof, truth, span):
+    readings = within(truth, "roof", span)
+    windows = means(readings)
+    last = readings.sort_values("time").groupby("channel").last()
+    last = last[last.time >= last.time.max() - timedelta(minutes=30)]
+    assert roof.number("Power now (last reading) A", span) == pytest.approx(last.value.sum())
+    assert roof.number("Peak power A", span) == pytest.approx(windows.groupby("time").value.sum().max())
+    assert roof.number("Mean power A", span) == pytest.approx(windows.groupby("channel").value.mean().sum())
+    assert roof.number("Energy A", span) == pytest.approx(energy(readings))
+
+
+def test_the_last_reading_is_as_old_as_it_is(roof, truth):
+    newest = within(truth, "roof", ALL_YEAR, None).time.max().timestamp()
+    assert time.time() - roof.number("Last reading A", SUMMER) == pytest.approx(newest, abs=30)
+
+
+def test_curves_are_means_of_the_files(roof, truth):
+    rows = [r for r in roof.rows("Power by channel A", OCTOBER) if r["_value"]]
+    drawn = {(r["channel"], pd.Timestamp(r["_time"])): float(r["_value"]) for r in rows}
+    step = duration(View(*OCTOBER, roof.bucket), QUERIES["Power by channel A"])
+    windows = means(within(truth, "roof", OCTOBER), step)
+    assert drawn == pytest.approx({(w.channel, w.time): w.value for w in windows.itertuples()})
+
+
+def test_total_power_adds_the_channels_up_at_each_step(roof, truth):
+    drawn = {pd.Timestamp(r["_time"]): float(r["_value"]) for r in roof.rows("Total power A", OCTOBER) if r["_value"]}
+    assert drawn == pytest.approx(means(within(truth, "roof", OCTOBER)).groupby("time").value.sum().to_dict())
+
+
+def test_voltages_are_those_of_the_phases(roof, truth):
+    drawn = [float(r["_value"]) for r in roof.rows("Phase voltages A", SUMMER, channel=["none"]) if r["_value"]]
+    windows = means(within(truth, "roof", SUMMER, "V"))
+    assert sorted(drawn) == pytest.approx(sorted(windows.value))
+
+
+def test_the_table_is_that_of_the_files(roof, truth):
+    readings = within(truth, "roof", OCTOBER, None)
+    place = "Minimum, mean and maximum"
+    for ref, column, expected in (
+        ("A", "Min", readings.groupby("channel").value.min()),
+        ("B", "Mean", means(readings).groupby("channel").value.mean()),
+        ("C", "Max", readings.groupby("channel").value.max()),
+    ):
+        rows = {r["channel"]: float(r[column]) for r in roof.rows(f"{place} {ref}", OCTOBER)}
+        assert rows == pytest.approx(expected.to_dict())
+    units = {r["channel"]: r["unit"] for r in roof.rows(f"{place} A", OCTOBER)}
+    assert units == readings.groupby("channel").unit.first().to_dict()
+
+
+def test_shares_are_energies_of_channels_that_took_some_largest_first(roof, truth):
+    expected = means(within(truth, "roof", SUMMER)).groupby("channel").value.sum() / 6
+    expected = expected[expected > 0].sort_values(ascending=False)
+    rows = [(r["channel"], float(r["_value"])) for r in roof.rows("Share by channel A", SUMMER)]
+    assert dict(rows) == pytest.approx(expected.to_dict())
+    assert [value for _, value in rows] == sorted((value for _, value in rows), reverse=True)
+
+
+def test_restarts_and_unset_clocks_are_told_beside_the_curves(roof, house):
+    points = points_of(house[1], "Europe/Paris", datetime.now(UTC))
+    for place, event, said in (
+        ("annotation Restarts", "restart", "Restart of logger"),
+        ("annotation Clock not set", "clock_unset", "Clock not set on logger"),
+    ):
+        expected = sorted(
+            (seconds, f"{said} {dict(tags)['device']}")
+            for (_, measurement, tags, seconds) in points
+            if measurement == "powerview_events" and dict(tags)["event"] == event and dict(tags)["campaign"] == "roof"
+        )
+        rows = roof.rows(place, ALL_YEAR)
+        assert [(int(pd.Timestamp(r["_time"]).timestamp()), r["text"]) for r in rows] == expected
+
+
+# --- energy, where it is easily wrong ---
+
+
+@pytest.mark.parametrize("months", [0, 6], ids=["by ten minutes", "by the hour"])
+@pytest.mark.parametrize(
+    ("day", "hours"), [("2025-03-30", 23), ("2025-10-26", 25), ("2025-06-15", 24), ("2025-12-15", 24)]
+)
+def test_a_day_has_the_hours_of_its_time_zone(made, influx, client, day, hours, months):
+    midnight = datetime.fromisoformat(day).replace(tzinfo=PARIS)
+    start = midnight.astimezone(UTC) - timedelta(days=1)
+    store(influx, client, "made", channel(), start, [600.0] * 6 * 24 * 3, 600)
+    span = (start - timedelta(days=30 * months), start + timedelta(days=3 + 30 * months))
+    assert made.days(span)[day] == pytest.approx(600 * hours)
+
+
+def test_a_gap_is_no_energy_and_a_minute_counts_as_a_minute(made, influx, client):
+    start = datetime(2025, 6, 1, 6, tzinfo=UTC)
+    store(influx, client, "made", channel(), start, [600.0] * 60, 60)  # while being installed
+    store(influx, client, "made", channel(), start + timedelta(hours=5), [600.0] * 6, 600)
+    span = (start - timedelta(hours=6), start + timedelta(hours=18))
+    assert made.number("Energy A", span) == pytest.approx(1200)
+    assert made.number("Mean power A", span) == pytest.approx(600)
+    assert made.days(span) == pytest.approx({"2025-06-01": 1200})
+
+
+def test_beyond_three_months_an_hour_with_a_reading_counts_whole(made, influx, client):
+    start = datetime(2025, 6, 1, 6, tzinfo=UTC)
+    store(influx, client, "made", channel(), start, [600.0] * 9, 600)  # an hour and a half
+    span = (start - timedelta(days=60), start + timedelta(days=60))
+    assert made.number("Energy A", span) == pytest.approx(1200)
+
+
+def test_a_channel_that_stopped_long_ago_has_no_power_now(made, influx, client):
+    start = datetime(2025, 6, 1, 6, tzinfo=UTC)
+    store(influx, client, "made", channel("Voie1"), start, [100.0] * 7, 600)
+    store(influx, client, "made", channel("Voie2"), start, [10.0] * 6, 600)  # ten minutes behind
+    store(influx, client, "made", channel("Voie3"), start, [1.0] * 2, 600)
+    assert made.number("Power now (last reading) A", (start, start + timedelta(days=1))) == 110
+
+
+# --- coverage ---
+
+
+def test_coverage_tells_complete_partial_and_missing_from_each_other(made, influx, client):
+    start = datetime(2025, 6, 1, tzinfo=UTC)
+    store(influx, client, "made", channel(), start, [1.0] * 6 * 24 * 3, 600)
+    store(influx, client, "made", channel(), start + timedelta(days=8), [1.0] * 70, 600)
+    # 700 days in 700 steps of a day each
+    rows = made.rows("Coverage A", (start - timedelta(days=1), start + timedelta(days=699)))
+    states = [(r["_time"][:10], r["_value"], r["device"]) for r in rows][:11]
+    assert states == [
+        ("2025-05-31", "0", "02009999"),
+        *[(f"2025-06-0{day}", "2", "02009999") for day in (1, 2, 3)],
+        *[(f"2025-06-0{day}", "0", "02009999") for day in (4, 5, 6, 7, 8)],
+        ("2025-06-09", "1", "02009999"),
+        ("2025-06-10", "0", "02009999"),
+    ]
+
+
+def test_the_edges_of_a_range_do_not_look_like_missing_readings(made, influx, client):
+    start = datetime(2025, 6, 1, tzinfo=UTC)
+    store(influx, client, "made", channel(), start, [1.0] * 6 * 24 * 30, 600)
+    span = (start + timedelta(days=1, minutes=37), start + timedelta(days=20, minutes=13))
+    assert {r["_value"] for r in made.rows("Coverage A", span)} == {"2"}
+
+
+# --- variables ---
+
+
+def test_variables_list_what_the_campaign_has(roof, truth):
+    inside = within(truth, "roof", ALL_YEAR, None)
+    values = {v: [r["_value"] for r in roof.rows(f"variable {v}", SUMMER)] for v in ("device", "unit", "channel")}
+    assert values == {"device": sorted(set(inside.device)), "unit": ["V", "W"], "channel": sorted(set(inside.channel))}
+
+
+def test_device_and_unit_narrow_the_channels(roof):
+    rows = roof.rows("variable channel", SUMMER, device=["02001171"], unit=["V"])
+    assert [r["_value"] for r in rows] == [f"SN: 02001171 - Ch: Ph {i}" for i in (1, 2, 3)]
+
+
+def test_a_device_narrows_the_panels_while_all_channels_are_chosen(roof, truth):
+    readings = within(truth, "roof", SUMMER)
+    readings = readings[readings.device == "04000477"]
+    assert roof.number("Energy A", SUMMER, device=["04000477"]) == pytest.approx(energy(readings))
+
+
+def test_several_channels_can_be_chosen(roof, truth):
+    chosen = ["SN: 04000466 - Ch: Voie1", "SN: 04000466 - Ch: Voie5"]
+    readings = within(truth, "roof", SUMMER)
+    readings = readings[readings.channel.isin(chosen)]
+    assert roof.number("Energy A", SUMMER, channel=chosen) == pytest.approx(energy(readings))
+
+
+@pytest.mark.parametrize("name", ["a.b", "a/b", "a|b", "(a) [b] {c}", "$a^", "C* + ?", "Chambre 2 é", '"a"'])
+def test_any_label_can_be_chosen_and_chooses_itself_alone(made, influx, client, name):
+    start = datetime(2025, 6, 1, 6, tzinfo=UTC)
+    store(influx, client, "made", channel(name), start, [60.0], 600)
+    store(influx, client, "made", channel("axb"), start, [6.0], 600)
+    span = (start, start + timedelta(days=1))
+    chosen = [f"SN: 02009999 - Ch: {name}"]
+    assert made.number("Energy A", span, channel=chosen) == pytest.approx(10)
+    assert made.number("Energy A", span, channel=[*chosen, "SN: 02009999 - Ch: axb"]) == pytest.approx(11)
+
+
+def test_a_channel_without_a_unit_is_in_the_table(made, influx, client):
+    start = datetime(2025, 6, 1, 6, tzinfo=UTC)
+    store(influx, client, "made", {**channel("Cave"), "unit": ""}, start, [19.5], 600)
+    span = (start, start + timedelta(days=1))
+    assert [r["_value"] for r in made.rows("variable channel", span)] == ["SN: 02009999 - Ch: Cave"]
+    assert [r["Max"] for r in made.rows("Minimum, mean and maximum C", span)] == ["19.5"]
+
+
+# --- form ---
+
+
+def test_grafanas_own_types_decode_the_master():
+    from grafana_foundation_sdk.cog.plugins import register_default_plugins
+    from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
+
+    register_default_plugins()
+    decoded = Dashboard.from_json(load_master())
+    assert decoded.uid == "powerview-master"
+    assert [p.title for p in decoded.panels if isinstance(p, Panel)] == [p["title"] for p in panels(DASHBOARD)]
+    for panel in decoded.panels:
+        if isinstance(panel, Panel):
+            assert type(panel.options).__module__.startswith("grafana_foundation_sdk.models."), panel.title
+
+
+def test_the_master_is_classic_and_named_as_provisioning_expects():
+    assert (DASHBOARD["uid"], DASHBOARD["title"]) == ("powerview-master", "Master")
+    assert DASHBOARD["schemaVersion"] >= 39
+    assert "elements" not in DASHBOARD
+    assert "id" not in DASHBOARD
+
+
+def test_every_data_source_is_the_masters_own():
+    found = list(data_sources(DASHBOARD))
+    assert len(found) > 2 * len(panels(DASHBOARD))
+    assert all(source == DATA_SOURCE for source in found), found
+
+
+def data_sources(node):
+    """Every value of a key `datasource`, wherever it stands."""
+    if isinstance(node, list):
+        for item in node:
+            yield from data_sources(item)
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "datasource":
+                yield value
+            else:
+                yield from data_sources(value)
+
+
+@pytest.mark.parametrize("panel", panels(DASHBOARD), ids=lambda panel: panel["title"])
+def test_every_panel_says_what_it_shows(panel):
+    assert panel["title"]
+    assert len(panel["description"]) > 40
+    defaults = panel["fieldConfig"]["defaults"]
+    assert defaults["unit"]
+    assert defaults["noValue"]
+    assert defaults["thresholds"]["steps"]
+    assert panel["targets"]
+    assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+
+
+def test_panels_do_not_overlap_and_have_ids_of_their_own():
+    taken = [
+        (x, y)
+        for panel in DASHBOARD["panels"]
+        for x in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
+        for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
+    ]
+    assert len(taken) == len(set(taken))
+    assert max(x for x, _ in taken) == 23
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+
+
+def test_the_variables_are_those_that_a_clone_fills_in():
+    variables = {v["name"]: v for v in DASHBOARD["templating"]["list"]}
+    assert list(variables) == ["campaign", "timezone", "device", "unit", "channel"]
+    for name in ("campaign", "timezone"):
+        assert (variables[name]["type"], variables[name]["hide"]) == ("constant", 2)
+    for name in ("device", "unit", "channel"):
+        assert (variables[name]["multi"], variables[name]["includeAll"]) == (True, True)
+        assert variables[name]["current"]["value"] == [ALL]
+    assert variables["timezone"]["query"] == DASHBOARD["timezone"] == "Europe/Paris"
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
+def test_every_query_filters_statically_before_anything_else(query: Query):
+    if query.place.startswith("variable"):
+        assert "schema.tagValues" in query.flux
+        return
+    assert 'r._measurement == "${campaign:raw}"' in query.flux or 'r.campaign == "${campaign:raw}"' in query.flux
+    for pipeline in query.flux.split("from(bucket: v.defaultBucket)")[1:]:
+        steps = re.findall(r"\|>\s*(\w+)\(", pipeline)
+        behind = [step for step in steps if step not in ("range", "filter")]
+        assert steps[0] == "range"
+        assert steps[1] == "filter"
+        assert query.place.startswith("annotation") or behind[0] in PUSHED_DOWN
+        filters = re.findall(r"filter\(fn: \(r\) => (.*)\)$", pipeline.split(behind[0])[0], re.MULTILINE)
+        assert filters
+        for predicate in filters:
+            assert re.fullmatch(r'r\.\w+ (==|=~) ("[^"]*"|/\^\$\{\w+:regex\}\$/)( and r\.\w+ (==|=~) .*)?', predicate)
+    assert "contains(" not in query.flux
+
+
+def test_the_file_is_written_as_grafana_writes_it():
+    import json
+
+    assert MASTER.read_text(encoding="utf-8") == json.dumps(DASHBOARD, indent=2, ensure_ascii=False) + "\n"

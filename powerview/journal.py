@@ -98,7 +98,7 @@ class Journal:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            with os.fdopen(os.open(self.folder / name, flags, 0o640), "ab", buffering=0) as file:
+            with os.fdopen(os.open(self.folder / name, flags, 0o660), "ab", buffering=0) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 end = file.seek(0, os.SEEK_END)
                 torn = end and os.pread(file.fileno(), 1, end - 1) != b"\n"  # the disk was full at the last line

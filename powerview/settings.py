@@ -82,9 +82,9 @@ def load_settings(environment: Mapping[str, str] | None = None, env_file: Path =
         grafana_url=_url(values, "GRAFANA_URL", where),
         grafana_username=values["GRAFANA_USERNAME"],
         grafana_password=values["GRAFANA_PASSWORD"],
-        data_dir=_folder(values, "POWERVIEW_DATA_DIR"),
-        log_dir=_folder(values, "POWERVIEW_LOG_DIR"),
-        state_dir=_folder(values, "POWERVIEW_STATE_DIR"),
+        data_dir=_folder(values, "POWERVIEW_DATA_DIR", env_file),
+        log_dir=_folder(values, "POWERVIEW_LOG_DIR", env_file),
+        state_dir=_folder(values, "POWERVIEW_STATE_DIR", env_file),
         timezone=_timezone(values["POWERVIEW_TIMEZONE"], where),
         isolation=_isolation(values["POWERVIEW_ISOLATION"], where),
         env_file=env_file,
@@ -139,8 +139,9 @@ def _header_safe(values: Mapping[str, str | None], name: str, where: str) -> str
     return value
 
 
-def _folder(values: Mapping[str, str | None], name: str) -> Path:
-    return Path(os.path.abspath(os.path.expanduser(values[name])))
+def _folder(values: Mapping[str, str | None], name: str, env_file: Path) -> Path:
+    # A relative path lies beside .env, wherever the program was started: the hook reads it so as well.
+    return Path(os.path.abspath(env_file.parent / os.path.expanduser(values[name])))
 
 
 def _timezone(name: str, where: str) -> ZoneInfo:

@@ -16,7 +16,7 @@ from powerview.settings import DEFAULTS
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = "\n".join(re.findall(r"```shell\n(.*?)```", README, re.DOTALL))
-INLINE = re.findall(r"`([^`\n]+)`", README)
+INLINE = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", README, flags=re.DOTALL))
 
 
 def settings_table() -> dict[str, str]:

@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run with command line arguments; returns the exit status."""
     options = parser().parse_args(arguments)
+    sys.stdout.reconfigure(errors="backslashreplace")  # a file's name must not stop us where there is no UTF-8
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         settings = load_settings()

@@ -1,0 +1,543 @@
+"""The command line, run as a person or the hook runs it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import termios
+from pathlib import Path
+
+import pytest
+from influx_server import free_port, wait_until
+from sample_tree import lay_out
+from trees import ROOT, House, day_rows, masked, snapshot, v002
+
+DEVICE = "acme/roof/02001283"
+FILE = f"{DEVICE}/T302_250702_031500.tsv"
+GOOD = v002(*day_rows())
+LINE = f"{FILE}: 3 rows, 6 readings, 2025-06-30 22:00:00Z to 2025-06-30 22:20:00Z"
+NO_SUCH_SECRET = "secret-token-1234"
+
+
+@pytest.fixture
+def house(tmp_path) -> House:
+    return House(tmp_path)
+
+
+@pytest.fixture
+def influx_house(tmp_path, influx) -> House:
+    return House(
+        tmp_path,
+        {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token, "INFLUXDB_ORG": influx.org},
+    )
+
+
+def shown(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """What was printed on stdout, durations masked."""
+    return masked(done.stdout).splitlines()
+
+
+# ── a run ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_run_stores_and_moves_what_is_pending_and_says_so(house):
+    house.put(FILE, GOOD)
+    done = house.run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert shown(done) == [
+        "campaign   files  OK  PARTIAL  ERROR  REFUSED  PENDING  rows  readings  left out",
+        "acme/roof      1   1        0      0        0        0     3         6",
+    ]
+    assert house.told() == [f"TIME OK      {LINE}; 0.00 s"]
+    assert [(record["status"], record["path"]) for record in house.records()] == [("OK", FILE)]
+    assert house.files() == {f"{DEVICE}/parsed/T302_250702_031500.tsv": GOOD}
+    assert len(house.stored("acme")) == 6
+
+
+def test_a_second_run_stores_moves_and_tells_nothing(house):
+    house.put(FILE, GOOD)
+    house.run()
+    before = {folder: snapshot(house.root / folder) for folder in ("data", "line-protocol", "logs")}
+    done = house.run()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Nothing to do: no file is pending.\n", "")
+    assert {folder: snapshot(house.root / folder) for folder in before} == before
+
+
+def test_a_file_in_error_is_status_1_and_told_with_its_reason(house):
+    house.put(FILE, b"")
+    done = house.run()
+    assert (done.returncode, done.stderr) == (1, "")
+    told = (
+        f"ERROR   {FILE}: the file is empty. The logger sends these readings again in a later file; if it does not, "
+        "upload the file again; 0.00 s"
+    )
+    assert shown(done)[-2:] == ["", told]
+    assert house.told() == [f"TIME {told}"]
+
+
+def test_a_refused_file_is_status_1_told_and_left(house):
+    house.put("acme/x.tsv", GOOD)
+    done = house.run()
+    assert done.returncode == 1
+    told = (
+        "REFUSED acme/x.tsv: files belong into DATA/<client>/<campaign>/<device serial>/: this one lies elsewhere and "
+        "is left"
+    )
+    assert shown(done)[-1] == told
+    assert house.told() == [f"TIME {told}"]
+    assert house.files() == {"acme/x.tsv": GOOD}
+
+
+def test_a_tree_of_bad_input_ends_in_error_or_is_left_and_the_good_file_goes_on(house):
+    bad = {
+        "empty": b"", "header": v002(), "text": b"hello\nworld\n", "utf16": GOOD.decode().encode("utf-16"),
+        "nul": b"\0" * 4096, "long": b"x" * 20_000_000, "html": b"<html><body>404</body></html>\n", "json": b"{}\n",
+        "gzip": b"\x1f\x8b\x08\0\0\0\0\0\0\0", "version": GOOD.replace(b"V002", b"V004"),
+    }  # fmt: skip
+    for name, content in bad.items():
+        house.put(f"{DEVICE}/{name}.tsv", content)
+    (house.data / DEVICE / "folder.tsv").mkdir()
+    os.mkfifo(house.data / DEVICE / "fifo.tsv")
+    (house.data / DEVICE / "link.tsv").symlink_to("/etc/passwd")
+    house.put(FILE, GOOD)
+    done = house.run()
+    assert (done.returncode, done.stderr) == (1, "")
+    files = house.files()
+    assert {p.split("/")[-1].split(".")[0] for p in files if p.startswith(f"{DEVICE}/error/")} == set(bad)
+    assert all(files[f"{DEVICE}/error/{name}.tsv"] == content for name, content in bad.items())
+    assert all(len(files[f"{DEVICE}/error/{name}.tsv.reason.txt"]) > 60 for name in bad)
+    assert files[f"{DEVICE}/parsed/T302_250702_031500.tsv"] == GOOD
+    assert sorted(p.name for p in (house.data / DEVICE).iterdir()) == [
+        "error", "fifo.tsv", "folder.tsv", "link.tsv", "parsed"
+    ]  # fmt: skip
+
+
+def test_memory_stays_small_whatever_the_file(house):
+    with (house.data / "sparse").open("wb") as file:
+        file.write(GOOD)
+        file.truncate(800_000_000)
+    (house.data / DEVICE).mkdir(parents=True)
+    (house.data / "sparse").rename(house.data / FILE)
+    limited = ["bash", "-c", 'ulimit -v 800000; exec "$@"', "bash", *house.command()]
+    done = subprocess.run(
+        limited, env={**house.environment, "OPENBLAS_NUM_THREADS": "1"}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert house.told() == [
+        f"TIME PARTIAL {FILE}: the last row is cut; {LINE[len(FILE) + 2 :]}; left out: cut rows 1; 0.00 s"
+    ]
+
+
+def test_nothing_but_a_terminal_gets_a_progress_bar(house):
+    house.put(FILE, GOOD)
+    controller, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    os.set_blocking(controller, False)
+    done = subprocess.run(house.command(), env=house.environment, stdout=subprocess.PIPE, stderr=terminal, text=True)
+    drawn = os.read(controller, 65_536).decode()
+    os.close(terminal)
+    os.close(controller)
+    assert done.returncode == 0
+    assert "1/1" in drawn
+    assert "file" in drawn
+
+
+@pytest.mark.parametrize("stdout_encoding", ["ascii", "utf-8"])
+def test_names_that_the_output_cannot_show_stop_nothing(house, stdout_encoding):
+    house.put(f"{DEVICE}/été.tsv", b"")
+    house.put(f"{DEVICE}/x.tsv", b"").rename(house.data / DEVICE / os.fsdecode(b"\xff.tsv"))
+    done = house.run(PYTHONIOENCODING=stdout_encoding)
+    assert (done.returncode, done.stderr) == (1, "")
+    summer = "été" if stdout_encoding == "utf-8" else r"\xe9t\xe9"
+    names = [line.split(":")[0] for line in shown(done) if line.startswith("ERROR")]
+    assert names == [f"ERROR   {DEVICE}/{summer}.tsv", rf"ERROR   {DEVICE}/\xff.tsv"]
+
+
+def test_a_name_with_a_newline_forges_no_line(house):
+    forged = "x\n2026-01-01 00:00:00+00:00 OK      y.tsv: 9 rows\r.tsv"
+    house.put(f"{DEVICE}/{forged}", b"")
+    done = house.run()
+    assert done.returncode == 1
+    (line,) = house.told()
+    assert line.startswith(f"TIME ERROR   {DEVICE}/x\\n2026-01-01 00:00:00+00:00 OK      y.tsv: 9 rows\\r.tsv: ")
+    assert [record["file"] for record in house.records()] == [forged]
+    assert not any(line.startswith("2026") for line in done.stdout.splitlines())
+
+
+def test_a_log_that_cannot_be_written_keeps_no_reading_from_being_stored(house):
+    house.put(FILE, GOOD)
+    house.log.rmdir()
+    house.log.write_text("no folder")
+    done = house.run()
+    assert done.returncode == 0
+    assert done.stderr == f"{house.log}/uploads.log cannot be written: File exists. Uploads go on.\n"
+    assert len(house.stored("acme")) == 6
+
+
+# ── which files ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_tree_can_be_named(house, tmp_path):
+    elsewhere = House(tmp_path / "elsewhere")
+    elsewhere.put(FILE, GOOD)
+    assert house.run("-d", elsewhere.data).returncode == 0
+    assert house.run("--dataFolder", elsewhere.data).stdout == "Nothing to do: no file is pending.\n"
+    assert list(elsewhere.files()) == [f"{DEVICE}/parsed/T302_250702_031500.tsv"]
+    assert len(elsewhere.stored("acme")) == 6
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-t", f"{DEVICE}/a.tsv", f"{DEVICE}/b.tsv"],
+        ["-t", f"{DEVICE}/a.tsv", "-t", f"{DEVICE}/b.tsv"],
+        ["--tsvFile", "DATA/a.tsv", "DATA/../02001283/b.tsv", "-d", "DATA/../../.."],
+        ["-t", "DATA/b.tsv", "DATA/b.tsv", "DATA/a.tsv"],
+    ],
+)
+def test_only_the_files_that_are_named_are_read(house, arguments):
+    for name in "abc":
+        house.put(f"{DEVICE}/{name}.tsv", GOOD)
+    done = house.run(*[argument.replace("DATA", str(house.data / DEVICE)) for argument in arguments])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(house.files()) == [f"{DEVICE}/c.tsv", f"{DEVICE}/parsed/a.tsv", f"{DEVICE}/parsed/b.tsv"]
+
+
+def test_a_folder_a_fifo_and_a_symlink_that_are_named_are_refused(house):
+    (house.data / DEVICE / "folder.tsv").mkdir(parents=True)
+    os.mkfifo(house.data / DEVICE / "fifo.tsv")
+    (house.data / DEVICE / "link.tsv").symlink_to("/etc/passwd")
+    done = house.run("-t", *(f"{DEVICE}/{name}.tsv" for name in ("folder", "fifo", "link")))
+    assert (done.returncode, done.stderr) == (1, "")
+    assert shown(done)[-3:] == [
+        f"REFUSED {DEVICE}/fifo.tsv: fifo.tsv is no regular file and is left alone",
+        f"REFUSED {DEVICE}/folder.tsv: folder.tsv is no regular file and is left alone",
+        f"REFUSED {DEVICE}/link.tsv: it is a symlink or lies behind one, and those are not followed",
+    ]
+
+
+def test_a_named_file_that_is_not_there_or_not_in_the_tree_is_a_wrong_usage(house, tmp_path):
+    done = house.run("-t", "none.tsv")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "tsv_parser.py: none.tsv: there is no such file\n"
+    (tmp_path / "x.tsv").write_bytes(GOOD)
+    done = house.run("-t", tmp_path / "x.tsv")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"tsv_parser.py: {tmp_path}/x.tsv does not lie in the tree {house.data}: name the tree with -d\n"
+    )
+
+
+def test_a_wrong_option_is_a_wrong_usage(house):
+    done = house.run("--nonsense")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("tsv_parser.py: error: unrecognized arguments: --nonsense\n")
+
+
+def test_the_help_says_what_each_option_does(house):
+    done = house.run("--help")
+    assert done.returncode == 0
+    for option in ("-d DATA, --dataFolder DATA", "-t FILE", "--tsvFile FILE", "--dry-run", "--output DIR", "--again"):
+        assert option in done.stdout
+
+
+# ── a look ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_dry_run_says_what_would_happen_and_touches_nothing(house, tmp_path):
+    house.put(FILE, GOOD)
+    house.put(f"{DEVICE}/T302_250703_031500.tsv", b"")
+    house.put("acme/x.tsv", b"")
+    before = snapshot(tmp_path)
+    done = house.run("--dry-run", INFLUXDB_HOST=f"http://127.0.0.1:{free_port()}", INFLUXDB_ADMIN_TOKEN="t")
+    assert (done.returncode, done.stderr) == (1, "")
+    refused = (
+        "REFUSED acme/x.tsv: files belong into DATA/<client>/<campaign>/<device serial>/: this one lies elsewhere and "
+        "is left"
+    )
+    error = (
+        f"ERROR   {DEVICE}/T302_250703_031500.tsv: the file is empty. The logger sends these readings again in a later "
+        "file; if it does not, upload the file again; 0.00 s"
+    )
+    assert shown(done) == [
+        f"would {refused}",
+        f"would OK      {LINE}; 0.00 s",
+        f"would {error}",
+        "campaign    files  OK  PARTIAL  ERROR  REFUSED  PENDING  rows  readings  left out",
+        "acme/roof       2   1        0      1        0        0     3         6",
+        "acme/x.tsv      1   0        0      0        1        0     0         0",
+        "",
+        refused,
+        error,
+    ]
+    assert snapshot(tmp_path) == before
+
+
+def test_output_writes_files_for_a_look_anew_and_moves_nothing(house, tmp_path):
+    house.put(FILE, GOOD)
+    before = {folder: snapshot(tmp_path / folder) for folder in ("data", "logs", "state")}
+    for _ in range(2):
+        done = house.run("--output", tmp_path / "look", INFLUXDB_HOST="http://127.0.0.1:1")
+        assert (done.returncode, done.stderr) == (0, "")
+    assert [p.name for p in (tmp_path / "look").iterdir()] == ["acme.lp"]
+    assert len((tmp_path / "look" / "acme.lp").read_text().splitlines()) == 6
+    assert {folder: snapshot(tmp_path / folder) for folder in before} == before
+    assert not house.lines.exists()
+
+
+@pytest.mark.parametrize("folder", ["data", "data/acme", "line-protocol", "data/../line-protocol"])
+def test_output_does_not_go_where_it_would_harm_what_is_kept(house, tmp_path, folder):
+    house.put(FILE, GOOD)
+    done = house.run("--output", f"{tmp_path}/{folder}")
+    assert done.returncode == 78
+    assert done.stderr == (
+        f"tsv_parser.py: --output {tmp_path}/{folder}: that folder holds what is kept; name another one.\n"
+    )
+    assert list(house.files()) == [FILE]
+
+
+def test_again_stores_once_more_what_was_parsed_and_moves_nothing(house):
+    house.put(FILE, GOOD)
+    house.run()
+    house.put(f"{DEVICE}/pending.tsv", GOOD)
+    before = snapshot(house.data)
+    done = house.run("--again")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert shown(done)[1] == "acme/roof      1   1        0      0        0        0     3         6"
+    assert snapshot(house.data) == before
+    assert len(house.stored("acme")) == 12
+    assert house.told()[-1] == f"TIME OK      {DEVICE}/parsed/T302_250702_031500.tsv{LINE[len(FILE) :]}; 0.00 s"
+
+
+def test_again_stores_a_parsed_file_that_is_named(house):
+    house.put(f"{DEVICE}/parsed/a.tsv", GOOD)
+    house.put(f"{DEVICE}/parsed/b.tsv", GOOD)
+    house.put(f"{DEVICE}/PARSED_c.tsv", GOOD)
+    done = house.run("--again", "-t", f"{DEVICE}/parsed/a.tsv", f"{DEVICE}/PARSED_c.tsv")
+    assert done.returncode == 0
+    assert [record["path"] for record in house.records()] == [f"{DEVICE}/parsed/a.tsv", f"{DEVICE}/PARSED_c.tsv"]
+
+
+# ── one at a time ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_second_run_waits_for_the_first_and_says_so(house):
+    house.put(FILE, GOOD)
+    with (house.state / "parser.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        second = subprocess.Popen(
+            house.command(), env=house.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert second.stderr.readline() == "tsv_parser.py: another run is at work; waiting for it to end.\n"
+        assert list(house.files()) == [FILE]
+    out, err = second.communicate(timeout=60)
+    assert (second.returncode, err) == (0, "")
+    assert "acme/roof" in out
+
+
+def test_a_look_waits_for_nobody(house, tmp_path):
+    house.put(FILE, GOOD)
+    with (house.state / "parser.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert house.run("--dry-run").returncode == 0
+        assert house.run("--output", tmp_path / "look").returncode == 0
+
+
+def test_a_run_that_is_terminated_ends_at_once_and_keeps_its_files(house):
+    house.put(FILE, GOOD)
+    with (house.state / "parser.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = subprocess.Popen(house.command(), env=house.environment, stderr=subprocess.PIPE, text=True)
+        assert waiting.stderr.readline()
+        waiting.send_signal(signal.SIGTERM)
+        assert (waiting.wait(20), waiting.stderr.read()) == (128 + signal.SIGTERM, "")
+    assert list(house.files()) == [FILE]
+
+
+# ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        (
+            {"INFLUXDB_HOST": "http://localhost:8086"},
+            "INFLUXDB_ADMIN_TOKEN is not set, but INFLUXDB_HOST is (http://localhost:8086): set the token in "
+            f"{ROOT}/.env or in the environment (InfluxDB's web page makes one: Load Data, API Tokens), or unset "
+            "INFLUXDB_HOST to write line protocol files.",
+        ),
+        (
+            {"INFLUXDB_HOST": "localhost:8086"},
+            "INFLUXDB_HOST must be a URL such as http://localhost:8086, not 'localhost:8086': set it in "
+            f"{ROOT}/.env or in the environment.",
+        ),
+        (
+            {"INFLUXDB_HOST": "http://a", "INFLUXDB_ADMIN_TOKEN": f"{NO_SUCH_SECRET} x"},
+            "INFLUXDB_ADMIN_TOKEN holds blanks or characters that no token has (its value is not shown): set it in "
+            f"{ROOT}/.env or in the environment.",
+        ),
+        (
+            {"POWERVIEW_TIMEZONE": "Paris"},
+            "POWERVIEW_TIMEZONE must be the name of a time zone such as Europe/Paris, not 'Paris': set it in "
+            f"{ROOT}/.env or in the environment.",
+        ),
+        (
+            {"POWERVIEW_DATA_DIR": "/nowhere/data"},
+            f"/nowhere/data is no folder: POWERVIEW_DATA_DIR (set in {ROOT}/.env or the environment) must name "
+            "the tree client/campaign/device/*.tsv.",
+        ),
+        (
+            {"POWERVIEW_STATE_DIR": "/proc/nowhere"},
+            "POWERVIEW_STATE_DIR /proc/nowhere cannot be used: No such file or directory. Make it, owned by the user "
+            "that runs PowerView, or name another folder.",
+        ),
+    ],
+)  # fmt: skip
+def test_a_setting_that_is_missing_or_wrong_is_named_with_where_to_set_it(house, environment, said):
+    house.put(FILE, GOOD)
+    done = house.run(**environment)
+    assert (done.returncode, done.stdout, done.stderr) == (78, "", f"tsv_parser.py: {said}\n")
+    assert list(house.files()) == [FILE]
+    assert house.told() == []
+
+
+def test_a_tree_named_on_the_command_line_that_is_none_is_told_as_such(house):
+    done = house.run("-d", "/nowhere/data")
+    assert (done.returncode, done.stderr) == (
+        78, "tsv_parser.py: /nowhere/data is no folder: -d must name the tree client/campaign/device/*.tsv.\n"
+    )  # fmt: skip
+
+
+# ── InfluxDB ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def pending(house: House, said: str) -> None:
+    """The run ended with 75, said this in one sentence and left everything pending."""
+    done = house.run()
+    assert (done.returncode, done.stdout) == (75, "")
+    assert done.stderr == f"tsv_parser.py: {said}. Files stay pending; they are tried again.\n"
+    assert sorted(house.files()) == [FILE, f"{DEVICE}/b.tsv"]
+    assert house.told() == [f"TIME PENDING 2 files: {said}"]
+    everything = done.stderr + "".join(p.read_text() for p in house.log.iterdir())
+    assert house.environment["INFLUXDB_ADMIN_TOKEN"] not in everything
+
+
+@pytest.fixture
+def two_files(influx_house, client) -> House:
+    """Two uploads of one device."""
+    influx_house.put(FILE, GOOD)
+    influx_house.put(f"{DEVICE}/b.tsv", GOOD)
+    return influx_house
+
+
+def test_a_wrong_token_keeps_every_file_pending(two_files):
+    two_files.environment["INFLUXDB_ADMIN_TOKEN"] = NO_SUCH_SECRET
+    host = two_files.environment["INFLUXDB_HOST"]
+    pending(two_files, f"InfluxDB at {host} does not know the token in INFLUXDB_ADMIN_TOKEN (401, set in {ROOT}/.env)")
+
+
+def test_a_wrong_organisation_keeps_every_file_pending(two_files):
+    two_files.environment["INFLUXDB_ORG"] = "nobody"
+    host = two_files.environment["INFLUXDB_HOST"]
+    pending(
+        two_files,
+        f"InfluxDB at {host} does not find bucket 'acme' of INFLUXDB_ORG 'nobody' (404, set in {ROOT}/.env): "
+        'organization name "nobody" not found',
+    )
+
+
+def test_a_wrong_address_keeps_every_file_pending(two_files):
+    host = two_files.environment["INFLUXDB_HOST"] = f"http://127.0.0.1:{free_port()}"
+    done = two_files.run()
+    assert (done.returncode, done.stdout) == (75, "")
+    assert done.stderr.startswith(f"tsv_parser.py: InfluxDB does not answer at {host} (")
+    assert done.stderr.endswith(
+        f"): is it running, and is INFLUXDB_HOST right? (set in {ROOT}/.env). Files stay pending; they are tried "
+        "again.\n"
+    )
+    assert done.stderr.count("\n") == 1
+    assert sorted(two_files.files()) == [FILE, f"{DEVICE}/b.tsv"]
+
+
+def test_pending_files_are_stored_once_the_server_is_right_again(influx, two_files, client):
+    (two_files.data / "acme").rename(two_files.data / client)
+    assert two_files.run(INFLUXDB_ADMIN_TOKEN=NO_SUCH_SECRET).returncode == 75
+    done = two_files.run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(influx.points(client)) == 6
+    assert all("/parsed/" in path for path in two_files.files())
+
+
+def test_influxdb_takes_a_line_protocol_file_in_one_call_and_then_holds_what_the_parser_stores(
+    influx, tmp_path, client
+):
+    in_influxdb = {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token, "INFLUXDB_ORG": influx.org}
+    houses = House(tmp_path / "files"), House(tmp_path / "server", in_influxdb)
+    for house in houses:
+        lay_out(house.data)
+        (house.data / "acme").rename(house.data / client)
+        for others in ("globex", "initech"):
+            shutil.rmtree(house.data / others)
+        assert house.run().returncode == 0
+    influx.make_bucket(f"{client}-copy")
+    influx.write(f"{client}-copy", (houses[0].lines / f"{client}.lp").read_bytes())
+    stored = influx.points(client)
+    assert stored == influx.points(f"{client}-copy")
+    assert len(stored) > 8000
+
+
+# ── two processes ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_two_runs_at_once_store_and_move_each_file_once(house):
+    for number in range(20):
+        house.put(f"{DEVICE}/{number}.tsv", GOOD)
+    runs = [
+        subprocess.Popen(house.command(), env=house.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in "ab"
+    ]
+    for each in runs:
+        each.communicate(timeout=60)
+    assert [each.returncode for each in runs] == [0, 0]
+    assert sorted(house.files()) == sorted(f"{DEVICE}/parsed/{number}.tsv" for number in range(20))
+    assert len(house.stored("acme")) == 20 * 6
+    assert len(house.told()) == 20
+
+
+def test_a_run_killed_in_the_middle_leaves_files_that_the_next_one_stores(house):
+    for number in range(60):
+        house.put(f"{DEVICE}/{number:02}.tsv", v002(*day_rows(count=144)))
+    killed = subprocess.Popen(
+        house.command(), env=house.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    wait_until(lambda: any((house.data / DEVICE).glob("parsed/*.tsv")), 30, lambda: "nothing was parsed")
+    killed.kill()
+    killed.wait(20)
+    assert house.run().returncode == 0
+    assert sorted(house.files()) == [f"{DEVICE}/parsed/{number:02}.tsv" for number in range(60)]
+    assert len(set(house.stored("acme"))) == 288
+
+
+def test_every_record_is_one_json_object_with_the_same_fields(house):
+    for name, content in {"a": GOOD, "b": b"", "c\n": GOOD + b"0"}.items():
+        house.put(f"{DEVICE}/{name}.tsv", content)
+    house.run()
+    lines = (house.log / "uploads.jsonl").read_text().splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["OK", "ERROR", "PARTIAL"]
+    assert {tuple(json.loads(line)) for line in lines} == {
+        ("time", "status", "path", "client", "campaign", "device", "file", "settled_as", "rows", "readings", "first",
+         "last", "left_out", "notes", "reason", "seconds")
+    }  # fmt: skip
+
+
+def test_the_project_needs_no_env_file_of_its_own(house):
+    assert Path(house.command()[1]).is_absolute()
+    house.put(FILE, GOOD)
+    environment = {**house.environment, "HOME": "/nonexistent"}
+    done = subprocess.run(house.command(), env=environment, cwd="/", stdin=subprocess.DEVNULL, capture_output=True)
+    assert done.returncode == 0

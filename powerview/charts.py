@@ -227,11 +227,11 @@ def _day_edges(days: Days) -> dict[str, np.ndarray]:
 # ── what they share ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def shared_range(days: Days) -> Range1d:
-    """The time axis of a campaign's charts: its days, on the wall clock."""
-    left = _day_edges(days)["left"]
-    bounds = (float(left[0]), float(left[-1] + 86_400_000))
-    return Range1d(*bounds, bounds=bounds)
+def shared_range(all_series: Collection[Series], zone: ZoneInfo) -> Range1d:
+    """The time axis of a campaign's charts: from its first covered second to its last reading, on the wall clock."""
+    edges = [min(int(s.times[0] - s.steps[0]) for s in all_series), max(int(s.times[-1]) for s in all_series)]
+    start, end = (float(edge) * 1000 for edge in np.sort(_wall(np.array(edges), zone)))
+    return Range1d(start, end, bounds=(start, end))
 
 
 def _plot(shared: Range1d, height: int, name: str) -> figure:

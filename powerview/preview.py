@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -67,6 +67,7 @@ class View:
 
     campaign: Campaign
     days: Days | None = None
+    began: date | None = None
     rows: list[Row] = None
     sections: list[tuple[str, list[Card]]] = None
     coverage: str = ""
@@ -117,7 +118,8 @@ def view_of(campaign: Campaign, settings: Settings, most_values: int) -> View:
     kwh = {channel: days.energy(s) for channel, s in campaign.series.items() if channel.unit == "W"}
     span = _whole_span(list(campaign.series.values()))
     rows = [_row(channel, s, kwh.get(channel), span) for channel, s in campaign.series.items()]
-    view = View(campaign, days, rows, share=float(np.mean([row.share for row in rows])))
+    began = datetime.fromtimestamp(min(int(s.times[0]) for s in campaign.series.values()), settings.timezone).date()
+    view = View(campaign, days, min(began, days.dates[-1]), rows, share=float(np.mean([row.share for row in rows])))
     view.bucket = charts.bucket_seconds(campaign.series.values(), days, most_values)
     _draw(view, settings, by_day, kwh)
     return view
@@ -143,7 +145,7 @@ def _row(channel: Channel, s: Series, kwh: np.ndarray | None, span: int) -> Row:
 
 def _draw(view: View, settings: Settings, by_day: dict[Channel, np.ndarray], kwh: dict[Channel, np.ndarray]) -> None:
     series, days = view.campaign.series, view.days
-    shared = charts.shared_range(days)
+    shared = charts.shared_range(series.values(), settings.timezone)
     plots, cards = [], []
     for group in charts.groups_of(list(series)):
         curves = charts.curves(group, series, settings.timezone, view.bucket, shared)

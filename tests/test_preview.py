@@ -1,0 +1,308 @@
+"""`python -m powerview preview`: the numbers are right, and a browser draws the page without asking anyone."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+import sample_tree
+from browser import opened
+from trees import ROOT, House, day_rows, v002
+
+from powerview import charts
+from powerview.campaign import Series, read_tree, usual_step
+from powerview.days import covered, days_of
+from powerview.preview import view_of, write_preview
+
+PARIS = ZoneInfo("Europe/Paris")
+
+
+@pytest.fixture
+def house(tmp_path):
+    return House(tmp_path)
+
+
+def at(text: str) -> int:
+    """UTC seconds of a local time in Paris, such as 2025-10-26 02:30+01:00 or, without offset, any other hour."""
+    moment = datetime.fromisoformat(text)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=PARIS)).timestamp())
+
+
+def series(*readings: tuple[str, float], step: int = 600) -> Series:
+    times = np.array([at(time) for time, _ in readings])
+    return Series(times, np.array([value for _, value in readings]), np.full(len(times), step))
+
+
+def every_ten_minutes(first: str, last: str, value: float = 1000.0) -> Series:
+    """Constant readings from the stamp `first` to `last`."""
+    times = np.arange(at(first), at(last) + 1, 600)
+    return Series(times, np.full(len(times), value), np.full(len(times), 600))
+
+
+def preview(house: House, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "powerview", "preview", *map(str, arguments)], cwd=ROOT, env=house.environment,
+        stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=120,
+    )  # fmt: skip
+
+
+# ── energy and coverage ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"), [("2025-03-30", 23), ("2025-10-26", 25), ("2025-07-01", 24)], ids=["March", "October", "July"]
+)
+def test_a_whole_day_of_one_kilowatt_is_as_many_kwh_as_it_has_hours(day, hours):
+    next_day = date.fromisoformat(day) + timedelta(days=1)
+    s = every_ten_minutes(f"{day} 00:10", f"{next_day} 00:00")
+    days = days_of([s], PARIS)
+    assert days.dates == [date.fromisoformat(day)]
+    assert days.seconds.tolist() == [hours * 3600]
+    assert days.covered(s).tolist() == [hours * 3600]
+    assert days.energy(s).tolist() == pytest.approx([hours])
+
+
+def test_an_interval_across_midnight_is_shared_between_the_days():
+    s = series(("2025-07-01 23:56", 6000), ("2025-07-02 00:06", 6000))
+    days = days_of([s], PARIS)
+    assert days.covered(s).tolist() == [600 + 240, 360]
+    assert days.energy(s).tolist() == pytest.approx([1.4, 0.6])
+
+
+def test_a_gap_has_no_energy_and_the_reading_behind_it_covers_its_own_step():
+    s = series(("2025-07-01 10:00", 600), ("2025-07-01 10:10", 600), ("2025-07-01 14:00", 600))
+    assert covered(s).tolist() == [600, 600, 600]
+    assert days_of([s], PARIS).energy(s).tolist() == pytest.approx([0.3])
+
+
+def test_readings_closer_than_their_step_cover_no_time_twice():
+    s = series(("2025-07-01 10:00", 600), ("2025-07-01 10:03", 600), ("2025-07-01 10:10", 600))
+    assert covered(s).tolist() == [600, 180, 420]
+
+
+def test_what_is_negative_is_negative_energy():
+    s = series(("2025-07-01 10:00", -600))
+    assert days_of([s], PARIS).energy(s).tolist() == pytest.approx([-0.1])
+
+
+@pytest.mark.parametrize(
+    ("steps", "usual"), [([600, 600, 9000], 600), ([60, 60, 600], 60), ([1800, 1800], 600), ([], 600)]
+)
+def test_the_usual_step_is_the_files_own_and_ten_minutes_at_most(steps, usual):
+    assert usual_step(np.cumsum([0, *steps])) == usual
+
+
+def test_a_zone_that_leaves_midnight_out_has_days_that_begin_at_one():
+    santiago = ZoneInfo("America/Santiago")
+    begin = int(datetime(2025, 9, 7, 1, 0, tzinfo=santiago).timestamp())
+    s = Series(np.arange(begin + 600, begin + 23 * 3600 + 1, 600), np.full(138, 1000.0), np.full(138, 600))
+    days = days_of([s], santiago)
+    assert (days.dates, days.seconds.tolist()) == ([date(2025, 9, 7)], [23 * 3600])
+    assert days.energy(s).tolist() == pytest.approx([23])
+
+
+def test_only_watts_have_energy_and_torn_files_count_as_far_as_they_go(house):
+    rows = [f"01/07/25 10:{m}0:00 240.0 600.0" for m in range(3)]
+    house.put("acme/roof/02001283/T302_250701_120000.tsv", v002(*rows) + b"01/07/25 10:30:00\t24")
+    [campaign], _ = read_tree(house.settings())
+    voltage, power = view_of(campaign, house.settings(), 1000).rows
+    assert (voltage.kwh, power.kwh, power.readings, power.share) == (None, pytest.approx(0.3), 3, 1.0)
+    assert (campaign.files[0].status, campaign.files[0].left_out) == ("partial", {"cut rows": 1})
+
+
+# ── curves ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def only_group(house: House) -> tuple[charts.Group, dict]:
+    [campaign], _ = read_tree(house.settings())
+    return charts.groups_of(list(campaign.series))[0], campaign.series
+
+
+def test_the_line_breaks_where_readings_are_missing(house):
+    house.put("acme/roof/02001283/a.tsv", v002(*day_rows(count=3), "01/07/25 05:00:00 240.0 7.0"))
+    group, found = only_group(house)
+    data = charts._readings(group, found, PARIS)
+    assert [str(np.datetime64(int(x), "ms"))[11:16] for x in data["x"]] == ["00:00", "00:10", "00:20", "04:50", "05:00"]
+    np.testing.assert_array_equal(data["v0"], np.float32([0, 1, 2, np.nan, 7]))
+
+
+def test_the_line_breaks_between_the_two_passes_of_octobers_hour(house):
+    rows = [f"26/10/25 02:{m}0:00 240.0 {m}.0" for m in (0, 5)] + [f"26/10/25 02:{m}0:00 240.0 {m}.5" for m in (0, 5)]
+    house.put("acme/roof/02001283/a.tsv", v002(*rows))
+    group, found = only_group(house)
+    s = found[group.channels[0]]
+    found[group.channels[0]] = Series(s.times, s.values, np.full(4, 3000))  # no gap here: only the clock steps back
+    np.testing.assert_array_equal(charts._readings(group, found, PARIS)["v0"], np.float32([0, 5, np.nan, 0.5, 5.5]))
+
+
+def test_too_many_readings_become_means_with_the_lowest_and_the_highest(house):
+    rows = [f"{day:02}/07/25 {i // 6:02}:{i % 6}0:00 240.0 {i}.0" for day in (1, 2) for i in range(1, 144)]
+    house.put("acme/roof/02001283/a.tsv", v002(*rows))
+    group, found = only_group(house)
+    data = charts._bucketed(group, found, PARIS, 12 * 3600)
+    assert data["low0"].tolist() == [1, 73, 1, 73]
+    assert data["high0"].tolist() == [72, 143, 72, 143]
+    assert data["v0"].tolist() == [36.5, 108, 36.5, 108]
+
+
+def test_of_less_than_half_a_bucket_no_mean_is_drawn(house):
+    house.put("acme/roof/02001283/a.tsv", v002(*day_rows(count=20)[1:]))
+    group, found = only_group(house)
+    data = charts._bucketed(group, found, PARIS, 12 * 3600)
+    np.testing.assert_array_equal(data["v0"], [np.float32("nan")])
+    assert (data["low0"].tolist(), data["high0"].tolist()) == ([1], [19])
+
+
+def test_a_campaign_draws_no_more_values_than_it_may():
+    ten = [every_ten_minutes("2023-01-01 00:10", "2025-01-01 00:00") for _ in range(10)]
+    days = days_of(ten, PARIS)
+    assert charts.bucket_seconds(ten, days, 2_000_000) == 0
+    assert charts.bucket_seconds(ten, days, 600_000) == 3600
+    assert charts.bucket_seconds(ten, days, 100_000) == 6 * 3600
+    assert charts.bucket_seconds(ten, days, 1) == 86_400
+
+
+# ── the page ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+PAINTED = """([plot, colours]) => {
+  const view = Bokeh.index.get_by_id(plot)
+  const {canvas} = view.export("png", false)
+  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
+  const wanted = colours.map((colour) => colour.match(/\\w\\w/g).map((hex) => parseInt(hex, 16)))
+  const alike = (i, rgb) => rgb.every((part, j) => Math.abs(data[i + j] - part) < 10)
+  for (let i = 0; i < data.length; i += 4) if (data[i + 3] && wanted.some((rgb) => alike(i, rgb))) return true
+  return false
+}"""
+
+
+def drawn(page) -> None:
+    """Scroll through the page until every campaign's charts stand."""
+    for section in page.query_selector_all("section.campaign:has(.plot)"):
+        section.scroll_into_view_if_needed()
+        page.wait_for_function("section => section.dataset.drawn", arg=section)
+
+
+def make(house: House, tmp_path):
+    output = tmp_path / "preview.html"
+    done = preview(house, house.data, "-o", output)
+    assert (done.returncode, done.stderr) == (0, "")
+    return output
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_a_browser_draws_every_chart_and_asks_nobody(house, tmp_path, width, scheme):
+    sample_tree.lay_out(house.data)
+    house.run()
+    file = make(house, tmp_path)
+    with opened(file, width=width, scheme=scheme) as seen:
+        drawn(seen.page)
+        plots = [plot.get_attribute("id") for plot in seen.page.query_selector_all(".plot")]
+        assert len(plots) == 28  # for each device its power, energy and voltage, for each campaign its coverage
+        unpainted = []
+        for plot in plots:
+            if not seen.page.evaluate(PAINTED, [plot, charts.COLOURS]):
+                unpainted.append(seen.page.evaluate("id => Bokeh.index.get_by_id(id).model.name", plot))
+        assert unpainted == ["energy"]  # all readings of 02001311 are 0.0 W
+        assert seen.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        paper = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert paper == ("rgb(246, 247, 249)" if scheme == "light" else "rgb(18, 21, 27)")
+        assert seen.page.locator("td", has_text="the file is empty").count() == 1
+    assert seen.complaints == []
+    assert [url for url in seen.requests if not url.startswith(("data:", "blob:"))] == [file.as_uri()]
+
+
+HOSTILE = [
+    "<img src=http://example.org/x onerror=alert(1)>",
+    "</script><script>alert(2)</script>",
+    "<!--<script>",
+    '"><svg onload=alert(3)>',
+    "@{left} $name {{ 7*7 }} ${alert(4)}",
+    "@v0{custom} &lt;b&gt;",
+]
+
+
+def test_hostile_labels_are_text_everywhere(house, tmp_path):
+    cells = " ".join(f"{i}.5" for i in range(len(HOSTILE)))
+    rows = [f"01/07/25 {i // 6:02}:{i % 6}0:00 {cells}" for i in range(144)]
+    house.put("acme/roof/02001283/a.tsv", v002(*rows, labels=[f"{label} W" for label in HOSTILE]))
+    house.put("acme/roof/02001283/error/b.tsv", b"x")
+    house.put("acme/roof/02001283/error/b.tsv.reason.txt", b"<script>alert(5)</script>")
+    with opened(make(house, tmp_path)) as seen:
+        drawn(seen.page)
+        legend = [b.inner_text() for b in seen.page.query_selector_all(".legend button")]
+        assert legend == HOSTILE
+        assert seen.page.locator("td", has_text="<script>alert(5)</script>").count() == 1
+        seen.page.locator(".plot").first.scroll_into_view_if_needed()
+        box = seen.page.locator(".plot").first.bounding_box()
+        seen.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        tooltip = seen.page.locator(".bk-tooltip-row-label")
+        tooltip.nth(len(HOSTILE)).wait_for()
+        labels = [label.removesuffix(": ").removesuffix(":") for label in tooltip.all_inner_texts()]
+        assert [label for label in labels if label] == HOSTILE
+        assert seen.page.locator("main img, main svg").count() == 0
+    assert seen.complaints == []
+    assert len(seen.requests) == 1
+
+
+def test_the_legend_hides_a_channel_and_buttons_choose_a_stretch_of_time(house, tmp_path):
+    for day in range(1, 11):
+        house.put(f"acme/roof/02001283/T302_2507{day:02}_031500.tsv", v002(*day_rows(f"{day:02}/07/25", 144)))
+    with opened(make(house, tmp_path)) as seen:
+        drawn(seen.page)
+        plot = seen.page.query_selector(".plot").get_attribute("id")
+        before = seen.page.evaluate(PAINTED, [plot, charts.COLOURS[:1]])
+        seen.page.locator(".legend button").first.click()
+        assert (before, seen.page.evaluate(PAINTED, [plot, charts.COLOURS[:1]])) == (True, False)
+        seen.page.get_by_text("Last week").click()
+        shown = "id => { const {start, end} = Bokeh.index.get_by_id(id).model.x_range; return (end - start) / 864e5 }"
+        assert seen.page.evaluate(shown, plot) == 7
+    assert seen.complaints == []
+
+
+def test_a_page_that_cannot_be_finished_leaves_the_one_before(house, tmp_path, monkeypatch):
+    house.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
+    output = tmp_path / "out" / "preview.html"
+    output.parent.mkdir()
+    output.write_text("before")
+    monkeypatch.setattr("powerview.preview.page", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_preview(house.settings(), output)
+    assert [(file.name, file.read_text()) for file in output.parent.iterdir()] == [("preview.html", "before")]
+
+
+def test_an_empty_tree_and_a_missing_one_are_said_in_one_line(house, tmp_path):
+    output = tmp_path / "preview.html"
+    empty = preview(house, house.data, "-o", output)
+    assert (empty.returncode, empty.stderr) == (
+        2,
+        f"python -m powerview: there is no logger file in {house.data}: files belong into "
+        "<client>/<campaign>/<device serial>/\n",
+    )
+    missing = preview(house, tmp_path / "none", "-o", output)
+    assert (missing.returncode, missing.stderr) == (
+        78,
+        f"python -m powerview: {tmp_path}/none is no folder: DATA must name the tree client/campaign/device/*.tsv.\n",
+    )
+    assert not output.exists()
+
+
+def test_nothing_in_the_tree_is_touched(house, tmp_path):
+    sample_tree.lay_out(house.data)
+    before = house.files()
+    make(house, tmp_path)
+    assert house.files() == before
+
+
+def test_links_planted_in_error_are_not_followed(house, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("the token")
+    house.put("acme/roof/02001283/error/b.tsv", b"x")
+    (house.data / "acme/roof/02001283/error/b.tsv.reason.txt").symlink_to(secret)
+    (house.data / "acme/roof/02001284").symlink_to(tmp_path)
+    assert not re.search("the token", make(house, tmp_path).read_text(encoding="utf-8"))

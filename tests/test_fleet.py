@@ -28,7 +28,7 @@ def at(outcome: Outcome) -> int:
 
 def test_a_whole_file_is_two_points():
     assert told(WHOLE) == [
-        "uploads,campaign=roof-2025,client=acme,device=02001171,status=ok "
+        "uploads,campaign=roof-2025,client=acme,device=02001171 "
         f"rows=145.0,readings=4350.0,seconds=0.051,lag=900.0 {at(WHOLE)}",
         f"fleet,status=ok readings=4350.0,seconds=0.051,lag=900.0 {at(WHOLE)}",
     ]
@@ -40,8 +40,8 @@ def test_what_was_left_out_is_told_with_its_reason():
         left_out=Counter({"restart markers": 4, "unset clock": 2, "cut rows": 1}),
     )  # fmt: skip
     assert told(torn) == [
-        "uploads,campaign=roof-2025,client=acme,device=02001171,status=partial rows=145.0,readings=4350.0,"
-        f'seconds=0.051,lag=900.0,left_out=7.0,restarts=4.0,clock_unset=2.0,reason="the last row is cut" {at(WHOLE)}',
+        "uploads,campaign=roof-2025,client=acme,device=02001171 rows=145.0,readings=4350.0,seconds=0.051,"
+        f'lag=900.0,left_out=7.0,restarts=4.0,clock_unset=2.0,partial=1.0,reason="the last row is cut" {at(WHOLE)}',
         "fleet,status=partial readings=4350.0,seconds=0.051,lag=900.0,"
         f'path="acme/roof-2025/02001171/T302_251027_031500.tsv",reason="the last row is cut" {at(WHOLE)}',
     ]
@@ -50,8 +50,8 @@ def test_what_was_left_out_is_told_with_its_reason():
 def test_a_file_that_cannot_be_read_has_no_lag():
     bad = Outcome(ERROR, WHOLE.path, reason="the file is empty", arrived=ARRIVED)
     assert told(bad) == [
-        "uploads,campaign=roof-2025,client=acme,device=02001171,status=error "
-        f'rows=0.0,readings=0.0,seconds=0.0,reason="the file is empty" {at(WHOLE)}',
+        "uploads,campaign=roof-2025,client=acme,device=02001171 "
+        f'rows=0.0,readings=0.0,seconds=0.0,error=1.0,reason="the file is empty" {at(WHOLE)}',
         'fleet,status=error readings=0.0,seconds=0.0,path="acme/roof-2025/02001171/T302_251027_031500.tsv",'
         f'reason="the file is empty" {at(WHOLE)}',
     ]

@@ -89,12 +89,8 @@ def _uploads(tree: Inbox) -> tuple[list[Upload], list[Refusal]]:
         else:
             renamed = dataclasses.replace(item, name=tree.settled_name(item))
             keyed.append((inbox.upload_order(renamed), item))
-    keyed += [(inbox.upload_order(upload), upload) for upload in (*_settled(tree), *_in_error(tree))]
+    keyed += [(inbox.upload_order(upload), upload) for upload in (*tree.settled(), *_in_error(tree))]
     return [upload for _, upload in sorted(keyed, key=lambda pair: pair[0])], refusals
-
-
-def _settled(tree: Inbox) -> Iterator[Upload]:
-    return (upload for upload in tree.settled() if upload.state or upload.name.startswith("PARSED_"))
 
 
 def _in_error(tree: Inbox) -> Iterator[Upload]:

@@ -82,7 +82,8 @@ def _queries(dashboard: dict) -> Iterator[Query]:
 
 def fill(query: Query, view: View, dashboard: dict) -> str:
     """The Flux that Grafana would send to InfluxDB for this view of a dashboard."""
-    values = {v["name"]: _value(v, view.chosen) for v in dashboard["templating"]["list"]}
+    values = {name: (value, None) for name, value in view.chosen.items()}
+    values |= {v["name"]: _value(v, view.chosen) for v in dashboard["templating"]["list"]}
     flux = re.sub(r"\$\{(\w+)(?::(\w+))?\}", lambda m: _written(values, m[1], m[2]), query.flux.replace(
         "${__dashboard.name}", view.dashboard))  # fmt: skip
     window = duration(view, query)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent.parent.parent)]
 
-from influx_server import running_influxdb
+from influx_server import running_influxdb  # noqa: E402 - found on the path set above
 
-from faults.catalog import Fault, load_all, suffer
+from faults.catalog import Fault, load_all, suffer  # noqa: E402
 
 HEAD = "| fault | what happened | lost | wrong | unfinished |\n| --- | --- | ---: | ---: | ---: |"
 
@@ -35,8 +35,7 @@ def row(one: Fault, server) -> bool:
     """Print one line of the table; returns whether it reads 0, 0, 0."""
     try:
         what, left = suffer(one, server)
-    except Exception:
-        # The other faults are wanted as well; this one is shown, and counts as a failure.
+    except Exception:  # noqa: BLE001 - the other faults are wanted as well; this one is shown, and counts as a failure
         print(f"| {one.group}: {one.name} | THE TEST ITSELF FAILED, see below | ? | ? | ? |")
         traceback.print_exc()
         return False

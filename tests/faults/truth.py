@@ -122,7 +122,7 @@ def points_of_file(upload: Upload, local: tzinfo, now: datetime) -> Points:
         for tags, cell in zip(columns, row.cells, strict=True):
             if is_finite_number(cell):
                 points[upload.client, upload.campaign, tags, seconds(row.utc)] = float(cell)
-    for event, when in events(file, now):
+    for event, when in events(file):
         tags = (("campaign", upload.campaign), ("device", as_stored(file.master)), ("event", event))
         points[upload.client, "powerview_events", tags, seconds(when)] = 1.0
     return points
@@ -281,19 +281,27 @@ def kept_rows(rows: list[Row]) -> list[Row]:
     return list(kept.values())
 
 
-def events(file: LoggerFile, now: datetime) -> list[tuple[str, datetime]]:
+def events(file: LoggerFile) -> list[tuple[str, datetime]]:
     """Restarts and clock faults, each with its time; none where no time is left."""
+    before = readings_before(file.rows)
+    after = readings_before(file.rows[::-1])[::-1]
     found = []
-    for place, row in enumerate(file.rows):
-        readings_before = [r for r in file.rows[:place] if r.clock_was_set and not r.is_marker]
-        readings_after = [r for r in file.rows[place + 1 :] if r.clock_was_set and not r.is_marker]
-        before = readings_before[-1].utc if readings_before else None
-        after = readings_after[0].utc if readings_after else None
+    for row, earlier, later in zip(file.rows, before, after, strict=True):
         if row.is_marker:
-            found.append(("restart", marker_time(row, file.zone, before, after)))
+            found.append(("restart", marker_time(row, file.zone, earlier, later)))
         elif not row.clock_was_set:
-            found.append(("clock_unset", after))
+            found.append(("clock_unset", later))
     return [(event, when) for event, when in found if when is not None]
+
+
+def readings_before(rows: list[Row]) -> list[datetime | None]:
+    """For each row the time of the last reading that stands before it."""
+    times, last = [], None
+    for row in rows:
+        times.append(last)
+        if row.clock_was_set and not row.is_marker:
+            last = row.utc
+    return times
 
 
 def marker_time(row: Row, zone: tzinfo, before: datetime | None, after: datetime | None) -> datetime | None:

@@ -277,6 +277,7 @@ class Answers(ThreadingHTTPServer):
         self.answers = list(answers)
         self.buckets = buckets or (200, {"Content-Type": "application/json"}, ACME)
         self.bodies: list[bytes] = []
+        self.ports: list[int] = []
         super().__init__(("127.0.0.1", 0), _Answer)
 
     @property
@@ -293,6 +294,7 @@ class _Answer(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.bodies.append(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
+        self.server.ports.append(self.client_address[1])
         answers = self.server.answers
         self._say(*(answers.pop(0) if len(answers) > 1 else answers[0]))
 
@@ -376,6 +378,22 @@ def test_a_body_that_a_proxy_finds_too_large_is_sent_in_halves():
         send(settings_for(server.url), "acme", ("a", body))
         assert server.bodies[0] == server.bodies[1] + server.bodies[2] == body
         assert server.bodies[2] == server.bodies[3] + server.bodies[4]
+
+
+def test_a_series_stays_on_one_connection_so_that_a_slow_write_never_lands_late():
+    with answering(WRITTEN) as server, open_store(settings_for(server.url)) as opened:
+        for number in range(12):
+            delivery = opened.deliver("acme")
+            for series in range(6):
+                delivery.send(*lines(f"m{series}", number + series, value="1" * (number + 1)))
+            delivery.finish()
+            delivery.result()
+        carried: dict[bytes, set[int]] = {}
+        for body, port in zip(server.bodies, server.ports, strict=True):
+            for line in body.splitlines():
+                carried.setdefault(line.split(b" ")[0], set()).add(port)
+    assert [len(ports) for ports in carried.values()] == [1] * 6
+    assert len(set.union(*carried.values())) == 2
 
 
 def test_after_one_refusal_nothing_more_is_sent():

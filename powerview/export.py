@@ -130,7 +130,7 @@ class InfluxSource:
         self._slices = list(_slices(days))
 
     def _asking(self):
-        return store._telling(self._settings, f"bucket {self._want.client!r}")
+        return store.telling_influxdb(self._settings, f"bucket {self._want.client!r}")
 
     def _query(self, start: int, stop: int, then: str) -> str:
         # Only static predicates, so that InfluxDB's storage filters; names were checked, they need no escape.
@@ -277,7 +277,7 @@ def export(settings: Settings, want: Wanted, form: str, output: Path | None, *, 
             source = FileSource(settings, want)
         else:
             require_influxdb(settings)
-            source = InfluxSource(settings, stack.enter_context(store._influx_client(settings)), want)
+            source = InfluxSource(settings, stack.enter_context(store.influx_client(settings)), want)
         file = stack.enter_context(replacing(output)) if output else sys.stdout.buffer
         WRITERS[form](source, settings.timezone, file)
         file.flush()

@@ -113,15 +113,15 @@ class InfluxStore:
         self.settings = settings
         self.away: StoreAway | None = None
         self._buckets: set[str] = set()
-        self._client = _influx_client(settings)
-        self._connections = [_Connection(self, _influx_client(settings)) for _ in range(CONNECTIONS)]
+        self._client = influx_client(settings)
+        self._connections = [_Connection(self, influx_client(settings)) for _ in range(CONNECTIONS)]
 
     def deliver(self, bucket: str, precision: str = "s") -> Delivery:
         """Begin a delivery. Raises StoreAway, and does so at once when an earlier write found the server away."""
         if self.away:
             raise self.away
         if bucket not in self._buckets:
-            with _telling(self.settings, f"bucket {bucket!r}"):
+            with telling_influxdb(self.settings, f"bucket {bucket!r}"):
                 _make_bucket(self._client.buckets_api(), bucket, self.settings.influxdb_org)
             self._buckets.add(bucket)
         return _InfluxDelivery(self._connections, bucket, precision)
@@ -212,7 +212,7 @@ class _Connection:
             bad: list[str] = []
             if not self._store.away:
                 try:
-                    with _telling(self._store.settings, f"bucket {target[0]!r}"):
+                    with telling_influxdb(self._store.settings, f"bucket {target[0]!r}"):
                         self._write(target, body, bad)
                 except StoreAway as away:
                     self._store.away = away
@@ -254,7 +254,8 @@ class _Connection:
             raise StoreAway(_not_influxdb(self._store.settings, status))
 
 
-def _influx_client(settings: Settings):
+def influx_client(settings: Settings):
+    """InfluxDB's Python client, imported late: it takes a quarter of a second."""
     from influxdb_client import InfluxDBClient
 
     return InfluxDBClient(
@@ -291,8 +292,8 @@ def _bucket_exists(buckets, name: str, org: str) -> bool:
 
 
 @contextmanager
-def _telling(settings: Settings, what: str) -> Iterator[None]:
-    # Turns what the client raises into StoreAway, naming the variable to look at.
+def telling_influxdb(settings: Settings, what: str) -> Iterator[None]:
+    """Turn what InfluxDB's client raises into StoreAway, naming the variable to look at; `what` is being worked on."""
     from influxdb_client.client.exceptions import InfluxDBError
     from urllib3.exceptions import HTTPError
 
@@ -321,7 +322,7 @@ def _refusal(settings: Settings, what: str, error) -> str:
     if status == 401:
         return f"InfluxDB at {host} does not know the token in INFLUXDB_ADMIN_TOKEN (401, {where})"
     if status == 403:
-        return f"the token in INFLUXDB_ADMIN_TOKEN may not write or make {what} (403, {where}): {said}"
+        return f"the token in INFLUXDB_ADMIN_TOKEN may not work on {what} (403, {where}): {said}"
     if status == 404:
         return (
             f"InfluxDB at {host} does not find {what} of INFLUXDB_ORG {settings.influxdb_org!r} (404, {where}): {said}"

@@ -113,7 +113,7 @@ def test_many_slices_make_the_same_table_as_one(stored, client, monkeypatch):
     settings = stored.settings()
     want = exporting.wanted(settings, client, "roof", None, None)
     monkeypatch.setattr(exporting, "SLICE_READINGS", 20)
-    with store._influx_client(settings) as connection:
+    with store.influx_client(settings) as connection:
         source = exporting.InfluxSource(settings, connection, want)
         frames = list(source.frames())
     assert len(frames) == 7  # five local days reach into seven of UTC
@@ -209,7 +209,7 @@ def test_an_answer_that_is_cut_short_is_no_table(stored, client, monkeypatch):
     stored.put(f"{client}/roof/02001283/a.tsv", v002(*day_rows(count=3)))
     assert stored.run().returncode == 0
     settings = stored.settings()
-    with store._influx_client(settings) as connection:
+    with store.influx_client(settings) as connection:
         source = exporting.InfluxSource(settings, connection, exporting.wanted(settings, client, "roof", None, None))
         whole = source._raw
         monkeypatch.setattr(source, "_raw", lambda query: io.BytesIO(b"\n".join(whole(query).read().split(b"\n")[:-3])))

@@ -249,7 +249,7 @@ def test_a_token_that_may_only_read_is_named(influx, client):
     made = influx.call("POST", "/api/v2/authorizations", json={"orgID": org, "permissions": rights}).json()
     settings = settings_for(influx.url, made["token"], INFLUXDB_ORG=influx.org)
     said = why_not(settings, client)
-    assert said.startswith(f"the token in INFLUXDB_ADMIN_TOKEN may not write or make bucket '{client}' (403, set in ")
+    assert said.startswith(f"the token in INFLUXDB_ADMIN_TOKEN may not work on bucket '{client}' (403, set in ")
     assert made["token"] not in said
 
 

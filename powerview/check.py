@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import requests
+import yaml
 
 from powerview.inbox import ERROR, REASON, Inbox, Upload
 from powerview.journal import now_text, printable
@@ -22,6 +23,7 @@ from powerview.settings import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 HOOK = PROJECT / "on-upload.sh"
+ALERTS = PROJECT / "grafana-automation" / "provisioning" / "alerting" / "powerview.yml"
 SFTPGO_ENVIRONMENT = (Path("/etc/sftpgo/sftpgo.env"), Path("/etc/sftpgo/env.d"))
 TIMER = "powerview-sweep.timer"
 MASTER, ADMIN_DATASOURCE = "powerview-master", "powerview-master"
@@ -29,7 +31,6 @@ TIMEOUT = 10
 LEAST_FREE = 1 << 30
 LEAST_FREE_SHARE = 0.05
 PENDING_TOO_LONG = 3600
-SILENT_TOO_LONG = 36 * 3600
 
 GOOD, BAD, UNKNOWN = "ok", "bad", "unknown"
 SIGN = {GOOD: "✓", BAD: "✗", UNKNOWN: "–"}
@@ -367,10 +368,17 @@ def _last_upload(journal: Path) -> Item:
         return Item("last upload", UNKNOWN, f"{journal} tells of none")
     age = time.time() - journal.stat().st_mtime
     found = f"{said['time']} {said['status']} {said['path']}"
-    if age > SILENT_TOO_LONG:
+    if age > silent_hours() * 3600:
         return Item("last upload", BAD, f"{found}: nothing for {age / 3600:.0f} hours",
                     "Do the loggers reach SFTPGo (port 2022), and does SFTPGo run the hook?")  # fmt: skip
     return Item("last upload", GOOD, found)
+
+
+def silent_hours() -> float:
+    """How long a silence may last: as the alert rule says, which is the one place where it stands."""
+    rules = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"][0]["rules"]
+    silent = next(rule for rule in rules if rule["uid"] == "powerview-silent")
+    return silent["data"][1]["model"]["conditions"][0]["evaluator"]["params"][0]
 
 
 def _last_settled(journal: Path) -> dict | None:

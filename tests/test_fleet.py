@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
+import time
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
-from powerview import fleet
+import pytest
+import yaml
+from dashboard_queries import View, fill, panels, queries
+from trees import ROOT
+
+from powerview import check, fleet
 from powerview.journal import ERROR, OK, PARTIAL, Outcome
+
+LOGGERS = ROOT / "grafana-automation" / "dashboards" / "loggers.json"
+ALERTS = ROOT / "grafana-automation" / "provisioning" / "alerting" / "powerview.yml"
+DASHBOARD = json.loads(LOGGERS.read_text(encoding="utf-8"))
 
 ARRIVED = 1_761_532_500.25
 WHOLE = Outcome(
@@ -84,3 +97,217 @@ def test_influxdb_takes_any_name_and_reason(influx, client):
         ("fleet", "reason", 'a "quoted" \\ reason, with=two lines ?'),
         ("fleet", "path", 'acme/x/02001171/a "b\\c?,= .tsv'),
     }
+
+
+# ── the dashboard ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+PANELS = {panel["id"]: panel for panel in panels(DASHBOARD)}
+QUERIES = queries(DASHBOARD)
+NOON = datetime(2026, 3, 29, 10, tzinfo=UTC)  # the day of the clock change, 12:00 in Paris
+WEEK = (NOON - timedelta(days=7), NOON)
+
+
+def upload(device: str, hours_ago: float, **kwargs) -> Outcome:
+    """A file of that logger, so long before NOON; client and campaign are acme/roof unless `client` says another."""
+    client = kwargs.pop("client", "acme")
+    arrived = NOON.timestamp() - hours_ago * 3600
+    name = f"T302_{datetime.fromtimestamp(arrived, UTC):%y%m%d_%H%M%S}.tsv"
+    given = {"status": OK, "rows": 145, "readings": 4350, "last": int(arrived) - 600, "seconds": 0.5, **kwargs}
+    return Outcome(path=f"{client}/roof/{device}/{name}", arrived=arrived, **given)
+
+
+FLEET = [
+    upload("0200", 1),
+    upload("0200", 25, seconds=1.5),
+    upload("0200", 49, left_out=Counter({"restart markers": 12})),
+    upload("0400", 50, status=PARTIAL, rows=20, readings=600, last=int(NOON.timestamp()) - 100 * 3600,
+           reason="the last row is cut", left_out=Counter({"unset clock": 3})),
+    upload("0400", 51, status=ERROR, rows=0, readings=0, last=None, reason="the file is empty"),
+    upload("0900", 20 * 24, client="globex"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def asked(influx, client):
+    """Runs a query of the dashboard on the fleet above, as a browser at NOON would."""
+    influx.make_bucket(client)
+    params = {"org": influx.org, "bucket": client, "precision": "ns"}
+    influx.call("POST", "/api/v2/write", params=params, data=b"".join(map(fleet.point, FLEET)))
+
+    def ask(place: str, span: tuple[datetime, datetime] = WEEK, **chosen: str) -> list[dict[str, str]]:
+        flux = fill(QUERIES[place], View(*span, client, {"client": "acme", **chosen}), DASHBOARD)
+        since = (NOON - timedelta(days=90)).isoformat().replace("+00:00", "Z")
+        return influx.query(flux.replace("start: -90d", f"start: {since}"))  # those 90 days end now
+
+    return ask
+
+
+def values(rows: list[dict[str, str]], *columns: str) -> set[tuple[str, ...]]:
+    """The cells of these columns."""
+    return {tuple(row[column] for column in columns) for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [("Loggers A", "3"), ("Uploads A", "5"), ("Readings A", "13650"), ("Torn files A", "1"), ("Errors A", "1")],
+)
+def test_the_numbers_count_what_came(asked, place, value):
+    panel = next(p for p in PANELS.values() if p["title"] == place[:-2] and p["type"] == "stat")
+    (row,) = asked_of(asked, panel)
+    assert row["_value"] == value
+
+
+def asked_of(asked, panel: dict) -> list[dict[str, str]]:
+    """The rows of a panel that shares its title with another."""
+    QUERIES["one"] = dataclasses.replace(next(iter(QUERIES.values())), place="one", flux=panel["targets"][0]["query"])
+    return asked("one")
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [
+        ("last", {("acme", "0200"), ("acme", "0400"), ("globex", "0900")}),
+        ("uploads", {("0200", "3"), ("0400", "2")}),
+        ("torn", {("0400", "1")}),
+        ("errors", {("0400", "1")}),
+        ("restarts", {("0200", "12")}),
+        ("clock", {("0400", "3")}),
+        ("lag", {("0200", "600"), ("0400", "180000")}),
+    ],
+)
+def test_the_table_tells_for_each_logger(asked, column, cells):
+    target = next(t for t in PANELS[8]["targets"] if f': "{column}"}}' in t["query"] or f': "{column}",' in t["query"])
+    rows = asked(f"Loggers {target['refId']}") if target["refId"] != "A" else asked_of(asked, PANELS[8])
+    keys = ("client", "device") if column == "last" else ("device", column)
+    assert values(rows, *keys) == cells
+
+
+def test_days_are_those_of_the_dashboards_time_zone(asked):
+    rows = asked("Readings per day A")
+    assert values(rows, "_time", "status", "_value") == {
+        ("2026-03-26T23:00:00Z", "ok", "4350"), ("2026-03-26T23:00:00Z", "partial", "600"),
+        ("2026-03-26T23:00:00Z", "error", "0"), ("2026-03-27T23:00:00Z", "ok", "4350"),
+        ("2026-03-28T23:00:00Z", "ok", "4350"),
+    }  # fmt: skip
+
+
+def test_a_logger_that_delivered_nothing_has_its_line_too(asked):
+    rows = asked("Deliveries of $client A", (NOON - timedelta(days=3), NOON), client="globex")
+    assert values(rows, "device", "_value") == {("0900", "0")}
+    rows = asked("Deliveries of $client A", (NOON - timedelta(days=3), NOON))
+    delivered = {(row["device"], row["_time"][:10], row["_value"]) for row in rows if row["_value"] != "0"}
+    assert delivered == {
+        ("0200", "2026-03-28", "1"), ("0200", "2026-03-27", "1"), ("0200", "2026-03-26", "1"),
+        ("0400", "2026-03-26", "2"),
+    }  # fmt: skip
+
+
+def test_errors_stand_there_with_their_reasons_newest_first(asked):
+    rows = asked("Errors and torn files A")
+    assert [(r["status"], r["path"].split("/")[2], r["reason"]) for r in rows] == [
+        ("partial", "0400", "the last row is cut"), ("error", "0400", "the file is empty"),
+    ]  # fmt: skip
+
+
+def test_lag_and_throughput_are_right(asked):
+    assert max(float(r["_value"]) for r in asked("Lag A")) == 180000
+    assert values(asked("Lag B"), "_value") == {("600",)}
+    assert values(asked("Throughput A"), "_value") == {("8700",), ("2900",)}
+    assert values(asked("Throughput B"), "_value") == {("0.5",), ("1.5",)}
+
+
+@pytest.mark.parametrize("place", QUERIES)
+def test_every_query_runs_over_a_year(asked, place):
+    asked(place, (NOON - timedelta(days=365), NOON))
+
+
+def test_the_variable_lists_clients(asked):
+    assert values(asked("variable client"), "_value") == {("acme",), ("globex",)}
+
+
+def test_the_dashboard_reads_the_admins_data_source_alone():
+    sources = {json.dumps(s, sort_keys=True) for s in found(DASHBOARD, "datasource")} - {'""'}
+    assert sources == {'{"type": "influxdb", "uid": "powerview-master"}'}
+
+
+def test_panels_have_titles_descriptions_and_do_not_overlap():
+    assert all(panel["title"] and panel["description"] for panel in PANELS.values())
+    cells = [
+        (x, y)
+        for grid in (panel["gridPos"] for panel in PANELS.values())
+        for x in range(grid["x"], grid["x"] + grid["w"])
+        for y in range(grid["y"], grid["y"] + grid["h"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24
+
+
+def found(tree: object, key: str) -> list:
+    """Every value of `key` anywhere in a JSON tree."""
+    if isinstance(tree, list):
+        return [value for item in tree for value in found(item, key)]
+    if not isinstance(tree, dict):
+        return []
+    below = [value for item in tree.values() for value in found(item, key)]
+    return below + ([tree[key]] if key in tree else [])
+
+
+# ── the alert ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ALERTING = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))
+SILENT, AWAY = ALERTING["groups"][0]["rules"]
+
+
+def test_the_alert_tells_silent_loggers_by_hours(influx, client):
+    influx.make_bucket(client)
+    now = time.time()
+    ages = {("acme", "0200"): 40, ("acme", "0400"): 5, ("globex", "0400"): 60, ("globex", "0900"): 31 * 24}
+    outcomes = [
+        Outcome(OK, f"{who}/roof/{device}/a.tsv", arrived=now - hours * 3600, last=1)
+        for (who, device), hours in ages.items()
+    ]
+    params = {"org": influx.org, "bucket": client, "precision": "ns"}
+    influx.call("POST", "/api/v2/write", params=params, data=b"".join(map(fleet.point, outcomes)))
+    rows = influx.query(SILENT["data"][0]["model"]["query"].replace("v.defaultBucket", f'"{client}"'))
+    assert {(r["client"], r["campaign"], r["device"], round(float(r["hours"]))) for r in rows} == {
+        ("acme", "roof", "0200", 40),
+        ("acme", "roof", "0400", 5),  # it has moved to another client: not silent
+    }
+
+
+def test_the_hours_of_silence_stand_in_one_place():
+    assert SILENT["data"][1]["model"]["conditions"] == [{"evaluator": {"type": "gt", "params": [36]}}]
+    assert check.silent_hours() == 36
+    others = [ROOT / "powerview" / "check.py", ROOT / "powerview" / "fleet.py", LOGGERS]
+    assert [p.name for p in others if re.search(r"\b36\b", p.read_text(encoding="utf-8"))] == []
+
+
+def test_the_other_rule_counts_buckets(influx):
+    (row,) = influx.query(AWAY["data"][0]["model"]["query"])
+    assert float(row["buckets"]) >= 1
+
+
+def test_no_false_alarm_before_the_first_sweep_but_a_lost_influxdb_is_told():
+    assert (SILENT["noDataState"], SILENT["execErrState"]) == ("OK", "KeepLast")
+    assert (AWAY["noDataState"], AWAY["execErrState"], AWAY["for"]) == ("Alerting", "Alerting", "30m")
+
+
+def test_both_rules_go_to_the_contact_point_that_env_names():
+    (point,) = ALERTING["contactPoints"]
+    assert {rule["notification_settings"]["receiver"] for rule in (SILENT, AWAY)} == {point["name"]}
+    assert [r["settings"] for r in point["receivers"]] == [
+        {"addresses": "$POWERVIEW_ALERT_EMAIL", "singleEmail": True},
+        {"url": "$POWERVIEW_ALERT_WEBHOOK"},
+    ]
+
+
+def test_compose_hands_both_addresses_on_and_never_an_empty_one():
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+    environment = compose["services"]["grafana"]["environment"]
+    for name in ("POWERVIEW_ALERT_EMAIL", "POWERVIEW_ALERT_WEBHOOK"):
+        assert re.fullmatch(r"\$\{" + name + r":-\S+\}", environment[name])
+
+
+def test_no_dollar_in_the_rules_is_taken_for_a_variable():
+    names = set(re.findall(r"\$\{?(\w+)", ALERTS.read_text(encoding="utf-8").split("apiVersion")[1]))
+    assert names == {"POWERVIEW_ALERT_EMAIL", "POWERVIEW_ALERT_WEBHOOK"}

@@ -352,7 +352,7 @@ def latest_time(state_dir: Path) -> float:
         if latest > now + 60:
             return latest
     with suppress(OSError):
-        mark.touch()
+        mark.touch(0o660)
     return now
 
 
@@ -382,6 +382,7 @@ class Told:
             return
         half = self._path.with_suffix(".half")
         try:
+            half.touch(0o660)
             half.write_text(json.dumps(said), encoding="utf-8")
             half.replace(self._path)
         except OSError as error:

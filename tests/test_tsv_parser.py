@@ -242,7 +242,7 @@ def test_a_wrong_option_is_a_wrong_usage(house):
 def test_the_help_says_what_each_option_does(house):
     done = house.run("--help")
     assert done.returncode == 0
-    for option in ("-d DATA, --dataFolder DATA", "-t FILE", "--tsvFile FILE", "--dry-run", "--output DIR", "--again"):
+    for option in ("--dataFolder DATA", "-t FILE", "--tsvFile FILE", "--dry-run", "--output DIR", "--again"):
         assert option in done.stdout
 
 

@@ -26,6 +26,7 @@ HOOK = PROJECT / "on-upload.sh"
 ALERTS = PROJECT / "grafana-automation" / "provisioning" / "alerting" / "powerview.yml"
 SFTPGO_ENVIRONMENT = (Path("/etc/sftpgo/sftpgo.env"), Path("/etc/sftpgo/env.d"))
 TIMER = "powerview-sweep.timer"
+SYSTEMD = Path("/run/systemd/system")
 MASTER, ADMIN_DATASOURCE = "powerview-master", "powerview-master"
 TIMEOUT = 10
 LEAST_FREE = 1 << 30
@@ -171,7 +172,7 @@ def _grafana(settings: Settings) -> Iterator[Item]:
         return
     login = (settings.grafana_username, settings.grafana_password)
     headers = {"X-Grafana-Org-Id": "1"}
-    organisation = _get(f"{settings.grafana_url}/api/org/users", auth=login, headers=headers)
+    organisation = _get(f"{settings.grafana_url}/api/orgs/1/users", auth=login, headers=headers)
     status = getattr(organisation, "status_code", 0)
     if status != 200:
         what = "is refused" if status == 401 else "is no administrator" if status == 403 else "cannot be tried"
@@ -322,7 +323,7 @@ def _sftpgo(where: tuple[Path, ...]) -> Item:
 
 
 def _timer() -> Item:
-    if not Path("/run/systemd/system").is_dir() or not shutil.which("systemctl"):
+    if not SYSTEMD.is_dir() or not shutil.which("systemctl"):
         return Item(
             "timer", UNKNOWN, "this machine has no systemd", "Let something run on-upload.sh sweep every five minutes."
         )

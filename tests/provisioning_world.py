@@ -20,12 +20,15 @@ from pathlib import Path
 
 import pytest
 import requests
+from grafana_automation import FOLDER, dashboard, plan, questions, tree
 from grafana_contract import GrafanaContract
 from grafana_server import provision, running_grafana
 from recording_proxy import Journal, RecordingProxy
 
-ROOT = Path(__file__).resolve().parent.parent
-PLAYBOOKS = ROOT / "grafana-automation" / "playbooks"
+from powerview.settings import load_settings
+
+ROOT = FOLDER.parent
+PLAYBOOKS = FOLDER / "playbooks"
 PERSONALITIES = ["12.4", "13", *(["real"] if os.environ.get("GRAFANA") else [])]
 RECAP = re.compile(r"^localhost\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 TO_MASTER = {"type": "influxdb", "uid": "powerview-master"}
@@ -147,18 +150,48 @@ class World:
         output, _ = process.communicate(timeout=300)
         return finished(process.returncode, output)
 
-    def org(self, name: str) -> GrafanaClient:
-        """The admin's client for one organisation."""
-        number = self.grafana.get(f"/api/orgs/name/{name}")["id"]
-        return GrafanaClient(self.grafana.url, *self.grafana.session.auth, org=number)
+    def org(self, name: str) -> int:
+        """The number of an organisation."""
+        return self.grafana.get(f"/api/orgs/name/{name}")["id"]
 
-    def as_user(self, login: str, password: str = "of-one-person", org: int = 1) -> GrafanaClient:
-        """Somebody else's client."""
-        return GrafanaClient(self.grafana.url, login, password, org)
+    def add_person(self, login: str, team: str = "", org: int = 1) -> GrafanaClient:
+        """Make a login by hand, and put it into a team; its client."""
+        body = {"login": login, "name": login, "password": "of-one-person", "OrgId": org}
+        number = self.grafana.call("POST", "/api/admin/users", body)["id"]
+        if team:
+            (found,) = self.admin(org).get(f"/api/teams/search?name={team}")["teams"]
+            self.admin(org).call("POST", f"/api/teams/{found['id']}/members", {"userId": number})
+        return GrafanaClient(self.grafana.url, login, "of-one-person", org)
 
     def influx_call(self, method: str, path: str, **kwargs):
         """One call of InfluxDB's API as its admin, not recorded."""
         return self.influx.call(method, path, **kwargs)
+
+    def make_everything(self) -> None:
+        """What a first run makes for the whole tree, sent at once instead of task by task."""
+        make_everything(self.env, self.influx)
+
+    def to_do(self) -> list[str]:
+        """What a run would still find to do."""
+        settings = load_settings(self.env, Path("/nonexistent"))
+        work = questions.to_do(settings, questions.wanted(settings))
+        found = [line for w in work["admin"] + work["clients"] for line in plan.told(w, would=True)]
+        return found + [f"organisation {o['client']}" for o in work["organisations"]]
+
+    def state(self, org: int = 1) -> dict:
+        """All that stands in one of Grafana's organisations, and in InfluxDB's, by names instead of numbers."""
+        return {**in_grafana(self.admin(org)), **self.in_influx()}
+
+    def admin(self, org: int = 1) -> GrafanaClient:
+        """The admin's client for one organisation."""
+        return GrafanaClient(self.grafana.url, "admin", self.password, org)
+
+    def in_influx(self) -> dict:
+        """Buckets, and tokens by their description with the buckets that they may read."""
+        listed = self.influx_call("GET", "/api/v2/buckets", params={"orgID": self.influx_org, "limit": 100}).json()
+        names = {b["id"]: b["name"] for b in listed["buckets"] if b["type"] == "user"}
+        tokens = sorted((t["description"], t["status"], _may(t, names)) for t in self.tokens().values())
+        return {"buckets": sorted(names.values()), "tokens": tokens}
 
     def tokens(self) -> dict[str, dict]:
         """InfluxDB's tokens of this test's organisation by id."""
@@ -171,6 +204,133 @@ class World:
         return next((b["id"] for b in listed["buckets"] if b["name"] == name), None)
 
 
+def in_grafana(grafana: GrafanaClient) -> dict:
+    """All that stands in one organisation, by names instead of numbers."""
+    teams = {t["id"]: t["name"] for t in grafana.get("/api/teams/search?perpage=1000")["teams"]}
+    hits = grafana.get("/api/search?limit=5000")
+    folders = {h["uid"]: h for h in hits if h["type"] == "dash-folder"}
+    dashboards = {h["uid"]: h for h in hits if h["type"] == "dash-db"}
+    return {
+        "teams": sorted(teams.values()),
+        "folders": {
+            uid: (h["title"], h.get("folderUid", ""), _rows(grafana.get(f"/api/folders/{uid}/permissions"), teams))
+            for uid, h in folders.items()
+        },
+        "data sources": {d["uid"]: _data_source(grafana, d["uid"]) for d in grafana.get("/api/datasources")},
+        "dashboards": {
+            uid: (h["title"], sorted(h["tags"]), h.get("folderUid", ""),
+                  _rows(grafana.get(f"/api/dashboards/uid/{uid}/permissions"), teams))
+            for uid, h in dashboards.items()
+        },
+    }  # fmt: skip
+
+
+def _rows(rows: list[dict], teams: dict[int, str]) -> list[tuple]:
+    own = [r for r in rows if not r.get("inherited")]
+    return sorted((teams.get(r.get("teamId")) or r.get("role") or r.get("userLogin", ""), r["permission"]) for r in own)
+
+
+def _data_source(grafana: GrafanaClient, uid: str) -> dict:
+    shown = grafana.get(f"/api/datasources/uid/{uid}")
+    json_data = {k: v for k, v in shown["jsonData"].items() if k != "powerviewAuthorization"}
+    kept = {k: shown[k] for k in ("name", "type", "access", "url", "isDefault")}
+    return {**kept, "jsonData": json_data, "has_token": shown["secureJsonFields"].get("token", False)}
+
+
+def _may(token: dict, buckets: dict[str, str]) -> tuple:
+    return tuple((p["action"], buckets.get(p["resource"].get("id"), "?")) for p in token["permissions"])
+
+
+def expected(world: World, clients: dict[str, list[str]], org: int = 1, master: bool = True) -> dict:
+    """The state (`World.state`) that a run leaves for the clients and campaigns of `clients`, and for the admins."""
+    described = [tree.describe(client, campaigns) for client, campaigns in clients.items()]
+    admin = [tree.describe_admin("powerview")] if master else []
+    team = {d["client"]: [(d["client"], 1)] for d in described} | {"admin": []}
+    return {
+        "teams": sorted(clients),
+        "folders": {d["folder_uid"]: (d["folder"], "", team[d["client"]]) for d in admin + described},
+        "data sources": {d["data_source_uid"]: _expected_data_source(world, d) for d in admin + described},
+        "dashboards": {
+            c["uid"]: (c["campaign"], sorted(["powerview", d["client"]]) if d["team"] else ["powerview"],
+                       d["folder_uid"], team[d["client"]])
+            for d in admin + described for c in d["campaigns"]
+        },
+    }  # fmt: skip
+
+
+def expected_in_influx(world: World, clients: list[str]) -> dict:
+    """The same for InfluxDB: a bucket and one token for each client, and for the admins."""
+    owners = {"admin": "powerview", **{c: c for c in clients}}
+    url = world.env["GRAFANA_URL"]
+    tokens = [(f"powerview: grafana reads {o} ({url})", "active", (("read", b),)) for o, b in owners.items()]
+    return {"buckets": sorted(owners.values()), "tokens": sorted(tokens)}
+
+
+def _expected_data_source(world: World, subject: dict) -> dict:
+    is_master = not subject["team"]
+    return {
+        "name": subject["data_source"],
+        "type": "influxdb",
+        "access": "proxy",
+        "url": world.env["INFLUXDB_URL"],
+        "isDefault": is_master or world.env.get("POWERVIEW_ISOLATION") == "org",  # the first of an organisation is
+        "jsonData": {
+            "version": "Flux",
+            "organization": world.env["INFLUXDB_ORG"],
+            "defaultBucket": subject["bucket"],
+            "httpMode": "POST",
+        },
+        "has_token": True,
+    }
+
+
+def make_everything(env: dict[str, str], influx) -> None:
+    """What the playbook would make for the whole tree: its own plan, sent at once instead of task by task."""
+    settings = load_settings(env, Path("/nonexistent"))
+    work_to_do = questions.to_do(settings, questions.wanted(settings))
+    session = requests.Session()
+    session.auth = (settings.grafana_username, settings.grafana_password)
+    session.headers["X-Grafana-Org-Id"] = "1"
+
+    def post(path: str, body: dict) -> dict:
+        answer = session.post(settings.grafana_url + path, json=body, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    for work in work_to_do["admin"] + work_to_do["clients"]:
+        rows = []
+        if work["team"]:
+            rows = [{"teamId": post("/api/teams", {"name": work["team"]})["teamId"], "permission": 1}]
+            post("/api/folders", {"uid": work["folder_uid"], "title": work["folder"]})
+        post(f"/api/folders/{work['folder_uid']}/permissions", {"items": rows})
+        post("/api/datasources", _with_token(influx, work, work_to_do["influxdb_org_id"]))
+        for campaign in work["dashboards"]:
+            if "dashboard" in campaign["steps"]:
+                post("/api/dashboards/db", _clone(work, campaign))
+            post(f"/api/dashboards/uid/{campaign['uid']}/permissions", {"items": rows})
+
+
+def _clone(work: dict, campaign: dict) -> dict:
+    content = dashboard.clone(
+        MASTER, work["client"], campaign["campaign"], campaign["uid"], work["data_source_uid"], "Europe/Paris"
+    )
+    return {"dashboard": content, "folderUid": work["folder_uid"], "message": "Cloned from Master"}
+
+
+def _with_token(influx, work: dict, org_id: str) -> dict:
+    bucket = work["bucket_id"]
+    if not bucket:
+        body = {"orgID": org_id, "name": work["bucket"], "retentionRules": []}
+        bucket = influx.call("POST", "/api/v2/buckets", json=body).json()["id"]
+    resource = {"type": "buckets", "id": bucket, "orgID": org_id}
+    permissions = [{"action": "read", "resource": resource}]
+    body = {"orgID": org_id, "description": work["description"], "permissions": permissions}
+    made = influx.call("POST", "/api/v2/authorizations", json=body).json()
+    source = work["data_source_body"]
+    json_data = {**source["jsonData"], "powerviewAuthorization": made["id"]}
+    return {**source, "jsonData": json_data, "secureJsonData": {"token": made["token"]}}
+
+
 def finished(status: int, output: str) -> Run:
     """Read what a playbook printed."""
     recap = RECAP.search(output)
@@ -181,6 +341,12 @@ def kill(process: subprocess.Popen) -> None:
     """End a run and all its children as the kernel would."""
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+
+
+# One personality at once, the others with the slow tests: what differs between versions has tests of its own.
+QUICKLY = pytest.mark.parametrize(
+    "world", ["12.4", *(pytest.param(kind, marks=pytest.mark.slow) for kind in PERSONALITIES[1:])], indirect=True
+)
 
 
 @pytest.fixture(params=PERSONALITIES)

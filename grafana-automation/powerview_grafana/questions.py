@@ -128,11 +128,6 @@ def person(settings: Settings, client: str, user: str, has_password: bool, is_ne
     return {"error": "", "settings": public(settings), **todo}
 
 
-def headers(settings: Settings, server: str, org: int | None = None) -> dict[str, str]:
-    """The headers of a call to `grafana` or `influxdb`; they hold the secret."""
-    return _server(settings, server).headers(org)
-
-
 def read(settings: Settings, server: str, *parts: str, org: int | None = None, **query: str) -> Any:
     """The JSON of one address, None where there is nothing (404)."""
     answer = _server(settings, server).get(path(*parts, **query), org, servers.GONE)
@@ -182,7 +177,6 @@ QUESTIONS: dict[str, Callable] = {
         updates,
         removal_of,
         person,
-        headers,
         read,
         failure,
     )  # fmt: skip

@@ -49,7 +49,7 @@ def of_client(grafana: Server, influxdb: Server, influx: dict, wanted: dict, dat
     org = found.organisations(grafana, isolation, [name])[name]
     calls, last, left = [], [], []
     if org["joined"]:
-        calls, last, left = _in_grafana(grafana, client, org, isolation)
+        calls, last, left = _in_grafana(grafana, wanted, org)
     ours = description(name, wanted["settings"]["grafana_url"])
     tokens = [t["id"] for t in influx["tokens"] if t["description"] == ours]
     calls += [_call(influxdb, "token", None, "api", "v2", "authorizations", token) for token in tokens]
@@ -61,9 +61,10 @@ def of_client(grafana: Server, influxdb: Server, influx: dict, wanted: dict, dat
     return {"calls": calls + last, "left": left + _on_disk(name, data / name)}
 
 
-def _in_grafana(grafana: Server, client: dict, org: dict, isolation: str) -> tuple[list[dict], list[dict], list[str]]:
+def _in_grafana(grafana: Server, wanted: dict, org: dict) -> tuple[list[dict], list[dict], list[str]]:
     # What to delete before the token, what after it, and what is left.
-    name, number = client["client"], org["org"]
+    (client,) = wanted["clients"]
+    name, number, isolation = client["client"], org["org"], wanted["settings"]["isolation"]
     held = found.in_grafana(grafana, [client], {name: org})[name]
     inside, foreign = _inside(grafana, number, client)
     calls = [_call(grafana, "dashboard", number, "api", "dashboards", "uid", uid) for uid in inside]
@@ -74,7 +75,7 @@ def _in_grafana(grafana: Server, client: dict, org: dict, isolation: str) -> tup
         calls.append(_call(grafana, "data source", number, "api", "datasources", "uid", client["data_source_uid"]))
     last = []
     if held["team_id"]:
-        left += _members(grafana, number, held["team_id"], name)
+        left += _members(grafana, number, held["team_id"], name, wanted["settings"]["grafana_username"])
         last.append(_call(grafana, "team", number, "api", "teams", held["team_id"]))
     if isolation == "org" and (foreign or _others(grafana, number, client)):
         left.append(f"{name}: its organisation, with what PowerView did not make in it")
@@ -106,8 +107,9 @@ def _others(grafana: Server, org: int, client: dict) -> bool:
     return bool(outside or others or [t for t in teams.body["teams"] if t["name"] != client["team"]])
 
 
-def _members(grafana: Server, org: int, team_id: int, name: str) -> list[str]:
-    members = [m["login"] for m in grafana.get(path("api", "teams", team_id, "members"), org).body]
+def _members(grafana: Server, org: int, team_id: int, name: str, ourselves: str) -> list[str]:
+    answer = grafana.get(path("api", "teams", team_id, "members"), org)
+    members = [m["login"] for m in answer.body if m["login"] != ourselves]
     return [f"{name}: the logins of its team: {', '.join(members)}"] if members else []
 
 

@@ -11,11 +11,12 @@ from base64 import b64encode
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
-
-import requests
+from typing import TYPE_CHECKING, Any
 
 from powerview.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    import requests  # late: it takes 0.1 s, and who only asks for headers needs none of it
 
 TIMEOUT_SECONDS = 30
 CONNECTIONS = 8
@@ -75,6 +76,8 @@ class Server:
             return list(pool.map(read, gets))
 
     def _read(self, session: requests.Session, get: Get) -> Answer:
+        import requests
+
         try:
             answer = session.get(
                 self.url + get.path, headers=self.headers(get.org), timeout=TIMEOUT_SECONDS, allow_redirects=False
@@ -136,12 +139,16 @@ def influxdb(settings: Settings) -> Server:
 
 
 def _session() -> requests.Session:
+    import requests
+
     session = requests.Session()
     session.auth = lambda request: request  # without one, requests takes a login from ~/.netrc over ours
     return session
 
 
 def _cause(error: requests.RequestException) -> str:
+    import requests
+
     if isinstance(error, requests.Timeout):
         return f"no answer within {TIMEOUT_SECONDS} s"
     cause: BaseException = error

@@ -6,8 +6,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-GRAFANA_AUTOMATION = Path(__file__).resolve().parents[2]
-sys.path[:0] = [p for p in (str(GRAFANA_AUTOMATION), str(GRAFANA_AUTOMATION.parent)) if p not in sys.path]
+sys.path[:0] = [str(folder) for folder in Path(__file__).resolve().parents[2:4] if str(folder) not in sys.path]
 
 
 class FilterModule:

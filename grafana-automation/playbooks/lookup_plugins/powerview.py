@@ -8,8 +8,7 @@ from pathlib import Path
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
-GRAFANA_AUTOMATION = Path(__file__).resolve().parents[2]
-sys.path[:0] = [p for p in (str(GRAFANA_AUTOMATION), str(GRAFANA_AUTOMATION.parent)) if p not in sys.path]
+sys.path[:0] = [str(folder) for folder in Path(__file__).resolve().parents[2:4] if str(folder) not in sys.path]
 
 try:
     from powerview_grafana import questions

@@ -22,6 +22,7 @@ DATA_SOURCE = {"type": "influxdb", "uid": "powerview-master"}
 PUSHED_DOWN = {"aggregateWindow", "first", "last", "min", "max", "mean", "sum", "count"}
 SUMMER = (datetime(2025, 7, 29, tzinfo=UTC), datetime(2025, 8, 5, tzinfo=UTC))
 OCTOBER = (datetime(2025, 10, 21, 22, tzinfo=UTC), datetime(2025, 10, 27, 23, tzinfo=UTC))
+LONG_AGO = datetime(2020, 12, 1, tzinfo=UTC)
 ALL_YEAR = (datetime(2025, 7, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC))
 
 
@@ -72,6 +73,16 @@ def roof(influx, house):
 def cold_store(influx, house):
     """Grafana on the campaign of the V003 samples."""
     return Grafana(influx, house[0], "cold.store")
+
+
+@pytest.fixture(scope="module")
+def long_ago(influx):
+    """Grafana on a campaign of one reading in W and one in V, six years before now."""
+    bucket = f"client-{uuid.uuid4().hex[:12]}"
+    influx.make_bucket(bucket)
+    store(influx, bucket, "made", channel("Voie1"), LONG_AGO, [1.0], 600)
+    store(influx, bucket, "made", {**channel("Ph 1"), "unit": "V", "channel_idx": "2"}, LONG_AGO, [230.0], 600)
+    return Grafana(influx, bucket, "made")
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +172,13 @@ def test_the_storage_does_the_first_aggregation(roof, place):
         headers={"Content-Type": "application/vnd.flux", "Accept": "application/csv"},
     )  # fmt: skip
     assert set(re.findall(r"\*influxdb\.\w+", answer.text)) == {"*influxdb.readWindowAggregateSource"}
+
+
+@pytest.mark.parametrize("place", [p for p in QUERIES if not p.startswith(("variable", "annotation"))])
+def test_no_query_gives_more_points_than_grafana_draws(long_ago, place):
+    for days in (1, 7, 30, 93, 94, 365, 730, 760, 999, 1400, 2100):
+        rows = long_ago.rows(place, (LONG_AGO, LONG_AGO + timedelta(days=days)))
+        assert 1 <= len(rows) <= 1.5 * QUERIES[place].points, f"{days} days"
 
 
 # --- numbers ---
@@ -313,6 +331,16 @@ def test_the_edges_of_a_range_do_not_look_like_missing_readings(made, influx, cl
     store(influx, client, "made", channel(), start, [1.0] * 6 * 24 * 30, 600)
     span = (start + timedelta(days=1, minutes=37), start + timedelta(days=20, minutes=13))
     assert {r["_value"] for r in made.rows("Coverage A", span)} == {"2"}
+
+
+def test_a_channel_with_a_new_name_does_not_look_like_a_gap(made, influx, client):
+    start = datetime(2025, 6, 1, tzinfo=UTC)
+    store(influx, client, "made", channel("Voie1"), start, [1.0] * 144, 600)
+    store(influx, client, "made", channel("Cuisine"), start + timedelta(days=1), [1.0] * 144, 600)
+    rows = made.rows("Coverage A", (start, start + timedelta(days=2)))
+    times = [r["_time"] for r in rows]
+    assert times == sorted(set(times))
+    assert {r["_value"] for r in rows} == {"2"}
 
 
 # --- variables ---

@@ -44,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="is everything in place? One line for each thing, with the remedy")
     check.add_argument("--json", action="store_true", help="for monitoring")
+    check.add_argument("--sftpgo-env", type=Path, metavar="PATH",
+                       help="SFTPGo's environment, file or folder (default: those in /etc/sftpgo)")  # fmt: skip
     check.set_defaults(run=run_check)
     return top
 
@@ -104,7 +106,8 @@ def run_check(settings: Settings, options: argparse.Namespace) -> int:
     """Look at the whole installation."""
     from powerview import check
 
-    return check.run_check(settings, as_json=options.json)
+    where = (options.sftpgo_env,) if options.sftpgo_env else check.SFTPGO_ENVIRONMENT
+    return check.run_check(settings, as_json=options.json, sftpgo=where)
 
 
 def day(text: str) -> date:

@@ -12,13 +12,15 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 import requests
 import yaml
 
 from powerview.inbox import ERROR, REASON, Inbox, Upload
-from powerview.journal import now_text, printable
+from powerview.journal import ERROR as FAILED
+from powerview.journal import OK, PARTIAL, now_text, printable
 from powerview.settings import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -27,7 +29,9 @@ ALERTS = PROJECT / "grafana-automation" / "provisioning" / "alerting" / "powervi
 SFTPGO_ENVIRONMENT = (Path("/etc/sftpgo/sftpgo.env"), Path("/etc/sftpgo/env.d"))
 TIMER = "powerview-sweep.timer"
 SYSTEMD = Path("/run/systemd/system")
+SFTPGO_USER = "sftpgo"
 MASTER, ADMIN_DATASOURCE = "powerview-master", "powerview-master"
+STORED_MASTER = f"/apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards/{MASTER}"
 TIMEOUT = 10
 LEAST_FREE = 1 << 30
 LEAST_FREE_SHARE = 0.05
@@ -49,6 +53,12 @@ class Item:
     def line(self) -> str:
         """The line for people."""
         return f"{SIGN[self.state]} {self.name}: {printable(self.found)}" + (f". {self.remedy}" if self.remedy else "")
+
+
+NEW_SCHEMA = Item(
+    "Master", BAD, "it was saved in Grafana's new schema",
+    "Export it as classic JSON (Share, Export, classic model) and import that over it.",
+)  # fmt: skip
 
 
 def run_check(settings: Settings, *, as_json: bool = False, sftpgo: tuple[Path, ...] = SFTPGO_ENVIRONMENT) -> int:
@@ -95,13 +105,20 @@ def _settings(settings: Settings) -> Iterator[Item]:
     else:
         yield Item("settings", GOOD, f"read from {settings.env_file} and the environment")
     if settings.env_file.exists():
-        mode = settings.env_file.stat().st_mode
-        if mode & (stat.S_IROTH | stat.S_IWOTH):
-            yield Item(
-                "secrets", BAD, f"{settings.env_file} can be read by everybody", f"chmod 640 {settings.env_file}"
-            )
-        else:
-            yield Item("secrets", GOOD, f"{settings.env_file} is closed to others")
+        yield _secrets(settings)
+
+
+def _secrets(settings: Settings) -> Item:
+    env, status = settings.env_file, settings.env_file.stat()
+    if status.st_mode & stat.S_IRWXO:
+        return Item("secrets", BAD, f"{env} is open to everybody on this machine", f"chmod o= {env}")
+    owner = _owner(settings.data_dir)
+    if (
+        owner and _owner(env) != owner and not status.st_mode & stat.S_IRGRP
+    ):  # with an ACL its mask stands where the group does
+        return Item("secrets", BAD, f"{env} belongs to {_owner(env)} alone: {owner}, who owns the tree, cannot read it",
+                    f"chown {owner}: {env}")  # fmt: skip
+    return Item("secrets", GOOD, f"{env} is closed to others")
 
 
 # ── the servers ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -192,11 +209,20 @@ def _master(settings: Settings, login: tuple[str, str], headers: dict[str, str])
         return Item("Master", BAD, "the dashboard is not there", "The next sweep imports it: on-upload.sh sweep.")
     dashboard = _json(answer).get("dashboard", {})
     if status == 406 or "elements" in dashboard:
-        return Item("Master", BAD, "it was saved in Grafana's new schema",
-                    "Export it as classic JSON (Share, Export, classic model) and import that over it.")  # fmt: skip
+        return NEW_SCHEMA
+    stored = _get(f"{settings.grafana_url}{STORED_MASTER}", auth=login, headers=headers)
+    if _stored_version(stored).startswith("v2"):
+        return NEW_SCHEMA
     if status != 200 or "panels" not in dashboard:
         return Item("Master", BAD, f"it cannot be read ({_said(answer)})", "Look at it in Grafana: Dashboards, admin.")
     return Item("Master", GOOD, f"there and classic, {len(dashboard['panels'])} panels")
+
+
+def _stored_version(answer: requests.Response | str) -> str:
+    # Grafana 13 converts a dashboard of the new schema where the old address is asked, with loss; this one tells.
+    status = _json(answer).get("status")
+    conversion = status.get("conversion") if isinstance(status, dict) else None
+    return str(conversion.get("storedVersion", "")) if isinstance(conversion, dict) else ""
 
 
 def _admin_datasource(settings: Settings, login: tuple[str, str], headers: dict[str, str]) -> Item:
@@ -252,31 +278,40 @@ def _folders(settings: Settings) -> Iterator[Item]:
         "POWERVIEW_LOG_DIR": settings.log_dir,
         "POWERVIEW_STATE_DIR": settings.state_dir,
     }
-    owner = _owner(settings.data_dir)
+    owner = SFTPGO_USER if _exists(SFTPGO_USER) else _owner(settings.data_dir)
     for name, folder in folders.items():
-        if not folder.is_dir():
-            yield Item(name, BAD, f"{folder} is no folder", f"mkdir -p {folder}, owned by the user that runs SFTPGo.")
-        elif _owner(folder) != owner:
-            yield Item(name, BAD, f"{folder} belongs to {_owner(folder)}, the tree to {owner}",
-                       f"chown -R {owner}: {folder}")  # fmt: skip
-        elif os.geteuid() == folder.stat().st_uid and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            yield Item(name, BAD, f"{folder} cannot be written by its owner {owner}", f"chmod u+rwx {folder}")
-        else:
-            yield Item(name, GOOD, f"{folder}, owned by {owner}")
-    stranger = next(_of_others(settings.data_dir), None)
+        yield _folder(name, folder, owner)
+    stranger = next(_of_others(settings.data_dir, owner), None)
     if stranger:
         yield Item("ownership", BAD, f"{stranger} does not belong to {owner}", f"chown -R {owner}: {settings.data_dir}")
 
 
-def _of_others(data: Path) -> Iterator[Path]:
+def _folder(name: str, folder: Path, owner: str) -> Item:
+    if not os.path.isdir(folder):
+        return Item(name, BAD, f"{folder} is no folder that this user can see",
+                    f"mkdir -p {folder}, owned by the user that runs SFTPGo.")  # fmt: skip
+    if owner and _owner(folder) != owner:
+        return Item(name, BAD, f"{folder} belongs to {_owner(folder)}, not to {owner}", f"chown -R {owner}: {folder}")
+    if folder.stat().st_mode & stat.S_IRWXU != stat.S_IRWXU:
+        return Item(name, BAD, f"{folder} cannot be written by its owner {_owner(folder)}", f"chmod u+rwx {folder}")
+    return Item(name, GOOD, f"{folder}, owned by {_owner(folder)}")
+
+
+def _of_others(data: Path, owner: str) -> Iterator[Path]:
     # Folders of clients, campaigns and devices that the lanes could not write to.
-    if not data.is_dir():
+    if not os.path.isdir(data):
         return
-    owner = data.stat().st_uid
     for pattern in ("*", "*/*", "*/*/*"):
         for path in data.glob(pattern):
-            if path.is_dir() and not path.is_symlink() and path.stat().st_uid != owner:
+            if path.is_dir() and not path.is_symlink() and _owner(path) != owner:
                 yield path
+
+
+def _exists(user: str) -> bool:
+    try:
+        return bool(pwd.getpwnam(user))
+    except KeyError:
+        return False
 
 
 def _owner(path: Path) -> str:
@@ -285,7 +320,7 @@ def _owner(path: Path) -> str:
     except KeyError:
         return str(path.stat().st_uid)
     except OSError:
-        return "nobody"
+        return ""  # it is not there, which another line tells
 
 
 def _hook() -> Item:
@@ -297,29 +332,41 @@ def _hook() -> Item:
 
 
 def _sftpgo(where: tuple[Path, ...]) -> Item:
-    files = [f for place in where for f in (sorted(place.glob("*")) if place.is_dir() else [place]) if f.is_file()]
-    if not files:
-        return Item("SFTPGo", BAD, f"none of {', '.join(map(str, where))} is there",
-                    "Install SFTPGo and copy deploy/sftpgo.env, or name its file with --sftpgo-env.")  # fmt: skip
     try:
-        text = "\n".join(f.read_text(encoding="utf-8", errors="replace") for f in files)
+        set_to = dict(_sftpgo_settings(where))
     except OSError as error:
         return Item("SFTPGo", UNKNOWN, f"{error.filename}: {error.strerror}", "Run this as root or as SFTPGo's user.")
-    set_to = dict(re.findall(r"^\s*(SFTPGO_\w+)\s*=\s*[\"']?([^\"'\n]*)", text, re.MULTILINE))
-    hook = set_to.get("SFTPGO_COMMON__ACTIONS__HOOK", "").strip()
+    copy = "Copy deploy/sftpgo.env to the end of /etc/sftpgo/sftpgo.env and restart SFTPGo."
+    if not set_to:
+        return Item("SFTPGo", BAD, f"nothing is set in {', '.join(map(str, where))}",
+                    f"{copy} If its settings stand elsewhere, name the file with --sftpgo-env.")  # fmt: skip
+    hook = set_to.get("SFTPGO_COMMON__ACTIONS__HOOK", "")
     if hook != str(HOOK):
-        return Item("SFTPGo", BAD, f"its hook is {hook or 'not set'}, not {HOOK}",
-                    "Copy deploy/sftpgo.env to /etc/sftpgo/sftpgo.env and restart SFTPGo.")  # fmt: skip
-    wanted = {"mkdir", "upload"}
-    events = {e.strip() for e in set_to.get("SFTPGO_COMMON__ACTIONS__EXECUTE_ON", "").split(",")}
-    disconnect = set_to.get("SFTPGO_COMMON__POST_DISCONNECT_HOOK", "").strip() == str(HOOK)
-    missing = wanted - events - ({"upload"} if disconnect else set())
+        return Item("SFTPGo", BAD, f"its hook is {hook or 'not set'}, not {HOOK}", copy)
+    if "upload" in set_to.get("SFTPGO_COMMON__ACTIONS__EXECUTE_SYNC", ""):
+        return Item("SFTPGo", BAD, "EXECUTE_SYNC names upload: an upload whose hook fails is deleted",
+                    "Remove SFTPGO_COMMON__ACTIONS__EXECUTE_SYNC and restart SFTPGo.")  # fmt: skip
+    events = {e.strip() for e in set_to.get("SFTPGO_COMMON__ACTIONS__EXECUTE_ON", "").split(",")} - {""}
+    told = events | ({"disconnects"} if set_to.get("SFTPGO_COMMON__POST_DISCONNECT_HOOK") == str(HOOK) else set())
+    missing = [event for event, other in (("mkdir", "mkdir"), ("upload", "disconnects")) if not told & {event, other}]
     if missing:
-        return Item("SFTPGo", BAD, f"it does not tell of {' and '.join(sorted(missing))}",
+        return Item("SFTPGo", BAD, f"it does not tell {HOOK.name} of {' and '.join(missing)}",
                     "SFTPGO_COMMON__ACTIONS__EXECUTE_ON=mkdir,upload,rename (see deploy/sftpgo.env).")  # fmt: skip
-    return Item(
-        "SFTPGo", GOOD, f"tells {HOOK.name} of {', '.join(sorted(events | ({'disconnects'} if disconnect else set())))}"
-    )
+    return Item("SFTPGo", GOOD, f"tells {HOOK.name} of {', '.join(sorted(told))}")
+
+
+def _sftpgo_settings(where: tuple[Path, ...]) -> Iterator[tuple[str, str]]:
+    # The last line counts, and files of env.d stand behind sftpgo.env.
+    for place in where:
+        try:
+            files = sorted(place.iterdir()) if stat.S_ISDIR(place.stat().st_mode) else [place]
+        except FileNotFoundError:
+            continue
+        for file in files:
+            yield from re.findall(
+                r"^[ \t]*(SFTPGO_\w+)[ \t]*=[ \t]*[\"']?([^\"'\n]*?)[\"']?[ \t\r]*$",
+                file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE,
+            )  # fmt: skip
 
 
 def _timer() -> Item:
@@ -336,7 +383,7 @@ def _timer() -> Item:
 def _disks(settings: Settings) -> Iterator[Item]:
     seen: set[int] = set()
     for folder in (settings.data_dir, settings.log_dir, settings.state_dir):
-        if not folder.is_dir() or folder.stat().st_dev in seen:
+        if not os.path.isdir(folder) or folder.stat().st_dev in seen:
             continue
         seen.add(folder.stat().st_dev)
         usage = shutil.disk_usage(folder)
@@ -353,7 +400,7 @@ def _disks(settings: Settings) -> Iterator[Item]:
 
 
 def _uploads(settings: Settings) -> Iterator[Item]:
-    if not settings.data_dir.is_dir():
+    if not os.path.isdir(settings.data_dir):
         return
     yield _last_upload(settings.log_dir / "uploads.jsonl")
     yield _in_error(settings.data_dir)
@@ -367,7 +414,7 @@ def _last_upload(journal: Path) -> Item:
         return Item("last upload", UNKNOWN, f"{journal}: {error.strerror}", "The first upload writes it.")
     if said is None:
         return Item("last upload", UNKNOWN, f"{journal} tells of none")
-    age = time.time() - journal.stat().st_mtime
+    age = time.time() - datetime.fromisoformat(said["time"]).timestamp()
     found = f"{said['time']} {said['status']} {said['path']}"
     if age > silent_hours() * 3600:
         return Item("last upload", BAD, f"{found}: nothing for {age / 3600:.0f} hours",
@@ -392,7 +439,7 @@ def _last_settled(journal: Path) -> dict | None:
             said = json.loads(line)
         except ValueError:
             continue
-        if isinstance(said, dict) and said.get("status") in ("OK", "PARTIAL", "ERROR"):
+        if isinstance(said, dict) and said.get("status") in (OK, PARTIAL, FAILED):
             return said
     return None
 
@@ -422,6 +469,6 @@ def _pending(settings: Settings) -> Item:
 
 def _age(path: Path) -> float:
     try:
-        return time.time() - path.lstat().st_mtime
+        return time.time() - path.lstat().st_ctime  # a client may have set its own time of change
     except OSError:
         return 0.0

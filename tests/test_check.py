@@ -1,301 +1,493 @@
-"""`python -m powerview check` in an installation where everything is in place, and with one thing broken at a time."""
+"""`python -m powerview check` tells the truth in every broken state: things are broken one by one."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from dashboard_queries import load_master
 from grafana_contract import GrafanaContract, Refused, route
+from influx_server import free_port
+from trees import ROOT, House, day_rows, v002
 
 from powerview import check
-from powerview.settings import load_settings
+from powerview.settings import Settings, load_settings
 
-ROOT = Path(__file__).resolve().parent.parent
-SFTPGO = """SFTPGO_COMMON__ACTIONS__EXECUTE_ON=mkdir,upload,rename
-SFTPGO_COMMON__ACTIONS__HOOK={hook}
-SFTPGO_COMMON__POST_DISCONNECT_HOOK={hook}
-"""
-UPLOAD = {"time": "2026-11-24 03:15:09+01:00", "status": "OK", "path": "acme/roof/02001171/T302_261124_031509.tsv"}
+HEALTHY = {
+    "settings": "✓", "secrets": "✓", "InfluxDB": "✓", "organisation": "✓", "token": "✓", "Grafana": "✓",
+    "Grafana's admin": "✓", "Master": "✓", "Grafana reads InfluxDB": "✓", "POWERVIEW_DATA_DIR": "✓",
+    "POWERVIEW_LOG_DIR": "✓", "POWERVIEW_STATE_DIR": "✓", "hook": "✓", "SFTPGo": "✓", "timer": "✓", "disk": "✓",
+    "last upload": "✓", "files in error/": "✓", "pending files": "✓",
+}  # fmt: skip
+DEVICE = "acme/roof/02001171"
 
 
-@route("GET", "/api/datasources/uid/<uid>/health", who="anyone")
-def _health_of_data_source(server, call, uid):
+@route("GET", "/api/datasources/uid/<uid>/health")
+def _data_source_health(_server, call, uid):
     source = call.org.data_sources.get(uid)
     if source is None:
         raise Refused(404, "Data source not found")
-    if source["jsonData"].get("broken"):
-        raise Refused(400, "error performing buckets query: dial tcp: connection refused")
+    if source.get("broken"):
+        raise Refused(400, source["broken"])
     return {"status": "OK", "message": "datasource is working. 1 buckets found"}
 
 
+@dataclasses.dataclass
 class Installation:
-    """Everything that check looks at, in a folder; `look` gives name → (state, line)."""
+    """A whole installation in a folder, with a real InfluxDB and a Grafana that answers as the real one does."""
 
-    def __init__(self, folder: Path, influx, grafana: GrafanaContract) -> None:
-        self.folder = folder
-        self.grafana = grafana
-        self.sftpgo = folder / "sftpgo.env"
-        self.sftpgo.write_text(SFTPGO.format(hook=check.HOOK))
-        for name in ("data", "logs", "state"):
-            (folder / name).mkdir()
-        self.journal = folder / "logs/uploads.jsonl"
-        self.journal.write_text(json.dumps(UPLOAD) + "\n")
-        self.variables = {
-            "INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token, "INFLUXDB_ORG": influx.org,
-            "GRAFANA_URL": grafana.url, "GRAFANA_PASSWORD": grafana.password,
-            "POWERVIEW_DATA_DIR": str(folder / "data"), "POWERVIEW_LOG_DIR": str(folder / "logs"),
-            "POWERVIEW_STATE_DIR": str(folder / "state"),
-        }  # fmt: skip
-        self.env_file = folder / ".env"
-        self.env_file.write_text("")
-        self.env_file.chmod(0o640)
+    house: House
+    grafana: GrafanaContract
+    settings: Settings
+    sftpgo: Path
 
-    def look(self) -> dict[str, check.Item]:
-        """What check finds now, by name; where a name comes twice, the worse."""
-        items: dict[str, check.Item] = {}
-        for item in check.look(load_settings(self.variables, self.env_file), (self.sftpgo,)):
-            if items.get(item.name) is None or item.state == check.BAD:
-                items[item.name] = item
-        return items
+    def lines(self, **changed) -> dict[str, str]:
+        """Name → its line; `changed` are other settings."""
+        settings = dataclasses.replace(self.settings, **changed)
+        return {item.name: item.line() for item in check.look(settings, (self.sftpgo,))}
 
-    def bad(self) -> dict[str, str]:
-        """The crosses: name → what was found and the remedy."""
-        return {n: f"{i.found}. {i.remedy}" for n, i in self.look().items() if i.state == check.BAD}
+    def signs(self, **changed) -> dict[str, str]:
+        """Name → ✓, ✗ or –."""
+        return {name: line[0] for name, line in self.lines(**changed).items()}
 
-    def place(self, path: str, age: float = 0) -> Path:
-        """A file below the tree, last changed `age` seconds ago."""
-        file = self.folder / "data" / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("readings")
-        then = file.stat().st_mtime - age
-        os.utime(file, (then, then))
-        return file
+    def broken(self, **changed) -> dict[str, str]:
+        """The lines that are not as in a healthy installation, those that are missing as an empty text."""
+        lines = self.lines(**changed)
+        return {n: lines.get(n, "") for n in {**HEALTHY, **lines} if lines.get(n, " ")[0] != HEALTHY.get(n)}
 
 
-@pytest.fixture
-def grafana():
-    with GrafanaContract("12.4") as server:
-        master = json.loads((ROOT / "grafana-automation/dashboards/master.json").read_text(encoding="utf-8"))
-        server.provision(master)
-        source = {"uid": "powerview-master", "name": "powerview", "jsonData": {}, "secureJsonData": {}}
-        server.orgs[1].data_sources["powerview-master"] = source
-        yield server
+@pytest.fixture(params=["12.4", "13"])
+def installation(request, influx, client, tmp_path, monkeypatch):
+    """One in which all is well."""
+    with GrafanaContract(request.param) as grafana:
+        yield _install(influx, client, tmp_path, monkeypatch, grafana)
 
 
-@pytest.fixture
-def installation(tmp_path, influx, grafana):
-    return Installation(tmp_path, influx, grafana)
+def _install(influx, client, tmp_path, monkeypatch, grafana) -> Installation:
+    grafana.provision(load_master())
+    grafana.orgs[1].data_sources[check.ADMIN_DATASOURCE] = {"uid": check.ADMIN_DATASOURCE, "id": 1}
+    house = House(tmp_path)
+    env = tmp_path / ".env"
+    env.write_text("# all is in the environment\n")
+    env.chmod(0o600)
+    hook = tmp_path / "on-upload.sh"
+    hook.write_text("#!/bin/sh\n")
+    hook.chmod(0o755)
+    monkeypatch.setattr(check, "HOOK", hook)
+    monkeypatch.setattr(check, "SYSTEMD", tmp_path)
+    monkeypatch.setattr(check, "SFTPGO_USER", "no-such-user")
+    _fake_systemctl(tmp_path, monkeypatch, "active")
+    settings = load_settings(
+        {
+            **house.environment,
+            "INFLUXDB_HOST": influx.url,
+            "INFLUXDB_ADMIN_TOKEN": influx.token,
+            "INFLUXDB_BUCKET": client,
+            "GRAFANA_URL": grafana.url,
+            "GRAFANA_PASSWORD": grafana.password,
+        },
+        env,
+    )
+    influx.make_bucket(client)
+    house.put(f"{DEVICE}/T302_250702_031500.tsv", v002(*day_rows()))
+    assert house.run().returncode == 0
+    sftpgo = tmp_path / "sftpgo.env"
+    sftpgo.write_text((ROOT / "deploy" / "sftpgo.env").read_text().replace("/srv/powerview/on-upload.sh", str(hook)))
+    return Installation(house, grafana, settings, sftpgo)
 
 
-def test_nothing_is_bad_where_everything_is_in_place(installation):
-    assert installation.bad() == {}
-    good = {name for name, item in installation.look().items() if item.state == check.GOOD}
-    assert good >= {"settings", "InfluxDB", "token", "organisation", "Grafana", "Grafana's admin", "Master", "hook",
-                    "Grafana reads InfluxDB", "SFTPGo", "disk", "last upload", "pending files"}  # fmt: skip
+def _fake_systemctl(folder: Path, monkeypatch, state: str) -> None:
+    program = folder / "bin" / "systemctl"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\n[ "$*" = "is-active powerview-sweep.timer" ] && echo {state}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+
+def test_all_is_well_where_all_is_well(installation, capsys):
+    assert installation.signs() == HEALTHY
+    assert check.run_check(installation.settings, sftpgo=(installation.sftpgo,)) == 0
+    assert [line[0] for line in capsys.readouterr().out.splitlines()] == list(HEALTHY.values())
     assert installation.grafana.violations == []
 
 
-@pytest.mark.parametrize("variable", ["INFLUXDB_HOST", "INFLUXDB_ADMIN_TOKEN", "GRAFANA_PASSWORD"])
-def test_a_missing_setting_is_named(installation, variable):
-    del installation.variables[variable]
-    assert variable in installation.bad()["settings"]
+def test_nothing_is_written_anywhere(installation, influx):
+    before = influx.points(installation.settings.influxdb_bucket)
+    files = installation.house.files()
+    installation.lines()
+    assert influx.points(installation.settings.influxdb_bucket) == before
+    assert installation.house.files() == files
 
 
-def test_secrets_that_everybody_can_read_are_told(installation):
-    installation.env_file.chmod(0o644)
-    assert list(installation.bad()) == ["secrets"]
+def test_json_is_for_monitoring(installation, capsys):
+    (installation.house.data / DEVICE / "error").mkdir()
+    (installation.house.data / DEVICE / "error" / "x.tsv").touch()
+    assert check.run_check(installation.settings, as_json=True, sftpgo=(installation.sftpgo,)) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said["ok"] is False
+    assert {item["name"]: check.SIGN[item["state"]] for item in said["items"]} == {**HEALTHY, "files in error/": "✗"}
+    (bad,) = (item for item in said["items"] if item["state"] == "bad")
+    assert bad == {
+        "name": "files in error/", "state": "bad", "found": f"1, the newest {DEVICE}/error/x.tsv",
+        "remedy": "Each has its reason in a .reason.txt beside it; move them away when that is seen to.",
+    }  # fmt: skip
+
+
+def test_no_secret_is_shown(installation, influx, capsys):
+    wrong = dataclasses.replace(
+        installation.settings, influxdb_admin_token="of-another-server", grafana_password="guess"
+    )
+    for settings in (installation.settings, wrong):
+        check.run_check(settings, sftpgo=(installation.sftpgo,))
+    shown = capsys.readouterr().out
+    for secret in (influx.token, installation.grafana.password, "of-another-server", "guess"):
+        assert secret not in shown
+
+
+# ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("field", "variable", "gone"),
+    [
+        ("influxdb_host", "INFLUXDB_HOST", {"organisation", "token"}),
+        ("influxdb_admin_token", "INFLUXDB_ADMIN_TOKEN", {"organisation", "token"}),
+        ("grafana_password", "GRAFANA_PASSWORD", {"Grafana's admin", "Master", "Grafana reads InfluxDB"}),
+    ],
+)
+def test_a_missing_setting_is_named(installation, field, variable, gone):
+    broken = installation.broken(**{field: None})
+    assert broken.pop("settings") == f"✗ settings: {variable} not set. Set it in {installation.settings.env_file}."
+    assert broken.pop("InfluxDB", "✗ InfluxDB: none is named")[:25] == "✗ InfluxDB: none is named"
+    assert broken == dict.fromkeys(gone, "")
+
+
+def test_an_env_that_everybody_can_read_is_told(installation):
+    env = installation.settings.env_file
+    env.chmod(0o644)
+    assert installation.broken() == {
+        "secrets": f"✗ secrets: {env} is open to everybody on this machine. chmod o= {env}"
+    }
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_an_env_that_sftpgo_cannot_read_is_told(installation):
+    env = installation.settings.env_file
+    shutil.chown(env, "daemon")
+    assert installation.broken() == {
+        "secrets": f"✗ secrets: {env} belongs to daemon alone: root, who owns the tree, cannot read it. "
+        f"chown root: {env}"
+    }
+    env.chmod(0o640)
+    assert installation.broken() == {}
+
+
+# ── InfluxDB ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_an_influxdb_that_is_away_is_told(installation):
-    installation.variables["INFLUXDB_HOST"] = "http://127.0.0.1:1"
-    assert "does not answer at http://127.0.0.1:1 (no connection)" in installation.bad()["InfluxDB"]
-    assert "INFLUXDB_HOST" in installation.bad()["InfluxDB"]
+    url = f"http://127.0.0.1:{free_port()}"
+    assert installation.broken(influxdb_host=url) == {
+        "InfluxDB": f"✗ InfluxDB: does not answer at {url} (no connection). "
+                    f"Is it running, and is INFLUXDB_HOST ({url}) right?",
+        "organisation": "", "token": "",
+    }  # fmt: skip
 
 
-def test_something_else_at_influxdbs_address_is_told(installation, grafana):
-    installation.variables["INFLUXDB_HOST"] = grafana.url
-    assert "InfluxDB" in installation.bad()
+def test_another_server_is_not_taken_for_influxdb(installation):
+    broken = installation.broken(influxdb_host=installation.grafana.url)
+    assert broken["InfluxDB"].startswith(f"✗ InfluxDB: does not answer at {installation.grafana.url} (")
 
 
-def test_a_wrong_token_is_told_and_not_shown(installation):
-    installation.variables["INFLUXDB_ADMIN_TOKEN"] = "wrong-and-secret"
-    assert "INFLUXDB_ADMIN_TOKEN is not accepted (401" in installation.bad()["token"]
-    assert "wrong-and-secret" not in str(installation.look())
+def test_a_wrong_token_is_told(installation):
+    assert installation.broken(influxdb_admin_token="wrong") == {
+        "token": "✗ token: INFLUXDB_ADMIN_TOKEN is not accepted (401 unauthorized access). Make one on InfluxDB's page "
+                 f"(Load Data, API Tokens), set it in {installation.settings.env_file}.",
+        "organisation": "",
+    }  # fmt: skip
+
+
+def test_another_organisation_is_told(installation):
+    assert installation.broken(influxdb_org="elsewhere") == {
+        "organisation": "✗ organisation: the token sees powerview, not elsewhere. "
+                        "Set INFLUXDB_ORG, or make the token in that organisation.",
+        "token": "",
+    }  # fmt: skip
 
 
 def test_a_token_that_may_only_read_is_told(installation, influx):
-    org = influx.call("GET", "/api/v2/orgs", params={"org": influx.org}).json()["orgs"][0]["id"]
-    things = ({"type": "buckets", "orgID": org}, {"type": "orgs", "id": org})
+    org_id = influx.call("GET", "/api/v2/orgs", params={"org": influx.org}).json()["orgs"][0]["id"]
+    things = ({"type": "buckets", "orgID": org_id}, {"type": "orgs", "id": org_id})
     rights = [{"action": "read", "resource": thing} for thing in things]
-    made = influx.call("POST", "/api/v2/authorizations", json={"orgID": org, "permissions": rights}).json()
-    installation.variables["INFLUXDB_ADMIN_TOKEN"] = made["token"]
-    assert "may not write to powerview" in installation.bad()["token"]
+    body = {"orgID": org_id, "description": "reads", "permissions": rights}
+    token = influx.call("POST", "/api/v2/authorizations", json=body).json()["token"]
+    broken = installation.broken(influxdb_admin_token=token)
+    assert list(broken) == ["token"]
+    bucket = installation.settings.influxdb_bucket
+    assert broken["token"].startswith(f"✗ token: may not write to {bucket} (403")
+    assert broken["token"].endswith("Use a token that may read and write all buckets of the organisation.")
 
 
-def test_looking_at_the_token_writes_nothing(installation, influx):
-    before = influx.points("powerview")
-    installation.look()
-    assert influx.points("powerview") == before
+def test_a_missing_bucket_of_the_admins_is_told(installation):
+    assert installation.broken(influxdb_bucket="nowhere") == {
+        "token": "✗ token: the bucket nowhere (INFLUXDB_BUCKET) is missing or hidden. "
+                 "The first upload makes it; or use a token that may read and write all buckets.",
+    }  # fmt: skip
 
 
-def test_a_missing_organisation_is_told(installation):
-    installation.variables["INFLUXDB_ORG"] = "nowhere"
-    assert "the token sees powerview, not nowhere" in installation.bad()["organisation"]
-
-
-def test_a_missing_admin_bucket_is_told(installation):
-    installation.variables["INFLUXDB_BUCKET"] = "nothing-here"
-    assert "nothing-here (INFLUXDB_BUCKET) is missing" in installation.bad()["token"]
+# ── Grafana ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_grafana_that_is_away_is_told(installation):
-    installation.variables["GRAFANA_URL"] = "http://127.0.0.1:1"
-    assert list(installation.bad()) == ["Grafana"]
+    url = f"http://127.0.0.1:{free_port()}"
+    assert installation.broken(grafana_url=url) == {
+        "Grafana": f"✗ Grafana: does not answer at {url} (no connection). "
+                   f"Is it running, and is GRAFANA_URL ({url}) right?",
+        "Grafana's admin": "", "Master": "", "Grafana reads InfluxDB": "",
+    }  # fmt: skip
 
 
-def test_a_wrong_password_of_grafana_is_told_and_not_shown(installation):
-    installation.variables["GRAFANA_PASSWORD"] = "wrong-and-secret"
-    assert "is refused (401" in installation.bad()["Grafana's admin"]
-    assert "wrong-and-secret" not in str(installation.look())
+def test_a_wrong_password_is_told(installation):
+    broken = installation.broken(grafana_password="wrong")
+    assert broken.pop("Grafana's admin").startswith("✗ Grafana's admin: the login of admin is refused (401")
+    assert broken == {"Master": "", "Grafana reads InfluxDB": ""}
+
+
+def test_a_login_that_is_no_admin_is_told(installation):
+    from grafana_contract import User
+
+    installation.grafana.users.append(User(7, "eve", "eve@localhost", "evening"))
+    installation.grafana.orgs[1].roles[7] = "Viewer"
+    broken = installation.broken(grafana_username="eve", grafana_password="evening")
+    assert broken.pop("Grafana's admin").startswith("✗ Grafana's admin: the login of eve is no administrator (403")
+    assert broken == {"Master": "", "Grafana reads InfluxDB": ""}
 
 
 def test_a_missing_master_is_told(installation):
-    del installation.grafana.orgs[1].dashboards["powerview-master"]
-    assert list(installation.bad()) == ["Master"]
+    del installation.grafana.orgs[1].dashboards[check.MASTER]
+    assert installation.broken() == {
+        "Master": "✗ Master: the dashboard is not there. The next sweep imports it: on-upload.sh sweep."
+    }
 
 
 def test_a_master_in_the_new_schema_is_told(installation):
-    installation.grafana.save_as_v2("powerview-master")
-    assert "new schema" in installation.bad()["Master"]
+    installation.grafana.save_as_v2(check.MASTER)
+    assert installation.broken() == {
+        "Master": "✗ Master: it was saved in Grafana's new schema. Export it as classic JSON (Share, Export, classic "
+                  "model) and import that over it.",
+    }  # fmt: skip
 
 
-def test_a_data_source_that_is_missing_or_broken_is_told(installation):
-    sources = installation.grafana.orgs[1].data_sources
-    sources["powerview-master"]["jsonData"]["broken"] = True
-    assert "INFLUXDB_URL" in installation.bad()["Grafana reads InfluxDB"]
-    del sources["powerview-master"]
-    assert "is not there" in installation.bad()["Grafana reads InfluxDB"]
+def test_a_missing_data_source_of_the_admins_is_told(installation):
+    installation.grafana.orgs[1].data_sources.clear()
+    assert installation.broken() == {
+        "Grafana reads InfluxDB": "✗ Grafana reads InfluxDB: the data source powerview-master is not there. "
+                                  "The next sweep makes it: on-upload.sh sweep.",
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize("folder", ["data", "logs", "state"])
-def test_a_missing_folder_is_told(installation, folder):
-    shutil.rmtree(installation.folder / folder)
-    variable = {"data": "POWERVIEW_DATA_DIR", "logs": "POWERVIEW_LOG_DIR", "state": "POWERVIEW_STATE_DIR"}[folder]
-    assert "is no folder" in installation.bad()[variable]
+def test_a_grafana_that_cannot_reach_influxdb_is_told(installation):
+    installation.grafana.orgs[1].data_sources[check.ADMIN_DATASOURCE]["broken"] = "error reading buckets"
+    assert installation.broken() == {
+        "Grafana reads InfluxDB": "✗ Grafana reads InfluxDB: it cannot (400 error reading buckets). INFLUXDB_URL "
+                                  "(http://influxdb:8086) must be InfluxDB's address as Grafana sees it.",
+    }  # fmt: skip
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders away; CI is root")
-def test_a_folder_of_somebody_else_is_told(installation):
-    os.chown(installation.folder / "logs", 65534, -1)
-    assert "the tree to root" in installation.bad()["POWERVIEW_LOG_DIR"]
+# ── this machine ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders away; CI is root")
-def test_a_clients_folder_of_somebody_else_is_told(installation):
-    file = installation.place("acme/roof/02001171/a.tsv")
-    os.chown(file.parent, 65534, -1)
-    assert "02001171 does not belong to root" in installation.bad()["ownership"]
-
-
-def test_a_hook_that_cannot_be_executed_is_told(installation, monkeypatch):
-    copy = installation.folder / "on-upload.sh"
-    copy.write_text("#!/bin/bash\n")
-    monkeypatch.setattr(check, "HOOK", copy)
-    installation.sftpgo.write_text(SFTPGO.format(hook=copy))
-    assert installation.bad() == {"hook": f"{copy} cannot be executed. chmod +x {copy}"}
-    copy.unlink()
-    assert "is not there" in installation.bad()["hook"]
-
-
-def test_an_sftpgo_without_our_hook_is_told(installation):
-    installation.sftpgo.write_text(SFTPGO.format(hook="/elsewhere/hook.sh"))
-    assert "its hook is /elsewhere/hook.sh" in installation.bad()["SFTPGo"]
-    installation.sftpgo.unlink()
-    assert "is there" in installation.bad()["SFTPGo"]
-
-
-def test_an_sftpgo_that_tells_of_no_upload_is_told(installation):
-    installation.sftpgo.write_text(
-        f"SFTPGO_COMMON__ACTIONS__EXECUTE_ON=mkdir\nSFTPGO_COMMON__ACTIONS__HOOK={check.HOOK}\n"
+@pytest.mark.parametrize(
+    ("field", "variable", "folder"),
+    [
+        ("data_dir", "POWERVIEW_DATA_DIR", "data"),
+        ("log_dir", "POWERVIEW_LOG_DIR", "logs"),
+        ("state_dir", "POWERVIEW_STATE_DIR", "state"),
+    ],
+)
+def test_a_missing_folder_is_told(installation, field, variable, folder):
+    missing = installation.house.root / "missing"
+    broken = installation.broken(**{field: missing})
+    assert broken[variable] == (
+        f"✗ {variable}: {missing} is no folder that this user can see. "
+        f"mkdir -p {missing}, owned by the user that runs SFTPGo."
     )
-    assert "does not tell of upload" in installation.bad()["SFTPGo"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_folders_of_another_owner_are_told(installation):
+    shutil.chown(installation.house.log, "daemon")
+    shutil.chown(installation.house.data / DEVICE, "daemon")
+    log, device = installation.house.log, installation.house.data / DEVICE
+    assert installation.broken() == {
+        "POWERVIEW_LOG_DIR": f"✗ POWERVIEW_LOG_DIR: {log} belongs to daemon, not to root. chown -R root: {log}",
+        "ownership": f"✗ ownership: {device} does not belong to root. chown -R root: {installation.house.data}",
+    }
+
+
+def test_where_sftpgo_has_a_user_the_folders_must_be_his(installation, monkeypatch):
+    monkeypatch.setattr(check, "SFTPGO_USER", "daemon")
+    assert {name for name, line in installation.broken().items() if "not to daemon" in line} == {
+        "POWERVIEW_DATA_DIR", "POWERVIEW_LOG_DIR", "POWERVIEW_STATE_DIR",
+    }  # fmt: skip
+
+
+def test_a_folder_that_its_owner_cannot_write_is_told(installation):
+    installation.house.state.chmod(0o500)
+    line = installation.broken()["POWERVIEW_STATE_DIR"]
+    assert line.endswith(f"chmod u+rwx {installation.house.state}")
+
+
+def test_a_hook_that_cannot_run_is_told(installation):
+    check.HOOK.chmod(0o644)
+    assert installation.broken() == {"hook": f"✗ hook: {check.HOOK} cannot be executed. chmod +x {check.HOOK}"}
+    check.HOOK.unlink()
+    assert installation.broken() == {"hook": f"✗ hook: {check.HOOK} is not there. git checkout it."}
+
+
+COPY = "Copy deploy/sftpgo.env to the end of /etc/sftpgo/sftpgo.env and restart SFTPGo."
+
+
+def test_an_sftpgo_without_settings_is_told(installation):
+    installation.sftpgo.unlink()
+    assert installation.broken() == {
+        "SFTPGo": f"✗ SFTPGo: nothing is set in {installation.sftpgo}. {COPY} If its settings stand elsewhere, "
+                  "name the file with --sftpgo-env.",
+    }  # fmt: skip
+
+
+def test_an_sftpgo_with_another_hook_is_told(installation):
+    installation.sftpgo.write_text("SFTPGO_COMMON__ACTIONS__HOOK=/opt/other.sh\n")
+    assert installation.broken() == {"SFTPGo": f"✗ SFTPGo: its hook is /opt/other.sh, not {check.HOOK}. {COPY}"}
+
+
+def test_the_last_line_of_sftpgos_settings_counts(installation):
+    with installation.sftpgo.open("a") as file:
+        file.write("SFTPGO_COMMON__ACTIONS__EXECUTE_ON=upload\n")
+    assert installation.broken() == {
+        "SFTPGo": "✗ SFTPGo: it does not tell on-upload.sh of mkdir. SFTPGO_COMMON__ACTIONS__EXECUTE_ON=mkdir,upload,"
+                  "rename (see deploy/sftpgo.env).",
+    }  # fmt: skip
 
 
 def test_the_six_lines_of_old_notes_are_enough(installation):
     hook = check.HOOK
     installation.sftpgo.write_text(
-        f"SFTPGO_COMMON__ACTIONS__EXECUTE_ON=mkdir\nSFTPGO_COMMON__ACTIONS__HOOK={hook}\n"
+        f'SFTPGO_COMMON__ACTIONS__EXECUTE_ON=mkdir\nSFTPGO_COMMON__ACTIONS__HOOK="{hook}"\n'
         f"SFTPGO_COMMON__POST_DISCONNECT_HOOK={hook}\nSFTPGO_COMMAND__COMMANDS__0__PATH={hook}\n"
         "SFTPGO_COMMAND__COMMANDS__0__ENV=SFTPGO_ACTION=upload\nSFTPGO_COMMAND__COMMANDS__0__HOOK=post_disconnect\n"
     )
-    assert installation.bad() == {}
+    assert installation.broken() == {}
+
+
+def test_neither_uploads_nor_disconnects_is_told(installation):
+    text = installation.sftpgo.read_text().replace("mkdir,upload,rename", "mkdir").replace("POST_DISCONNECT", "OTHER")
+    installation.sftpgo.write_text(text)
+    assert "it does not tell on-upload.sh of upload." in installation.broken()["SFTPGo"]
+
+
+def test_a_hook_that_costs_uploads_is_told(installation):
+    with installation.sftpgo.open("a") as file:
+        file.write("SFTPGO_COMMON__ACTIONS__EXECUTE_SYNC=upload\n")
+    assert installation.broken() == {
+        "SFTPGo": "✗ SFTPGo: EXECUTE_SYNC names upload: an upload whose hook fails is deleted. "
+                  "Remove SFTPGO_COMMON__ACTIONS__EXECUTE_SYNC and restart SFTPGo.",
+    }  # fmt: skip
+
+
+def test_settings_of_a_folder_count_too(installation):
+    folder = installation.house.root / "env.d"
+    folder.mkdir()
+    installation.sftpgo.rename(folder / "powerview.env")
+    installation.sftpgo = folder
+    assert installation.broken() == {}
 
 
 def test_a_timer_that_is_not_active_is_told(installation, monkeypatch):
-    says = installation.folder / "systemctl"
-    says.write_text("#!/bin/sh\necho inactive\nexit 3\n")
-    says.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{installation.folder}:{os.environ['PATH']}")
-    monkeypatch.setattr(check, "SYSTEMD", installation.folder)
-    assert "powerview-sweep.timer is inactive" in installation.bad()["timer"]
-    says.write_text("#!/bin/sh\necho active\n")
-    assert installation.look()["timer"].state == check.GOOD
-    monkeypatch.setattr(check, "SYSTEMD", installation.folder / "nothing")
-    assert installation.look()["timer"].state == check.UNKNOWN
+    _fake_systemctl(installation.house.root, monkeypatch, "inactive")
+    assert installation.broken() == {
+        "timer": "✗ timer: powerview-sweep.timer is inactive. "
+        "systemctl enable --now powerview-sweep.timer (see deploy/)."
+    }
 
 
-def test_a_disk_that_is_nearly_full_is_told(installation, monkeypatch):
-    monkeypatch.setattr(check.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100 << 30, 100 << 30, 1 << 20))
-    assert "0.0 GiB free of 100.0" in installation.bad()["disk"]
+def test_a_machine_without_systemd_says_so(installation, monkeypatch):
+    monkeypatch.setattr(check, "SYSTEMD", installation.house.root / "none")
+    assert installation.broken() == {
+        "timer": "– timer: this machine has no systemd. Let something run on-upload.sh sweep every five minutes."
+    }
 
 
-def test_a_silence_of_two_days_is_told(installation):
-    then = installation.journal.stat().st_mtime - 48 * 3600
-    os.utime(installation.journal, (then, then))
-    assert re.search(r"OK acme/roof/.*: nothing for 48 hours", installation.bad()["last upload"])
+def test_a_full_disk_is_told(installation, monkeypatch):
+    usage = shutil.disk_usage("/")._replace(total=100 << 30, free=300 << 20)
+    monkeypatch.setattr(check.shutil, "disk_usage", lambda _: usage)
+    assert installation.broken() == {
+        "disk": f"✗ disk: 0.3 GiB free of 100.0 at {installation.house.data}. "
+        "Make room: a full disk keeps files pending."
+    }
 
 
-def test_no_upload_yet_is_not_bad(installation):
-    installation.journal.unlink()
-    assert installation.look()["last upload"].state == check.UNKNOWN
+# ── the uploads ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_files_in_error_are_told(installation):
-    installation.place("acme/roof/02001171/error/a.tsv")
-    installation.place("acme/roof/02001171/error/a.tsv.reason.txt")
-    assert "1, the newest acme/roof/02001171/error/a.tsv" in installation.bad()["files in error/"]
+def test_no_upload_yet_cannot_be_called_good_or_bad(installation):
+    (installation.house.log / "uploads.jsonl").unlink()
+    line = installation.broken()["last upload"]
+    assert line.startswith("– last upload: ")
 
 
-def test_files_pending_for_longer_than_an_hour_are_told(installation):
-    installation.place("acme/roof/02001171/new.tsv", age=1800)
-    assert installation.bad() == {}
-    installation.place("acme/roof/02001171/old.tsv", age=7200)
-    assert "1 for longer than an hour, such as acme/roof/02001171/old.tsv" in installation.bad()["pending files"]
-
-
-def run(installation, *options: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "powerview", "check", *options]
-    return subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **installation.variables}, capture_output=True, text=True
+def test_a_fleet_that_fell_silent_is_told(installation, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr(check.time, "time", lambda: now + 50 * 3600)
+    line = installation.broken()["last upload"]
+    assert line.startswith("✗ last upload: ")
+    assert line.endswith(
+        ": nothing for 50 hours. Do the loggers reach SFTPGo (port 2022), and does SFTPGo run the hook?"
     )
 
 
-def test_the_command_shows_a_line_for_each_item_and_ends_with_1_if_one_is_bad(installation):
-    installation.place("acme/roof/02001171/error/a.tsv")
-    shown = run(installation)
-    assert (shown.returncode, shown.stderr) == (1, "")
-    assert all(line[0] in "✓✗–" for line in shown.stdout.splitlines())
-    assert "✗ files in error/: 1, the newest acme/roof/02001171/error/a.tsv. Each has its reason" in shown.stdout
-    assert installation.variables["INFLUXDB_ADMIN_TOKEN"] not in shown.stdout
+def test_what_was_refused_is_no_upload(installation, monkeypatch):
+    now = time.time()
+    with (installation.house.log / "uploads.jsonl").open("a") as file:
+        file.write(json.dumps({"time": "2099-01-01 00:00:00+00:00", "status": "REFUSED", "path": "x"}) + "\n{half a li")
+    monkeypatch.setattr(check.time, "time", lambda: now + 50 * 3600)
+    assert f"OK {DEVICE}/T302_250702_031500.tsv: nothing for 50 hours" in installation.broken()["last upload"]
 
 
-def test_the_command_speaks_json(installation):
-    said = json.loads(run(installation, "--json").stdout)
-    assert said["ok"] is False, "no SFTPGo is installed where tests run"
-    assert {"name": "Master", "state": "ok"}.items() <= next(i for i in said["items"] if i["name"] == "Master").items()
+def test_a_file_that_waits_for_more_than_an_hour_is_told(installation, monkeypatch):
+    path = installation.house.put(f"{DEVICE}/T302_250703_031500.tsv", v002(*day_rows()))
+    os.utime(path, (1, 1))  # the client's own time: it arrived a moment ago
+    assert installation.broken() == {}
+    now = time.time()
+    monkeypatch.setattr(check.time, "time", lambda: now + 7200)
+    assert installation.broken() == {
+        "pending files": f"✗ pending files: 1 for longer than an hour, such as {DEVICE}/T302_250703_031500.tsv. "
+                         "uploads.log says why; on-upload.sh sweep tries them now.",
+    }  # fmt: skip
+
+
+def test_a_name_with_a_newline_forges_no_line(installation):
+    folder = installation.house.data / DEVICE / "error"
+    folder.mkdir()
+    (folder / "x\n✓ all is well.tsv").touch()
+    line = installation.broken()["files in error/"]
+    assert f"1, the newest {DEVICE}/error/x\\n✓ all is well.tsv. " in line
+    assert "\n" not in line
+
+
+def test_the_command_line_ends_with_1_and_no_traceback(tmp_path):
+    environment = {**House(tmp_path).environment, "GRAFANA_URL": f"http://127.0.0.1:{free_port()}"}
+    done = subprocess.run(
+        [sys.executable, "-m", "powerview", "check", "--sftpgo-env", tmp_path / "none"], cwd=ROOT, env=environment,
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "✗ InfluxDB: none is named." in done.stdout
+    assert f"✗ SFTPGo: nothing is set in {tmp_path / 'none'}." in done.stdout

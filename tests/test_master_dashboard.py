@@ -292,11 +292,13 @@ def test_a_gap_is_no_energy_and_a_minute_counts_as_a_minute(made, influx, client
     assert made.days(span) == pytest.approx({"2025-06-01": 1200})
 
 
-def test_beyond_three_months_an_hour_with_a_reading_counts_whole(made, influx, client):
+@pytest.mark.parametrize(("days", "expected"), [(93, 900), (94, 1200), (367, 1200)])
+def test_in_long_ranges_a_step_with_a_reading_counts_whole(made, influx, client, days, expected):
     start = datetime(2025, 6, 1, 6, tzinfo=UTC)
     store(influx, client, "made", channel(), start, [600.0] * 9, 600)  # an hour and a half
-    span = (start - timedelta(days=60), start + timedelta(days=60))
-    assert made.number("Energy A", span) == pytest.approx(1200)
+    span = (start + timedelta(days=1) - timedelta(days=days), start + timedelta(days=1))
+    assert made.number("Energy A", span) == pytest.approx(expected)
+    assert made.rows("Share by channel A", span)[0]["_value"] == made.rows("Energy A", span)[0]["_value"]
 
 
 def test_a_channel_that_stopped_long_ago_has_no_power_now(made, influx, client):

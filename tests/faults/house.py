@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -66,6 +67,7 @@ class House:
         self.org_id = server.call("POST", "/api/v2/orgs", json={"name": self.org}).json()["id"]
         self.proxy = FaultProxy(server.url)
         self.uploads: list[Upload] = []
+        self.started = 0.0
         self.now: datetime | None = None
         """The clock by which readings are judged; None: this machine's."""
 
@@ -105,6 +107,7 @@ class House:
             for what, most in (limits or {}).items():
                 resource.setrlimit(what, (most, most))
 
+        self.started = time.time()
         return subprocess.Popen(
             [*before, sys.executable, str(PROJECT / "tsv_parser.py"), *arguments],
             env=self.environment(**changes), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -46,10 +46,7 @@ def kill_at_random(house: House, count: int, with_signal: int, seed: int) -> str
     """Start, and end it after a time between nothing and a whole run, again and again."""
     chance = random.Random(seed)
     house.put(*next(rounds(1, chance)), trees.bulky(rows=200))
-    began = time.monotonic()
-    expect(house.parse(), 0)
-    longest = (time.monotonic() - began) * 1.2
-    ends = []
+    longest, killed = timed(house.start(), house)[0], 0
     for uploads in rounds(count, chance):
         house.put(*(u for u in uploads if u not in house.uploads))
         process = house.start()
@@ -57,10 +54,18 @@ def kill_at_random(house: House, count: int, with_signal: int, seed: int) -> str
             process.wait(chance.uniform(0, longest))
         except subprocess.TimeoutExpired:
             process.send_signal(with_signal)
-        ends.append(house.end(process).status)
-    killed = sum(status in (-with_signal, 128 + with_signal) for status in ends)
+        took, status = timed(process, house)
+        if status == 0:
+            longest = took  # the machine may be slower or quicker than it was
+        killed += status in (-with_signal, 128 + with_signal)
     assert killed, "every run had ended before it was to be killed"
     return f"{killed} of {count} runs killed, {pending(house)}"
+
+
+def timed(process: subprocess.Popen, house: House) -> tuple[float, int]:
+    """Wait for a parser; returns the seconds since it was started, and its status."""
+    status = house.end(process).status
+    return time.time() - house.started, status
 
 
 @fault("kill -9 at random times", quick=True)

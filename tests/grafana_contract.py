@@ -69,9 +69,9 @@ class Call:
 class Refused(Exception):
     """An answer that is not 200: its status and message."""
 
-    def __init__(self, status: int, message: str, **more) -> None:
+    def __init__(self, code: int, message: str, **more) -> None:
         super().__init__(message)
-        self.status = status
+        self.status = code
         self.body = {"message": message, **more}
 
 
@@ -165,6 +165,9 @@ class GrafanaContract:
                 return 200, self._answer(method, target, headers, raw)
             except Refused as refused:
                 return refused.status, refused.body
+            except (KeyError, TypeError, ValueError, AttributeError) as error:  # a field is missing, or of another kind
+                self._violation(f"{method} {target}: {error!r}")
+                return 400, {"message": "bad request data"}
 
     def _answer(self, method: str, target: str, headers, raw: bytes) -> object:
         parts = urlsplit(target)
@@ -558,7 +561,7 @@ def _create_data_source(server, call):
         raise Refused(409, "data source with the same uid already exists")
     made = _stored(server, call, {}, {"id": server.new_id(), "version": 1})
     made["isDefault"] = made["isDefault"] or not call.org.data_sources  # whatever the body says
-    call.org.data_sources[made["uid"]] = made
+    _put(call.org, made)
     shown = _shown(made)
     return {"id": made["id"], "name": made["name"], "message": "Datasource added", "datasource": shown}
 
@@ -570,7 +573,7 @@ def _update_data_source(server, call, uid):
         raise Refused(400, "uid in body does not match the one in the address")
     server.strict("id" not in call.body, "PUT /api/datasources with a numeric id")
     kept = {"id": old["id"], "uid": uid, "version": old["version"] + 1}
-    call.org.data_sources[uid] = _stored(server, call, old["secureJsonData"], kept)
+    _put(call.org, _stored(server, call, old["secureJsonData"], kept))
     return {"id": old["id"], "name": call.body["name"], "message": "Datasource updated"}
 
 
@@ -599,6 +602,13 @@ def _stored(server, call: Call, secrets: dict, kept: dict) -> dict:
     flags = {k: body.get(k, False) for k in ("basicAuth", "withCredentials", "isDefault")}
     stored = {**fields, **flags, "jsonData": copy.deepcopy(body.get("jsonData", {})), "readOnly": False, **kept}
     return {**stored, "secureJsonData": {**secrets, **body.get("secureJsonData", {})}}
+
+
+def _put(org: Org, stored: dict) -> None:
+    if stored["isDefault"]:  # there is one at most
+        for other in org.data_sources.values():
+            other["isDefault"] = False
+    org.data_sources[stored["uid"]] = stored
 
 
 def _shown(stored: dict) -> dict:

@@ -65,6 +65,7 @@ class RecordingProxy:
         self.name, self.upstream, self.journal = name, urlsplit(upstream), journal
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.gone = False
 
     def __enter__(self) -> RecordingProxy:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -72,6 +73,11 @@ class RecordingProxy:
 
     def __exit__(self, *_exc) -> None:
         self._server.shutdown()
+        self._server.server_close()
+
+    def go_away(self) -> None:
+        """From now on nobody listens, and what is under way gets no answer: the server died."""
+        self.gone = True
         self._server.server_close()
 
     def passed(self, upstream: http.client.HTTPConnection, method: str, target: str, headers, body: bytes):
@@ -82,6 +88,8 @@ class RecordingProxy:
             self.journal.begun += 1
             number = self.journal.begun
             refused = self.journal.before and self.journal.before(number, f"{self.name} {method} {target}")
+            if self.gone:
+                raise ConnectionAbortedError("the server died")
             if refused is not None:
                 answer = (refused, "application/json", json.dumps({"message": "a fault of the test"}).encode())
                 self.journal.calls.append(Call(self.name, method, target, body.decode(), refused))

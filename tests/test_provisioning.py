@@ -7,7 +7,7 @@ import requests
 from grafana_automation import tree
 from provisioning_world import MASTER, QUICKLY, World, expected, expected_in_influx
 
-pytest_plugins = ("provisioning_world",)
+pytest_plugins = ("provisioning_fixture",)
 
 ACME = tree.describe("acme", ["roof", "hall"])
 FOLDER, DATA_SOURCE = ACME["folder_uid"], ACME["data_source_uid"]

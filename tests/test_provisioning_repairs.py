@@ -9,7 +9,7 @@ import pytest
 from grafana_automation import tree
 from provisioning_world import QUICKLY, World, expected, expected_in_influx
 
-pytest_plugins = ("provisioning_world",)
+pytest_plugins = ("provisioning_fixture",)
 
 TREE = {"acme": ["hall", "roof"], "globex": ["roof"]}
 ACME, GLOBEX = (tree.describe(client, campaigns) for client, campaigns in TREE.items())
@@ -250,9 +250,11 @@ def test_a_run_repairs_exactly_what_was_damaged(world: World, damage: Damage):
     assert others.items() <= world.tokens().items()
     for token in others:
         world.influx_call("DELETE", f"/api/v2/authorizations/{token}")
-    title = "My roof" if damage.done is dashboard_in_anothers_folder else "roof"  # moved back, not made anew
     right = {**expected(world, TREE), **expected_in_influx(world, list(TREE))}
-    right["dashboards"][ROOF] = (title, *right["dashboards"][ROOF][1:])
+    if damage.done is dashboard_in_anothers_folder:  # moved back, not made anew
+        right["dashboards"][ROOF] = ("My roof", *right["dashboards"][ROOF][1:])
+    if damage.done is source_renamed_and_default:  # which one is the default beside the clients' is the admins' choice
+        right["data sources"]["powerview-master"]["isDefault"] = False
     assert world.state() == right
 
 

@@ -1,0 +1,189 @@
+"""Servers that are away, refuse, or fail in the middle, killed runs, two runs at once: the next run ends well."""
+
+from __future__ import annotations
+
+import pytest
+from grafana_automation import tree
+from influx_server import free_port
+from provisioning_world import QUICKLY, World, expected, expected_in_influx, finished, kill
+
+pytest_plugins = ("provisioning_fixture",)
+
+ACME = tree.describe("acme", ["roof"])
+FOLDER_MADE, FOLDER_CLOSED, TOKEN_MADE, SOURCE_MADE, LAST = 7, 8, 9, 10, 12
+WRITES = 12
+"""The writes of a first run; the first four are the admins', the fifth makes the team (`test_provisioning.py`)."""
+
+
+@QUICKLY
+def test_a_wrong_password_is_tried_once(world: World):
+    world.campaigns("acme/roof", "globex/roof")
+
+    run = world.run(GRAFANA_PASSWORD="wrong")
+
+    assert (run.status, run.changed) == (2, 0)
+    assert run.told == [
+        f"powerview: Grafana at {world.env['GRAFANA_URL']} refuses the login: look at GRAFANA_USERNAME, "
+        f"GRAFANA_PASSWORD."
+    ]
+    assert [str(call) for call in world.journal.calls] == ["grafana GET /api/user/orgs → 401"]
+
+
+@QUICKLY
+def test_a_wrong_token_is_told(world: World):
+    world.campaigns("acme/roof")
+
+    run = world.run(INFLUXDB_ADMIN_TOKEN="wrong")
+
+    assert (run.status, world.journal.writes) == (2, [])
+    assert run.told == [
+        f"powerview: InfluxDB at {world.env['INFLUXDB_HOST']} refuses the login: look at INFLUXDB_ADMIN_TOKEN."
+    ]
+
+
+@QUICKLY
+@pytest.mark.parametrize("variable", ["GRAFANA_URL", "INFLUXDB_HOST"])
+def test_a_server_that_is_away_is_told(world: World, variable):
+    world.campaigns("acme/roof")
+    away = f"http://127.0.0.1:{free_port()}"
+
+    run = world.run(**{variable: away})
+
+    name = {"GRAFANA_URL": "Grafana", "INFLUXDB_HOST": "InfluxDB"}[variable]
+    assert (run.status, world.journal.writes) == (2, [])
+    assert run.told == [f"powerview: {name} does not answer at {away} ({variable}): Connection refused. Is it running?"]
+
+
+@QUICKLY
+def test_an_organisation_that_is_not_there_is_told(world: World):
+    run = world.run(INFLUXDB_ORG="nobody")
+
+    assert (run.status, world.journal.writes) == (2, [])
+    assert run.told == [
+        f"powerview: InfluxDB at {world.env['INFLUXDB_HOST']} (INFLUXDB_HOST) has no organisation 'nobody' that this "
+        f"token may see: look at INFLUXDB_ORG and INFLUXDB_ADMIN_TOKEN."
+    ]
+
+
+@QUICKLY
+def test_without_an_influxdb_nothing_is_written(world: World):
+    world.campaigns("acme/roof")
+    del world.env["INFLUXDB_HOST"]
+
+    run = world.run(ANSIBLE_NOCOLOR="1", INFLUXDB_HOST="")
+
+    assert (run.status, world.journal.calls) == (2, [])
+    (line,) = run.told
+    assert line.startswith("powerview: INFLUXDB_HOST is not set, and without it no token can be made for a data source")
+
+
+def faults(quick: set[int]) -> list:
+    """Every write of a first run; all but the `quick` ones are left to the slow tests."""
+    return [
+        number if number in quick else pytest.param(number, marks=pytest.mark.slow) for number in range(1, WRITES + 1)
+    ]
+
+
+@QUICKLY
+@pytest.mark.parametrize("number", faults({FOLDER_CLOSED, SOURCE_MADE}))
+def test_a_500_in_the_middle_is_told_and_the_next_run_ends_well(world: World, number):
+    world.campaigns("acme/roof")
+    refused = []
+
+    def fail_once(count, what):
+        if count != number:
+            return None
+        refused.append(what)
+        return 500
+
+    world.journal.before = fail_once
+    failed = world.run()
+    world.journal.before = None
+    nothing_behind_an_open_folder(world, failed)
+
+    (what,) = refused
+    name, variable = ("InfluxDB", "INFLUXDB_HOST") if what.startswith("influxdb") else ("Grafana", "GRAFANA_URL")
+    client = "admin" if number <= 4 else "acme"
+    start = f"powerview: not finished: {client}: {name} at {world.env[variable]} ({variable}) answered “"
+    assert failed.status == 2
+    assert failed.told[-1].startswith(start), failed.told
+    assert failed.told[-1].endswith("” with 500 (a fault of the test): look at its log.")
+    ends_well(world)
+
+
+@QUICKLY
+@pytest.mark.parametrize("number", faults({FOLDER_MADE, TOKEN_MADE}))
+def test_a_run_that_is_killed_after_any_write_leaves_what_the_next_one_finishes(world: World, number):
+    world.campaigns("acme/roof")
+    killed = []
+
+    def kill_after(count, _call):
+        if count == number:
+            kill(killed[0])
+
+    world.journal.after = kill_after
+    world.journal.clear()
+    killed.append(world.start("create_grafana_resources"))
+    killed[0].wait(120)
+    world.journal.after = None
+    assert len(world.journal.writes) == number
+
+    ends_well(world)
+
+
+@QUICKLY
+def test_a_grafana_that_dies_in_the_middle_ends_the_run_at_once(world: World):
+    world.campaigns("acme/roof", "beta/roof", "gamma/roof")
+    world.make_everything()
+    for client in ("acme", "beta", "gamma"):
+        folder = tree.describe(client, [])["folder_uid"]
+        world.grafana.call("POST", f"/api/folders/{folder}/permissions", {"items": []})
+    attempts = []
+
+    def die(_count, what):
+        attempts.append(what)
+        world.to_grafana.go_away()
+
+    world.journal.before = die
+    run = world.run()
+
+    assert run.status == 2
+    assert len(attempts) == 1
+    assert run.told[-1].startswith(
+        f"powerview: not finished: acme: Grafana does not answer at {world.env['GRAFANA_URL']} (GRAFANA_URL): "
+    )
+
+
+@QUICKLY
+def test_two_runs_at_once_leave_what_the_next_one_finishes(world: World):
+    world.campaigns("acme/roof", "globex/roof")
+
+    runs = [world.start("create_grafana_resources") for _ in range(2)]
+    for run in runs:
+        output, _ = run.communicate(timeout=300)
+        assert finished(run.returncode, output).status in (0, 2), output
+
+    assert world.run().status == 0
+    assert world.to_do() == []
+    tree_now = {"acme": ["roof"], "globex": ["roof"]}
+    state, right = world.state(), {**expected(world, tree_now), **expected_in_influx(world, list(tree_now))}
+    for each in (state, right):  # whether the later run leaves it the default is nobody's harm
+        del each["data sources"]["powerview-master"]["isDefault"]
+    assert state == right
+
+
+def ends_well(world: World) -> None:
+    """The next run does what the first should have done, and there is nothing left over."""
+    assert world.run().status == 0
+    assert world.to_do() == []
+    assert world.state() == {**expected(world, {"acme": ["roof"]}), **expected_in_influx(world, ["acme"])}
+
+
+def nothing_behind_an_open_folder(world: World, run) -> None:
+    """A run that could not close the folder must have put nothing into it."""
+    hits = world.grafana.get("/api/search?limit=5000")
+    if any(h["uid"] == ACME["folder_uid"] for h in hits):
+        rows = world.grafana.get(f"/api/folders/{ACME['folder_uid']}/permissions")
+        is_open = any(row.get("role") for row in rows)
+        inside = [h for h in hits if h.get("folderUid") == ACME["folder_uid"]]
+        assert not (is_open and inside), run.output

@@ -228,8 +228,8 @@ def _day_edges(days: Days) -> dict[str, np.ndarray]:
 
 
 def shared_range(all_series: Collection[Series], zone: ZoneInfo) -> Range1d:
-    """The time axis of a campaign's charts: from its first covered second to its last reading, on the wall clock."""
-    edges = [min(int(s.times[0] - s.steps[0]) for s in all_series), max(int(s.times[-1]) for s in all_series)]
+    """The time axis of a campaign's charts: from its first reading to its last covered second, on the wall clock."""
+    edges = [min(int(s.times[0]) for s in all_series), max(int(s.times[-1] + s.steps[-1]) for s in all_series)]
     start, end = (float(edge) * 1000 for edge in np.sort(_wall(np.array(edges), zone)))
     return Range1d(start, end, bounds=(start, end))
 

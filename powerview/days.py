@@ -1,7 +1,8 @@
 """What falls into each local day: the time that readings cover, and the energy in it.
 
-A reading is the mean of the interval that ends at its stamp. The interval reaches back to the reading before it, but no
-further than the file's usual step: what lies in a gap is nobody's reading, and is neither covered nor energy.
+A reading is the mean of the interval that begins at its stamp: a logger that calls at 03:20:39 has 03:10 as its last
+row. The interval reaches to the next reading, but no further than the file's usual step: what lies in a gap is nobody's
+reading, and is neither covered nor energy.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ class Days:
     def sums(self, series: Series, per_second: np.ndarray | float) -> np.ndarray:
         """The sum over each day of `per_second` (one for each reading) times the seconds that the reading covers."""
         length = covered(series)
-        day = np.searchsorted(self.midnights, series.times, side="left") - 1  # midnight's reading ends the day before
-        before = np.maximum(0, self.midnights[day] - (series.times - length))
-        # An interval is never longer than ten minutes, so that it reaches into the day before at most.
+        day = np.searchsorted(self.midnights, series.times, side="right") - 1
+        # An interval is never longer than ten minutes, so that it reaches into the next day at most.
+        after = np.maximum(0, series.times + length - self.midnights[day + 1])
         weights = np.broadcast_to(per_second, length.shape)
-        sums = np.bincount(day, weights * (length - before), minlength=len(self.dates))
-        return sums + np.bincount(np.maximum(day - 1, 0), weights * before, minlength=len(self.dates))
+        sums = np.bincount(day, weights * (length - after), minlength=len(self.dates))
+        return sums + np.bincount(day + (after > 0), weights * after, minlength=len(self.dates))
 
     def covered(self, series: Series) -> np.ndarray:
         """Seconds of each day that the readings cover."""
@@ -51,14 +52,14 @@ class Days:
 
 def covered(series: Series) -> np.ndarray:
     """Seconds that each reading stands for."""
-    since = np.diff(series.times, prepend=np.iinfo(np.int64).min // 2)
-    return np.minimum(since, series.steps)
+    until = np.diff(series.times, append=np.iinfo(np.int64).max // 2)
+    return np.minimum(until, series.steps)
 
 
 def days_of(all_series: list[Series], zone: ZoneInfo) -> Days:
     """The local days from the first covered second to the last."""
-    first = min(int(s.times[0] - s.steps[0]) for s in all_series)
-    last = max(int(s.times[-1]) for s in all_series) - 1
+    first = min(int(s.times[0]) for s in all_series)
+    last = max(int(s.times[-1] + s.steps[-1]) for s in all_series) - 1
     begin, end = (pd.Timestamp(t, unit="s", tz="UTC").tz_convert(zone).date() for t in (first, last))
     dates = pd.date_range(begin, end + pd.Timedelta(days=1), freq="D")
     return Days([day.date() for day in dates[:-1]], midnights(dates, zone))

@@ -126,8 +126,8 @@ def view_of(campaign: Campaign, settings: Settings, most_values: int) -> View:
 
 
 def _whole_span(all_series: list[Series]) -> int:
-    # Seconds from the first covered one to the last reading of the campaign.
-    return max(int(s.times[-1]) for s in all_series) - min(int(s.times[0] - s.steps[0]) for s in all_series)
+    # Seconds from the first reading of the campaign to the last covered one.
+    return max(int(s.times[-1] + s.steps[-1]) for s in all_series) - min(int(s.times[0]) for s in all_series)
 
 
 def _row(channel: Channel, s: Series, kwh: np.ndarray | None, span: int) -> Row:

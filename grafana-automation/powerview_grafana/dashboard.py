@@ -53,6 +53,8 @@ def clone(master: dict, client: str, campaign: str, uid: str, data_source_uid: s
     for variable in _inner(made, "templating").get("list", ()):
         if variable.get("type") == "constant" and variable.get("name") in constants:
             _set_constant(variable, constants[variable["name"]])
+            if variable["name"] == "timezone":
+                made["timezone"] = timezone  # else axes and the bars' dates would be those of another place
         elif variable.get("type") == "query":
             _forget_choice(variable)
     return {**made, "uid": uid, "title": campaign, "tags": ["powerview", client]}

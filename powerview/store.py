@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from queue import Queue
+from queue import Full, Queue
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -25,6 +25,7 @@ CONNECTIONS = 2
 """Two keep InfluxDB busy, four are no faster. A series stays on one, so that a slow write never lands late."""
 
 CONNECT_MS, ANSWER_MS = 5_000, 30_000
+CLOSE_SECONDS = 1
 MOST_BAD_LINES = 10
 
 
@@ -127,7 +128,7 @@ class InfluxStore:
         return _InfluxDelivery(self._connections, bucket, precision)
 
     def close(self) -> None:
-        """Let the writes under way end, drop those that have not begun."""
+        """Drop the writes that have not begun, and let those under way end, if that is soon."""
         self.away = self.away or StoreAway("the run ended before this was sent")
         for connection in self._connections:
             connection.close()
@@ -202,9 +203,12 @@ class _Connection:
         self._thread.start()
 
     def close(self) -> None:
-        self.queue.put(None)
-        self._thread.join()
-        self._client.close()
+        # Whoever ends a run does not wait for a server that hangs: the thread ends with the process.
+        with suppress(Full):
+            self.queue.put(None, timeout=CLOSE_SECONDS)
+        self._thread.join(CLOSE_SECONDS)
+        if not self._thread.is_alive():
+            self._client.close()
 
     def _run(self) -> None:
         while job := self.queue.get():

@@ -285,6 +285,12 @@ def _create_org(server, call):
     return {"orgId": org.id, "message": "Organization created"}
 
 
+@route("PUT", "/api/orgs/<number>", who="server", needs_org=False)
+def _rename_org(server, call, number):
+    _org_by_number(server, number).name = call.body["name"]
+    return {"message": "Organization updated"}
+
+
 @route("DELETE", "/api/orgs/<number>", who="server", needs_org=False)
 def _delete_org(server, call, number):
     if server.orgs.pop(int(number), None) is None:

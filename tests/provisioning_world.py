@@ -134,19 +134,19 @@ class World:
         for name in names:
             (self.data / name).mkdir(parents=True, exist_ok=True)
 
-    def start(self, playbook: str, *options: str, cwd: Path | None = None, **env: str) -> subprocess.Popen:
-        """Start a playbook in a process group of its own."""
-        command = [str(Path(sys.executable).parent / "ansible-playbook"), str(PLAYBOOKS / f"{playbook}.yml"), *options]
+    def start(self, playbook: str, *options: str, playbooks: Path = PLAYBOOKS, **env: str) -> subprocess.Popen:
+        """Start a playbook, in a folder of no meaning and in a process group of its own."""
+        command = [str(Path(sys.executable).parent / "ansible-playbook"), str(playbooks / f"{playbook}.yml"), *options]
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), **self.env, **env}
         return subprocess.Popen(
-            command, env=environment, cwd=cwd or self.home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            command, env=environment, cwd=self.home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
         )  # fmt: skip
 
-    def run(self, *options: str, playbook: str = "create_grafana_resources", **env: str) -> Run:
-        """Run a playbook to its end; the journal begins anew."""
+    def run(self, *options: str, playbook: str = "create_grafana_resources", **more) -> Run:
+        """Run a playbook to its end; the journal begins anew. What is named beside the playbook goes to `start`."""
         self.journal.clear()
-        process = self.start(playbook, *options, **env)
+        process = self.start(playbook, *options, **more)
         output, _ = process.communicate(timeout=300)
         return finished(process.returncode, output)
 
@@ -161,7 +161,15 @@ class World:
         if team:
             (found,) = self.admin(org).get(f"/api/teams/search?name={team}")["teams"]
             self.admin(org).call("POST", f"/api/teams/{found['id']}/members", {"userId": number})
+        return self.person(login, org)
+
+    def person(self, login: str, org: int = 1) -> GrafanaClient:
+        """The client of somebody whose password is `of-one-person`."""
         return GrafanaClient(self.grafana.url, login, "of-one-person", org)
+
+    def user_id(self, login: str) -> int:
+        """A login's number."""
+        return self.grafana.get(f"/api/users/lookup?loginOrEmail={login}")["id"]
 
     def influx_call(self, method: str, path: str, **kwargs):
         """One call of InfluxDB's API as its admin, not recorded."""
@@ -334,7 +342,8 @@ def _with_token(influx, work: dict, org_id: str) -> dict:
 def finished(status: int, output: str) -> Run:
     """Read what a playbook printed."""
     recap = RECAP.search(output)
-    return Run(status, output, list(dict.fromkeys(TOLD.findall(output))), int(recap[2]) if recap else None)
+    told = [json.loads(f'"{line}"') for line in dict.fromkeys(TOLD.findall(output))]
+    return Run(status, output, told, int(recap[2]) if recap else None)
 
 
 def kill(process: subprocess.Popen) -> None:
@@ -346,6 +355,12 @@ def kill(process: subprocess.Popen) -> None:
 # One personality at once, the others with the slow tests: what differs between versions has tests of its own.
 QUICKLY = pytest.mark.parametrize(
     "world", ["12.4", *(pytest.param(kind, marks=pytest.mark.slow) for kind in PERSONALITIES[1:])], indirect=True
+)
+
+# What only the contract server can be brought to do.
+ON_CONTRACT = pytest.mark.parametrize("world", ["12.4", "13"], indirect=True)
+QUICKLY_ON_CONTRACT = pytest.mark.parametrize(
+    "world", ["12.4", pytest.param("13", marks=pytest.mark.slow)], indirect=True
 )
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
 import requests
 from grafana_automation import tree
-from provisioning_world import MASTER, QUICKLY, World, expected, expected_in_influx
+from provisioning_world import (
+    MASTER,
+    ON_CONTRACT,
+    QUICKLY,
+    QUICKLY_ON_CONTRACT,
+    World,
+    expected,
+    expected_in_influx,
+)
 
 pytest_plugins = ("provisioning_fixture",)
 
@@ -85,11 +92,10 @@ def test_a_dashboard_is_the_master_with_its_own_data_source_and_constants(world:
     }
 
 
+@ON_CONTRACT  # a real Grafana shows no token; `test_provisioning_real.py` queries through it
 def test_the_token_reads_the_clients_bucket_and_nothing_else(influx, world: World):
     world.campaigns("acme/roof", "globex/roof")
     assert world.run().status == 0
-    if not world.contract:
-        pytest.skip("a real Grafana shows no token; `test_provisioning_real.py` queries through it")
     token = world.contract.orgs[1].data_sources[DATA_SOURCE]["secureJsonData"]["token"]
 
     def status(method: str, path: str, data: str) -> int:
@@ -194,10 +200,8 @@ def test_a_persons_edits_of_a_dashboard_are_kept(world: World):
     assert world.grafana.dashboard(ROOF) == before
 
 
-@QUICKLY
-def test_where_grafana_has_no_master_the_file_is_imported(world: World, tmp_path):
-    if not world.contract:
-        pytest.skip("a real Grafana provisions the Master, and does not let it be deleted")
+@QUICKLY_ON_CONTRACT  # a real Grafana provisions the Master, and does not let it be deleted
+def test_where_grafana_has_no_master_the_file_is_imported(world: World):
     world.contract.orgs[1].folders.clear()
     world.contract.orgs[1].dashboards.clear()
     world.campaigns("acme/roof")
@@ -218,10 +222,8 @@ def test_where_grafana_has_no_master_the_file_is_imported(world: World, tmp_path
     assert (again.changed, world.journal.writes) == (0, [])
 
 
-@QUICKLY
+@QUICKLY_ON_CONTRACT
 def test_a_search_that_runs_behind_makes_nothing_twice(world: World):
-    if not world.contract:
-        pytest.skip("the search of a real Grafana of this age is its database")
     world.campaigns("acme/roof")
     world.contract.freeze_index()
 

@@ -109,9 +109,10 @@ class Server:
             return f"{self.name} at {self.url} forbids {what} to this login: look at {self.login}."
         if 300 <= status < 400:
             return f"{self.name} is not at {self.url}, it sends us elsewhere ({status}): look at {self.variable}."
-        return (
-            f"{self.name} at {self.url} ({self.variable}) answered {what} with {status} ({message}): look at its log."
-        )
+        where = f"{self.name} at {self.url} ({self.variable})"
+        if status < 500:
+            return f"{where} refused {what} ({status}): {message.rstrip('.')}."
+        return f"{where} answered {what} with {status} ({message}): look at its log."
 
 
 def grafana(settings: Settings) -> Server:

@@ -1,0 +1,118 @@
+"""POWERVIEW_ISOLATION=org: each client in an organisation of its own, where no other client can reach its data."""
+
+from __future__ import annotations
+
+from grafana_automation import tree
+from provisioning_world import QUICKLY, World, expected, expected_in_influx
+
+pytest_plugins = ("provisioning_fixture",)
+
+ACME = tree.describe("acme", ["roof"])
+NOTHING = {"teams": [], "folders": {}, "data sources": {}, "dashboards": {}}
+
+
+@QUICKLY
+def test_each_client_has_an_organisation_that_nobody_else_gets_into(world: World):
+    world.env["POWERVIEW_ISOLATION"] = "org"
+    world.campaigns("acme/roof", "globex/hall")
+
+    ahead = world.run("--check")
+    assert world.journal.writes == []
+    run = world.run()
+    again = world.run()
+
+    made = ["create acme", "create acme/roof", "create globex", "create globex/hall"]
+    assert ahead.told[1:] == [f"powerview: would {line}" for line in made]
+    assert run.told[1:] == [f"powerview: {line.replace('create', 'created')}" for line in made]
+    assert (run.status, again.status, again.changed, world.journal.writes) == (0, 0, 0, [])
+    influx = expected_in_influx(world, ["acme", "globex"])
+    assert world.state() == {**expected(world, {}), **influx}
+    assert world.state(world.org("acme")) == {**expected(world, {"acme": ["roof"]}, master=False), **influx}
+    assert world.state(world.org("globex")) == {**expected(world, {"globex": ["hall"]}, master=False), **influx}
+
+    person = world.run(
+        playbook="add_grafana_user_to_team", POWERVIEW_CLIENT="acme", POWERVIEW_USER="ann",
+        POWERVIEW_USER_PASSWORD="of-one-person",
+    )  # fmt: skip
+    assert person.told == ["powerview: put ann into acme, with a new login"]
+    acme, globex = world.org("acme"), world.org("globex")
+    assert world.grafana.get(f"/api/users/{world.user_id('ann')}/orgs") == [
+        {"orgId": acme, "name": "acme", "role": "Viewer"}
+    ]
+    ann = world.person("ann", acme)
+    assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["acme", "roof"]
+    assert [source["name"] for source in ann.get("/api/datasources")] == ["acme"]
+    for elsewhere in (1, globex):
+        assert world.person("ann", elsewhere).call("GET", "/api/datasources", ok=(401, 403)) in (401, 403)
+
+
+@QUICKLY
+def test_a_person_who_is_a_member_elsewhere_too_is_told(world: World):
+    world.env["POWERVIEW_ISOLATION"] = "org"
+    world.campaigns("acme/roof")
+    assert world.run().status == 0
+    world.add_person("bob")  # joins the main organisation, as everybody who is made by hand
+
+    run = world.run(playbook="add_grafana_user_to_team", POWERVIEW_CLIENT="acme", POWERVIEW_USER="bob")
+
+    assert run.told == [
+        "powerview: put bob into acme",
+        "powerview: note: bob is a member of other organisations too, and sees their data: Main Org.",
+    ]
+    assert run.changed == 2
+
+
+@QUICKLY
+def test_our_login_is_let_in_again(world: World):
+    world.env["POWERVIEW_ISOLATION"] = "org"
+    world.campaigns("acme/roof")
+    assert world.run().status == 0
+    acme = world.org("acme")
+    world.grafana.call("PATCH", f"/api/orgs/{acme}/users/{add_admin(world, acme)}", {"role": "Admin"})
+    ourselves = world.user_id("admin")
+
+    for damage in (
+        lambda: world.grafana.call("DELETE", f"/api/orgs/{acme}/users/{ourselves}"),
+        lambda: world.grafana.call("PATCH", f"/api/orgs/{acme}/users/{ourselves}", {"role": "Viewer"}),
+    ):
+        damage()
+        ahead = world.run("--check")
+        assert (ahead.changed, ahead.told) == (1, ["powerview: would repair acme: our login"])
+        run = world.run()
+        assert (run.status, run.told) == (0, ["powerview: repaired acme: our login"])
+        assert world.to_do() == []
+
+
+@QUICKLY
+def test_a_client_is_deleted_with_its_organisation(world: World):
+    world.env["POWERVIEW_ISOLATION"] = "org"
+    world.campaigns("acme/roof")
+    assert world.run().status == 0
+
+    run = world.run(playbook="delete_grafana_resources", POWERVIEW_CLIENT="acme", POWERVIEW_CONFIRM="acme")
+
+    assert run.told[0] == "powerview: deleted acme: dashboard, folder, data source, token, team, organisation"
+    assert world.grafana.call("GET", "/api/orgs/name/acme", ok=(404,)) == 404
+    assert world.in_influx() == {**expected_in_influx(world, []), "buckets": ["acme", "powerview"]}
+    assert world.state() == {**expected(world, {}), **world.in_influx()}
+
+
+@QUICKLY
+def test_a_main_organisation_called_like_a_client_is_told(world: World):
+    world.env["POWERVIEW_ISOLATION"] = "org"
+    world.campaigns("acme/roof")
+    world.grafana.call("PUT", "/api/orgs/1", {"name": "acme"})
+
+    run = world.run()
+
+    assert (run.status, world.journal.writes) == (2, [])
+    assert run.told == [
+        "powerview: Grafana's main organisation is called acme like a client, who would be let in where the admins' "
+        "data are: rename it (Administration, Organizations)."
+    ]
+
+
+def add_admin(world: World, org: int) -> int:
+    """Somebody else in the organisation: Grafana keeps its last admin in it."""
+    world.add_person("carol", org=org)
+    return world.user_id("carol")

@@ -1,0 +1,277 @@
+"""The parts of provisioning that need no Ansible: the tree's names, the Master's clones, reading from servers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from grafana_automation import dashboard, questions, servers, tree
+from grafana_contract import GrafanaContract
+from influx_server import free_port
+
+from powerview.settings import load_settings
+
+MASTER_REFERENCE = {"type": "influxdb", "uid": "powerview-master"}
+OWN = {"type": "influxdb", "uid": "pv-d-own"}
+
+
+# ── tree ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_uids_are_made_of_the_names_alone():
+    described = tree.describe("acme", ["roof"])
+
+    assert described == {
+        "client": "acme",
+        "team": "acme",
+        "folder": "acme",
+        "folder_uid": "pv-f-" + hashlib.sha1(b"acme").hexdigest()[:32],
+        "data_source": "acme",
+        "data_source_uid": "pv-d-" + hashlib.sha1(b"acme").hexdigest()[:32],
+        "bucket": "acme",
+        "campaigns": [{"campaign": "roof", "uid": "pv-b-" + hashlib.sha1(b"acme/roof").hexdigest()[:32]}],
+    }
+    assert max(len(described[k]) for k in ("folder_uid", "data_source_uid")) <= 40  # what Grafana takes
+
+
+def test_only_real_folders_two_levels_deep_are_asked_for(tmp_path):
+    for name in ("acme/roof/02001084/parsed", "acme/hall", "empty"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "acme" / "notes.txt").write_text("")
+    (tmp_path / "other").symlink_to(tmp_path / "acme")
+
+    found = tree.wanted(tmp_path, "powerview")
+
+    assert [(c["client"], [p["campaign"] for p in c["campaigns"]]) for c in found["clients"]] == [
+        ("acme", ["hall", "roof"])
+    ]
+    assert found["refused"] == []
+
+
+def test_a_tree_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(tree.UsageError) as told:
+        tree.wanted(tmp_path / "nowhere", "powerview")
+
+    assert str(told.value) == (
+        f"the tree {tmp_path}/nowhere cannot be read: No such file or directory. Is POWERVIEW_DATA_DIR right?"
+    )
+
+
+def test_a_client_that_cannot_be_read_is_told_and_the_others_go_on(tmp_path, monkeypatch):
+    for name in ("acme/roof", "globex/roof"):
+        (tmp_path / name).mkdir(parents=True)
+    real = os.scandir
+
+    def refuse(folder):
+        if Path(folder).name == "acme":
+            raise PermissionError(13, "Permission denied")
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = tree.wanted(tmp_path, "powerview")
+
+    assert [c["client"] for c in found["clients"]] == ["globex"]
+    assert found["refused"] == ["powerview: refused 'acme': the client's folder cannot be read: Permission denied."]
+
+
+# ── clones ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def cloned(**master) -> dict:
+    """A Master as acme's campaign roof."""
+    return dashboard.clone({"panels": [], **master}, "acme", "roof", "pv-b-x", "pv-d-own", "Europe/Paris")
+
+
+@pytest.mark.parametrize(
+    ("reference", "becomes"),
+    [
+        (MASTER_REFERENCE, OWN),
+        ({"uid": "powerview-master"}, OWN),
+        ("powerview-master", OWN),
+        ({"type": "influxdb", "uid": "pv-d-of-another-client"}, OWN),
+        ({"type": "influxdb"}, OWN),
+        (None, OWN),
+        ({"type": "influxdb", "uid": "the-admins-own"}, {"type": "influxdb", "uid": "the-admins-own"}),
+        ({"type": "datasource", "uid": "-- Mixed --"}, {"type": "datasource", "uid": "-- Mixed --"}),
+        ({"type": "grafana", "uid": "-- Grafana --"}, {"type": "grafana", "uid": "-- Grafana --"}),
+        ("${source}", "${source}"),
+    ],
+    ids=str,
+)
+def test_a_clone_reads_its_own_clients_bucket_everywhere(reference, becomes):
+    made = cloned(
+        panels=[
+            {"datasource": reference, "targets": [{"datasource": reference}], "panels": [{"datasource": reference}]}
+        ],
+        annotations={"list": [{"datasource": reference}]},
+        templating={"list": [{"type": "query", "datasource": reference}]},
+    )
+
+    assert made["panels"] == [
+        {"datasource": becomes, "targets": [{"datasource": becomes}], "panels": [{"datasource": becomes}]}
+    ]
+    assert made["annotations"] == {"list": [{"datasource": becomes}]}
+    assert made["templating"]["list"][0]["datasource"] == becomes
+
+
+def test_what_somebody_had_chosen_in_the_master_is_forgotten_and_all_is_kept():
+    chosen = {"type": "query", "current": {"text": ["A"], "value": ["A"]}, "options": [{"text": "A", "value": "A"}]}
+    every = {"type": "query", "current": {"text": ["All"], "value": ["$__all"]}, "options": []}
+
+    made = cloned(templating={"list": [chosen, every]})
+
+    assert made["templating"]["list"] == [{"type": "query", "current": {}, "options": []}, every]
+
+
+def test_a_clone_leaves_the_master_alone_and_its_legends_unrendered():
+    master = {"id": 7, "version": 3, "panels": [{"title": "{{ channel }}", "datasource": MASTER_REFERENCE}]}
+    before = json.dumps(master)
+
+    made = dashboard.clone(master, "acme", "roof", "pv-b-x", "pv-d-own", "Europe/Paris")
+
+    assert json.dumps(master) == before
+    assert made == {
+        "panels": [{"title": "{{ channel }}", "datasource": OWN}],
+        "uid": "pv-b-x",
+        "title": "roof",
+        "tags": ["powerview", "acme"],
+    }
+
+
+def test_the_projects_master_can_be_cloned_and_names_no_other_data_source():
+    master = questions.master_file(load_settings({}, Path("/nonexistent")))["dashboard"]
+
+    made = dashboard.clone(master, "acme", "roof", "pv-b-x", "pv-d-own", "Europe/Paris")
+
+    text = json.dumps(made)
+    assert "powerview-master" not in text
+    assert '"uid": "pv-d-own"' in text
+    constants = {v["name"]: v["query"] for v in made["templating"]["list"] if v["type"] == "constant"}
+    assert constants["campaign"] == "roof"
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "stored", "expected"),
+    [
+        (200, {"dashboard": {"panels": []}}, None, False),
+        (200, {"dashboard": {"panels": []}}, {"status": {"conversion": {"storedVersion": "v1beta1"}}}, False),
+        (200, {"dashboard": {"panels": []}}, {"status": {}}, False),
+        (406, None, None, True),
+        (200, {"dashboard": {"elements": {}}}, None, True),
+        (200, {"dashboard": {"panels": []}}, {"spec": {"elements": {}}}, True),
+        (200, {"dashboard": {"panels": []}}, {"status": {"conversion": {"storedVersion": "v2beta1"}}}, True),
+    ],
+)
+def test_the_new_schema_is_known_by_each_of_its_signs(status, answer, stored, expected):
+    assert dashboard.is_v2(status, answer, stored) == expected
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def asked(question: str, **variables: str) -> dict:
+    """A question's answer with these settings alone."""
+    settings = load_settings(variables, Path("/nonexistent"))
+    try:
+        return questions.QUESTIONS[question](settings, {"clients": [], "admin": tree.describe_admin("powerview")})
+    except (questions.SettingsError, questions.ServerError) as error:
+        return {"error": str(error)}
+
+
+SETTINGS = {
+    "GRAFANA_PASSWORD": "secret",
+    "INFLUXDB_HOST": "http://127.0.0.1:1",
+    "INFLUXDB_ADMIN_TOKEN": "secret",
+}
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS))
+def test_a_setting_that_is_missing_is_named(name):
+    error = asked("to_do", **{k: v for k, v in SETTINGS.items() if k != name})["error"]
+
+    assert error.startswith(f"{name} is not set")
+    assert "set it in /nonexistent or in the environment" in error
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """A server that is not Grafana: it sends `/moved` elsewhere and answers everything else with a page."""
+
+    def do_GET(self):
+        self.send_response(302 if self.path == "/moved" else 200)
+        self.send_header("Location", "http://127.0.0.1:1/")
+        self.end_headers()
+        self.wfile.write(b"<html></html>")
+
+    def log_message(self, *_args):
+        pass
+
+
+@pytest.fixture
+def elsewhere():
+    """The address of a server that is not Grafana."""
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def grafana_at(url: str) -> servers.Server:
+    """Grafana at an address, as the settings have it."""
+    return servers.grafana(load_settings({"GRAFANA_URL": url, "GRAFANA_PASSWORD": "secret"}, Path("/nonexistent")))
+
+
+def test_a_page_that_is_not_grafana_is_told(elsewhere):
+    with pytest.raises(servers.ServerError) as told:
+        grafana_at(elsewhere).get("/api/org", 1)
+
+    assert str(told.value) == f"what answers at {elsewhere} (GRAFANA_URL) is not Grafana: set its address."
+
+
+def test_a_redirect_is_not_followed_with_our_login(elsewhere):
+    with pytest.raises(servers.ServerError) as told:
+        grafana_at(elsewhere).get("/moved", 1)
+
+    assert str(told.value) == f"Grafana is not at {elsewhere}, it sends us elsewhere (302): look at GRAFANA_URL."
+
+
+def test_a_login_of_netrc_does_not_replace_ours(tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+
+    with GrafanaContract("12.4", "secret") as contract:
+        assert grafana_at(contract.url).get("/api/org", 1).body == {"id": 1, "name": "Main Org."}
+
+
+def test_many_answers_come_in_the_order_of_the_questions():
+    with GrafanaContract("12.4", "secret") as contract:
+        gets = [servers.Get(f"/api/teams/search?name=team{n}", 1) for n in range(40)]
+        gets.insert(17, servers.Get("/api/org", 1))
+
+        answers = grafana_at(contract.url).get_all(gets)
+
+    assert [i for i, answer in enumerate(answers) if "name" in answer.body] == [17]
+
+
+def test_lists_longer_than_a_page_are_read_to_their_end(monkeypatch):
+    monkeypatch.setattr("powerview_grafana.found.PAGE", 3)
+    with GrafanaContract("12.4", "secret") as contract:
+        for number in range(7):
+            uid = f"folder{number}"
+            contract.orgs[1].folders[uid] = {"uid": uid, "title": uid, "parent": "", "rows": []}
+        hits = questions.found.hits(grafana_at(contract.url), 1)
+
+    assert [hit["uid"] for hit in hits] == [f"folder{number}" for number in range(7)]
+
+
+def test_a_server_that_is_away_is_told_with_its_variable():
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(servers.ServerError) as told:
+        grafana_at(url).get("/api/org", 1)
+
+    assert str(told.value) == f"Grafana does not answer at {url} (GRAFANA_URL): Connection refused. Is it running?"

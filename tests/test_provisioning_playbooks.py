@@ -1,0 +1,243 @@
+"""The other playbooks: bringing the Master's changes over, deleting, putting people into teams."""
+
+from __future__ import annotations
+
+from grafana_automation import tree
+from provisioning_world import QUICKLY, World, expected, expected_in_influx
+
+pytest_plugins = ("provisioning_fixture",)
+
+ACME = tree.describe("acme", ["roof", "hall"])
+ROOF, HALL = (c["uid"] for c in ACME["campaigns"])
+FOLDER, SOURCE = ACME["folder_uid"], ACME["data_source_uid"]
+SAVED = "grafana POST /api/dashboards/db → 200"
+
+
+# ── update_dashboards.yml ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@QUICKLY
+def test_the_masters_changes_come_over_when_asked_for(world: World):
+    world.campaigns("acme/roof", "acme/hall", "globex/roof")
+    world.make_everything()
+    edit(world, ROOF, FOLDER, title="Roof, south side", tags=["mine"], time={"from": "now-1y", "to": "now"})
+    edit(world, "powerview-master", "powerview-admin", panel="Power of all channels")
+    rows = world.state()["dashboards"]
+
+    ahead = world.run("--check", playbook="update_dashboards")
+    assert (ahead.status, world.journal.writes) == (0, [])
+    done = world.run(playbook="update_dashboards", POWERVIEW_CLIENT="acme")
+    writes = world.journal.writes
+    again = world.run(playbook="update_dashboards", POWERVIEW_CLIENT="acme")
+
+    assert ahead.told == [
+        "powerview: would update acme/hall: panels",
+        "powerview: would update acme/roof: panels, time",
+        "powerview: would update globex/roof: panels",
+    ]
+    assert done.told == ["powerview: updated acme/hall: panels", "powerview: updated acme/roof: panels, time"]
+    assert (done.changed, writes) == (2, [SAVED, SAVED])
+    assert (again.changed, again.told, world.journal.writes) == (0, [], [])
+    roof, master = world.grafana.dashboard(ROOF), world.grafana.dashboard("powerview-master")
+    assert roof["panels"][0]["title"] == "Power of all channels"
+    assert (roof["title"], roof["tags"], roof["time"]) == ("Roof, south side", ["mine"], master["time"])
+    assert roof["panels"][0]["datasource"] == {"type": "influxdb", "uid": SOURCE}
+    assert world.state()["dashboards"] == rows  # permissions, folders, titles and tags are as they were
+    assert messages(world, ROOF)[0] == f"From Master, version {master['version']}"
+    assert len(messages(world, ROOF)) == 3  # what was there before can be brought back
+
+
+@QUICKLY
+def test_a_campaign_without_a_dashboard_is_no_ones_update(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    world.campaigns("acme/hall", "globex/roof")
+
+    run = world.run(playbook="update_dashboards")
+
+    assert (run.status, run.changed, run.told, world.journal.writes) == (0, 0, [], [])
+
+
+# ── delete_grafana_resources.yml ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def delete(world: World, *options: str, **variables: str):
+    """Run the playbook for the client acme."""
+    variables = {f"POWERVIEW_{name}": value for name, value in variables.items()}
+    return world.run(*options, playbook="delete_grafana_resources", POWERVIEW_CLIENT="acme", **variables)
+
+
+@QUICKLY
+def test_one_campaign_is_deleted_and_what_is_left_is_told(world: World):
+    world.campaigns("acme/roof", "acme/hall")
+    world.make_everything()
+
+    run = delete(world, CAMPAIGN="roof", CONFIRM="acme/roof")
+
+    assert run.told == [
+        "powerview: deleted acme/roof: dashboard",
+        "powerview: left acme/roof: its readings, measurement roof in bucket acme",
+        f"powerview: left acme/roof: its files in {world.data}/acme/roof: while they lie there, the next run makes "
+        f"everything again",
+    ]
+    assert world.journal.writes == [f"grafana DELETE /api/dashboards/uid/{ROOF} → 200"]
+    assert world.state() == {**expected(world, {"acme": ["hall"]}), **expected_in_influx(world, ["acme"])}
+
+
+@QUICKLY
+def test_a_client_is_deleted_with_its_token_and_the_readings_stay(world: World):
+    world.campaigns("acme/roof", "globex/roof")
+    world.make_everything()
+    world.add_person("ann", "acme")
+    (world.data / "acme" / "roof").rmdir()
+    (world.data / "acme").rmdir()
+
+    ahead = delete(world, "--check", CONFIRM="acme")
+    assert (ahead.changed, world.journal.writes) == (1, [])
+    run = delete(world, CONFIRM="acme")
+    after = world.state()
+    again = delete(world, CONFIRM="acme")
+
+    things = "dashboard, folder, data source, token, team"
+    left = [
+        "powerview: left acme: the logins of its team: ann",
+        "powerview: left acme: bucket acme with its readings (POWERVIEW_DELETE_BUCKET=acme deletes it)",
+    ]
+    assert ahead.told == [f"powerview: would delete acme: {things}", *left]
+    assert run.told == [f"powerview: deleted acme: {things}", *left]
+    right = {**expected(world, {"globex": ["roof"]}), **expected_in_influx(world, ["globex"])}
+    assert after == {**right, "buckets": ["acme", "globex", "powerview"]}
+    assert (again.changed, again.told) == (0, left[1:])
+
+
+@QUICKLY
+def test_the_readings_go_only_when_the_bucket_is_named_and_other_peoples_work_stays(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    mine = {"uid": "by-hand", "title": "My own", "panels": [], "schemaVersion": 39}
+    body = {"dashboard": mine, "folderUid": FOLDER, "overwrite": False, "message": ""}
+    world.grafana.call("POST", "/api/dashboards/db", body)
+
+    run = delete(world, CONFIRM="acme", DELETE_BUCKET="acme")
+
+    assert run.told == [
+        "powerview: deleted acme: dashboard, data source, token, bucket with all readings, team",
+        "powerview: left acme: its folder, with what PowerView did not make: My own",
+        f"powerview: left acme: its files in {world.data}/acme: while they lie there, the next run makes everything "
+        f"again",
+    ]
+    assert world.in_influx() == expected_in_influx(world, [])
+    assert world.state()["dashboards"].keys() == {"powerview-master", "by-hand"}
+
+
+@QUICKLY
+def test_nothing_is_deleted_unless_it_is_said_twice(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    before = world.state()
+
+    for variables, reason in [
+        ({}, "POWERVIEW_CONFIRM is '': it must be 'acme', or nothing is deleted."),
+        ({"CONFIRM": "acme/roof"}, "POWERVIEW_CONFIRM is 'acme/roof': it must be 'acme', or nothing is deleted."),
+        (
+            {"CAMPAIGN": "roof", "CONFIRM": "acme"},
+            "POWERVIEW_CONFIRM is 'acme': it must be 'acme/roof', or nothing is deleted.",
+        ),
+        (
+            {"CONFIRM": "acme", "DELETE_BUCKET": "Acme"},
+            "POWERVIEW_DELETE_BUCKET is 'Acme': it must be the bucket's name, 'acme'.",
+        ),
+        (
+            {"CAMPAIGN": "roof", "CONFIRM": "acme/roof", "DELETE_BUCKET": "acme"},
+            "POWERVIEW_DELETE_BUCKET is set, but the bucket holds all of the client's campaigns: unset it, or unset "
+            "POWERVIEW_CAMPAIGN to delete the whole client.",
+        ),
+    ]:
+        run = delete(world, **variables)
+        assert (run.status, run.told, world.journal.calls) == (2, [f"powerview: {reason}"], [])
+    admin = world.run(playbook="delete_grafana_resources", POWERVIEW_CLIENT="powerview", POWERVIEW_CONFIRM="powerview")
+    assert admin.told == [
+        "powerview: a client cannot be called powerview: that name belongs to the admins. Rename the folder."
+    ]
+    assert world.state() == before
+
+
+# ── add_grafana_user_to_team.yml ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def add(world: World, *options: str, **variables: str):
+    """Run the playbook for the client acme."""
+    variables = {f"POWERVIEW_{name}": value for name, value in variables.items()}
+    return world.run(*options, playbook="add_grafana_user_to_team", POWERVIEW_CLIENT="acme", **variables)
+
+
+@QUICKLY
+def test_a_new_person_gets_a_login_and_sees_the_clients_dashboards(world: World):
+    world.campaigns("acme/roof", "globex/roof")
+    world.make_everything()
+
+    ahead = add(world, "--check", USER="ann@acme.example", USER_PASSWORD="of-one-person")
+    assert (ahead.told, world.journal.writes) == (
+        ["powerview: would put ann@acme.example into acme, with a new login"],
+        [],
+    )
+    run = add(world, USER="ann@acme.example", USER_PASSWORD="of-one-person")
+    again = add(world, USER="ann@acme.example")
+
+    assert (run.changed, run.told) == (2, ["powerview: put ann@acme.example into acme, with a new login"])
+    assert (again.changed, again.told, world.journal.writes) == (0, [], [])
+    ann = world.person("ann@acme.example")
+    assert ann.get("/api/user/orgs") == [{"orgId": 1, "name": "Main Org.", "role": "Viewer"}]
+    assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["acme", "roof"]
+
+
+@QUICKLY
+def test_a_person_with_a_login_keeps_it_and_its_password(world: World):
+    world.campaigns("acme/roof", "globex/roof")
+    world.make_everything()
+    bob = world.add_person("bob", "globex")
+    world.grafana.call("PATCH", f"/api/orgs/1/users/{world.user_id('bob')}", {"role": "Editor"})
+
+    run = add(world, USER="bob", USER_PASSWORD="something else")
+
+    assert run.told == [
+        "powerview: put bob into acme",
+        "powerview: note: bob has a login already: POWERVIEW_USER_PASSWORD was not used",
+        "powerview: note: bob is Editor and stays so: that is more than a client needs",
+    ]
+    assert run.changed == 1
+    assert sorted(hit["title"] for hit in bob.get("/api/search")) == ["acme", "globex", "roof", "roof"]
+
+
+@QUICKLY
+def test_what_is_missing_for_a_person_is_told(world: World):
+    world.campaigns("acme/roof")
+    no_team = add(world, USER="ann", USER_PASSWORD="of-one-person")
+    world.make_everything()
+
+    assert no_team.told == ["powerview: acme has no team in Grafana yet: run create_grafana_resources.yml first."]
+    assert add(world).told == ["powerview: POWERVIEW_USER is not set: it is the person's login or e-mail."]
+    assert add(world, USER="ann").told == [
+        "powerview: there is no login 'ann' yet: set POWERVIEW_USER_PASSWORD, and it is made."
+    ]
+    short = add(world, USER="ann", USER_PASSWORD="abc")
+    assert short.told == [
+        f"powerview: Grafana at {world.env['GRAFANA_URL']} (GRAFANA_URL) refused “Create the login” (400): "
+        f"Password is missing or too short."
+    ]
+
+
+def edit(world: World, uid: str, folder: str, panel: str = "", **changes) -> None:
+    """A person's save of a dashboard, with another title of its panel or other changes."""
+    content = {**world.grafana.dashboard(uid), "id": None, **changes}
+    if panel:
+        content["panels"] = [{**content["panels"][0], "title": panel}]
+    body = {"dashboard": content, "folderUid": folder, "overwrite": True, "message": "by hand"}
+    world.grafana.call("POST", "/api/dashboards/db", body)
+
+
+def messages(world: World, uid: str) -> list[str]:
+    """What Grafana's history says of a dashboard's versions, the newest first."""
+    answer = world.grafana.get(f"/api/dashboards/uid/{uid}/versions")
+    listed = answer["versions"] if isinstance(answer, dict) else answer  # a bare list before 11.5
+    return [version["message"] for version in listed]

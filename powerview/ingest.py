@@ -25,7 +25,7 @@ from powerview.journal import ERROR, OK, PARTIAL, PENDING, REFUSED, Journal, Out
 from powerview.settings import Settings, SettingsError
 from powerview.store import BadLines, Delivery, Store, StoreAway
 
-IN_FLIGHT = 4
+IN_FLIGHT = 8
 """How many files may wait for the store's answer while the next one is read."""
 
 

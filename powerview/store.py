@@ -12,8 +12,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from queue import Full, Queue
-from typing import Protocol
+from queue import Empty, Full, Queue
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from powerview.settings import Settings
@@ -185,7 +185,14 @@ class _InfluxDelivery:
             self._open += 1
         body = b"".join(self._waiting[which])
         self._waiting[which], self._size[which] = [], 0
-        self._connections[which].queue.put((self, self._target, body))
+        self._connections[which].queue.put(_Job(self, self._target, body))
+
+
+class _Job(NamedTuple):
+    # A body on its way: whose it is, and its bucket and precision.
+    delivery: _InfluxDelivery
+    target: tuple[str, str]
+    body: bytes
 
 
 class _Connection:
@@ -194,7 +201,7 @@ class _Connection:
     def __init__(self, store: InfluxStore, client) -> None:
         from influxdb_client.service.write_service import WriteService
 
-        self.queue: Queue = Queue(maxsize=3)
+        self.queue: Queue[_Job | None] = Queue(maxsize=8)
         self._store = store
         self._client = client
         self._service = WriteService(client.api_client)
@@ -211,16 +218,50 @@ class _Connection:
             self._client.close()
 
     def _run(self) -> None:
-        while job := self.queue.get():
-            delivery, target, body = job
-            bad: list[str] = []
+        job = self.queue.get()
+        while job:
+            jobs, job = self._with_waiting(job)
+            bad: list[list[str]] = [[] for _ in jobs]
             if not self._store.away:
                 try:
-                    with telling_influxdb(self._store.settings, f"bucket {target[0]!r}"):
-                        self._write(target, body, bad)
+                    with telling_influxdb(self._store.settings, f"bucket {jobs[0].target[0]!r}"):
+                        self._write_together(jobs, bad)
                 except StoreAway as away:
                     self._store.away = away
-            delivery.answered(bad, self._store.away)
+            for (delivery, _, _), said in zip(jobs, bad, strict=True):
+                delivery.answered(said, self._store.away)
+            job = job or self.queue.get()
+
+    def _with_waiting(self, job: _Job) -> tuple[list[_Job], _Job | None]:
+        # With the bodies that wait behind it, up to a full one: each answer is a sync of the server's disk, and small
+        # files cost as many. Also the next job, if one was taken that goes elsewhere.
+        jobs, size = [job], len(job.body)
+        while size < BODY_BYTES:
+            try:
+                following = self.queue.get_nowait()
+            except Empty:
+                break
+            if following is None or following.target != job.target:
+                if following is None:
+                    self.queue.put(None)  # the end, for the next look
+                return jobs, following
+            jobs.append(following)
+            size += len(following.body)
+        return jobs, None
+
+    def _write_together(self, jobs: list[_Job], bad: list[list[str]]) -> None:
+        # What the server refuses is some file's fault: each is then written by itself, in the same order.
+        from influxdb_client.rest import ApiException
+
+        if len(jobs) > 1:
+            try:
+                self._post(jobs[0].target, b"".join(job.body for job in jobs))
+                return
+            except ApiException as error:
+                if error.status not in (400, 413, 422):
+                    raise
+        for job, said in zip(jobs, bad, strict=True):
+            self._write(job.target, job.body, said)
 
     def _write(self, target: tuple[str, str], body: bytes, bad: list[str]) -> None:
         # A body that cannot be parsed (400) is refused whole: halves of it are tried until the bad line is found.

@@ -202,7 +202,7 @@ class GrafanaContract:
             return self.orgs[1]
         org = self.orgs.get(int(named))
         if org is None or user.id not in org.roles:
-            raise Refused(401, "Unauthorized")
+            raise Refused(403, "You'll need additional permissions to perform this action")
         return org
 
     def _body(self, method: str, target: str, headers, raw: bytes) -> dict:

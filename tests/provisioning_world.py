@@ -364,12 +364,17 @@ QUICKLY_ON_CONTRACT = pytest.mark.parametrize(
 )
 
 
-def make_world(kind: str, influx, folder: Path, stack: ExitStack, template: Path | None = None) -> World:
-    """A world on the Grafana of this kind; `stack` takes it down. A real Grafana begins as `template` was left."""
+def make_world(
+    kind: str, influx, folder: Path, stack: ExitStack, template: Path | None = None, dashboards: Path | None = None
+) -> World:
+    """A world on the Grafana of this kind; `stack` takes it down.
+
+    A real Grafana begins as `template` was left, and provisions `dashboards`.
+    """
     contract = stack.enter_context(GrafanaContract(kind, PASSWORD)) if kind != "real" else None
     if contract:
         contract.provision(MASTER)
-    url = contract.url if contract else stack.enter_context(real_grafana(folder / "grafana", template)).url
+    url = contract.url if contract else stack.enter_context(real_grafana(folder / "grafana", template, dashboards)).url
     org = f"org-{uuid.uuid4().hex[:12]}"
     org_id = influx.call("POST", "/api/v2/orgs", json={"name": org}).json()["id"]
     journal = Journal()
@@ -391,11 +396,13 @@ def make_world(kind: str, influx, folder: Path, stack: ExitStack, template: Path
     return World(kind, contract, client, influx, org_id, journal, to_grafana, data, env, home)
 
 
-def real_grafana(folder: Path, template: Path | None = None):
-    """A real Grafana that provisions the Master; with a template's data it starts in a third of the time."""
-    dashboards = folder / "dashboards"
-    dashboards.mkdir(parents=True)
-    (dashboards / "master.json").write_text(json.dumps(MASTER))
+def real_grafana(folder: Path, template: Path | None = None, dashboards: Path | None = None):
+    """A real Grafana that provisions these dashboards, else the small Master; a template's data save half its start."""
+    folder.mkdir(parents=True)
+    if not dashboards:
+        dashboards = folder / "dashboards"
+        dashboards.mkdir()
+        (dashboards / "master.json").write_text(json.dumps(MASTER))
     if template:
         shutil.copytree(template / "data", folder / "data")
     provision(folder, dashboards)

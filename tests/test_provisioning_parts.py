@@ -34,6 +34,7 @@ def test_uids_are_made_of_the_names_alone():
         "data_source": "acme",
         "data_source_uid": "pv-d-" + hashlib.sha1(b"acme").hexdigest()[:32],
         "bucket": "acme",
+        "other_folders": [],
         "campaigns": [{"campaign": "roof", "uid": "pv-b-" + hashlib.sha1(b"acme/roof").hexdigest()[:32]}],
     }
     assert max(len(described[k]) for k in ("folder_uid", "data_source_uid")) <= 40  # what Grafana takes
@@ -146,13 +147,14 @@ def test_a_clone_leaves_the_master_alone_and_its_legends_unrendered():
 def test_the_projects_master_can_be_cloned_and_names_no_other_data_source():
     master = questions.master_file(load_settings({}, Path("/nonexistent")))["dashboard"]
 
-    made = dashboard.clone(master, "acme", "roof", "pv-b-x", "pv-d-own", "Europe/Paris")
+    made = dashboard.clone(master, "acme", "roof", "pv-b-x", "pv-d-own", "America/Toronto")
 
     text = json.dumps(made)
     assert "powerview-master" not in text
     assert '"uid": "pv-d-own"' in text
     constants = {v["name"]: v["query"] for v in made["templating"]["list"] if v["type"] == "constant"}
-    assert constants["campaign"] == "roof"
+    assert constants == {"campaign": "roof", "timezone": "America/Toronto"}
+    assert made["timezone"] == "America/Toronto"
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def in_grafana(grafana: Server, subjects: list[dict], orgs: dict[str, dict]) -> 
         _thing(kind, held[org], uid)
         for subject in subjects
         if (org := reachable.get(subject["client"]))
-        for kind, uid in _uids(subject)
+        for kind, uid in _uids(subject, held[org])
     ]
     _confirm_missing(grafana, things)
     _read_details(grafana, things)
@@ -103,6 +103,10 @@ class _Organisation:
         self.hits = {h["uid"]: h for h in _pages(grafana, org, _search_page, PAGE, listed)}
         self.data_sources = {d["uid"]: d for d in data_sources}
 
+    def folders_called(self, titles: list[str]) -> list[str]:
+        """The uids of the folders with one of these titles."""
+        return [uid for uid, hit in self.hits.items() if hit["type"] == "dash-folder" and hit["title"] in titles]
+
 
 def _teams_page(page: int) -> str:
     return path("api", "teams", "search", perpage=TEAMS_PAGE, page=page)
@@ -125,9 +129,10 @@ def _pages(grafana: Server, org: int, address, size: int, first) -> list[dict]:
     return found
 
 
-def _uids(subject: dict) -> list[tuple[str, str]]:
+def _uids(subject: dict, held: _Organisation) -> list[tuple[str, str]]:
     dashboards = [("dashboard", c["uid"]) for c in subject["campaigns"]]
-    return [("folder", subject["folder_uid"]), ("data source", subject["data_source_uid"]), *dashboards]
+    others = [("folder", uid) for uid in held.folders_called(subject["other_folders"])]
+    return [("folder", subject["folder_uid"]), ("data source", subject["data_source_uid"]), *dashboards, *others]
 
 
 def _thing(kind: str, held: _Organisation, uid: str) -> dict:
@@ -184,6 +189,11 @@ def _of_client(subject: dict, org: int | None, held: dict[int, _Organisation], b
         "org": org,
         "team_id": held[org].teams.get(subject["team"]) if org else None,
         "folder": thing("folder", subject["folder_uid"]),
+        "other_folders": [
+            f
+            for uid in (held[org].folders_called(subject["other_folders"]) if org else ())
+            if (f := thing("folder", uid))
+        ],
         "data_source": source and source["detail"],
         "name_taken_by": taken[0] if taken else "",
         "dashboards": {c["uid"]: thing("dashboard", c["uid"]) for c in subject["campaigns"]},

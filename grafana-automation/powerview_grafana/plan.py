@@ -67,9 +67,11 @@ def _subject(subject: dict, held: dict, influx: dict, settings: dict) -> dict:
     bucket_id = influx["buckets"].get(subject["bucket"])
     token = _token(subject, held["data_source"], bucket_id, influx, settings)
     team = [{"teamId": held["team_id"], "permission": VIEW}] if subject["team"] else []
+    open_folders = [f["uid"] for f in held["other_folders"] if _rows(f["detail"]) != _wanted_rows(team)]
     steps = [
         *(["team"] if subject["team"] and held["team_id"] is None else []),
         *_folder_steps(held, team),
+        *(["permissions of the alerts' folder"] if open_folders else []),
         *([] if bucket_id else ["bucket"]),
         *_data_source_steps(subject, held["data_source"], token, settings),
     ]
@@ -79,6 +81,7 @@ def _subject(subject: dict, held: dict, influx: dict, settings: dict) -> dict:
         "org": held["org"],
         "team_id": held["team_id"],
         "steps": steps,
+        "open_folders": open_folders,
         "bucket_id": bucket_id,
         "description": description(subject["client"], settings["grafana_url"]),
         "data_source_there": held["data_source"] is not None,

@@ -10,6 +10,9 @@ from pathlib import Path
 from powerview.inbox import refused_names
 from powerview_grafana.addresses import ADMIN_FOLDER_UID, MASTER_UID
 
+ALERTS_FOLDER = "admin alerts"
+"""The title of the folder that Grafana makes for the provisioned alerts, with a uid of its own choice."""
+
 
 class UsageError(Exception):
     """The person who started the run asked for something that cannot be; the text says what and what to do."""
@@ -51,6 +54,7 @@ def describe(client: str, campaigns: list[str]) -> dict:
         "data_source": client,
         "data_source_uid": f"pv-d-{_digest(client)}",
         "bucket": client,
+        "other_folders": [],
         "campaigns": [{"campaign": c, "uid": f"pv-b-{_digest(f'{client}/{c}')}"} for c in campaigns],
     }
 
@@ -65,6 +69,7 @@ def describe_admin(admin_bucket: str) -> dict:
         "data_source": MASTER_UID,
         "data_source_uid": MASTER_UID,
         "bucket": admin_bucket,
+        "other_folders": [ALERTS_FOLDER],
         "campaigns": [{"campaign": "Master", "uid": MASTER_UID}],
     }
 

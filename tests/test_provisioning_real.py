@@ -1,0 +1,139 @@
+"""On a real Grafana, wherever GRAFANA and GRAFANA_HOME name one: the project's own dashboards, every query of them sent
+by a person of the client's team through the client's data source, and whether the sentence on isolation is true."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+import pytest
+import requests
+from dashboard_queries import Query, View, duration, fill, queries
+from grafana_automation import FOLDER, tree
+from provisioning_world import PERSONALITIES, World, make_world
+from sample_tree import lay_out
+from trees import House
+
+pytest_plugins = ("provisioning_fixture",)
+
+__test__ = "real" in PERSONALITIES  # else there is nothing here to run, so nothing to skip either
+
+MACROS = ("v.timeRangeStart", "v.timeRangeStop", "v.windowPeriod", "v.defaultBucket", "v.organization", "$__interval")
+CAMPAIGNS = {"acme": "roof-2025", "globex": "cold-store", "initech": "meter-room"}
+
+
+@pytest.fixture(scope="module", params=["team", "org"])
+def house(request, influx, grafana_template, tmp_path_factory):
+    """The sample files parsed, and the playbook run on the project's own dashboards, in each isolation."""
+    folder = tmp_path_factory.mktemp(f"real-{request.param}")
+    with ExitStack() as stack:
+        world = make_world("real", influx, folder, stack, grafana_template, FOLDER / "dashboards")
+        world.env["POWERVIEW_ISOLATION"] = request.param
+        lay_out(world.data)
+        names = ("INFLUXDB_HOST", "INFLUXDB_ADMIN_TOKEN", "INFLUXDB_ORG")
+        parsed = House(folder, {name: world.env[name] for name in names}).run()
+        assert parsed.returncode in (0, 1), parsed.stderr  # 1: among the samples are files that cannot be read
+        run = world.run()
+        assert run.status == 0, run.output
+        for client in CAMPAIGNS:
+            person = world.run(
+                playbook="add_grafana_user_to_team", POWERVIEW_CLIENT=client, POWERVIEW_USER=f"{client}-person",
+                POWERVIEW_USER_PASSWORD="of-one-person",
+            )  # fmt: skip
+            assert person.status == 0, person.output
+        yield world
+
+
+def test_grafana_provisions_the_projects_dashboards_and_only_admins_see_them(house: World):
+    hits = house.grafana.get("/api/search?limit=5000")
+    assert {h["uid"] for h in hits if h.get("folderUid") == "powerview-admin"} >= {"powerview-master"}
+
+    for client in CAMPAIGNS:
+        seen = as_person(house, client).get("/api/search?limit=5000")
+        assert sorted(h["title"] for h in seen) == sorted([client, CAMPAIGNS[client]])
+
+
+def test_every_person_logs_in_and_every_query_of_their_dashboards_is_answered(house: World):
+    for client, campaign in CAMPAIGNS.items():
+        login = {"user": f"{client}-person", "password": "of-one-person"}
+        assert requests.post(f"{house.grafana.url}/login", json=login).status_code == 200
+        person = as_person(house, client)
+        described = tree.describe(client, [campaign])
+        dashboard = person.dashboard(described["campaigns"][0]["uid"])
+        found = queries(dashboard)
+        assert len(found) > 10
+        empty = [p for p, q in found.items() if not send(person, described["data_source_uid"], q, dashboard)]
+        assert [place for place in empty if not may_be_empty(place)] == []
+
+
+def test_a_second_run_changes_nothing_and_an_update_neither(house: World):
+    assert (house.run().changed, house.journal.writes) == (0, [])
+    assert (house.run(playbook="update_dashboards").told, house.journal.writes) == ([], [])
+
+
+def test_a_data_source_reads_its_own_bucket_and_no_other(house: World):
+    source = tree.describe("acme", [])["data_source_uid"]
+    query = Query("", 'from(bucket: "globex") |> range(start: 2020-01-01T00:00:00Z) |> limit(n: 1)')
+
+    with pytest.raises(AssertionError, match='could not find bucket \\\\"globex\\\\"'):
+        send(as_person(house, "acme"), source, query, None)
+
+
+def test_the_sentence_on_isolation_is_true(house: World):
+    """In team mode people see their own folder only, but may query every data source; in org mode they cannot."""
+    person, globex = as_person(house, "acme"), tree.describe("globex", ["cold-store"])
+    assert person.call("GET", f"/api/dashboards/uid/{globex['campaigns'][0]['uid']}", ok=(403, 404)) in (403, 404)
+    assert person.call("GET", f"/api/folders/{globex['folder_uid']}", ok=(403, 404)) in (403, 404)
+    query = Query("", "from(bucket: v.defaultBucket) |> range(start: 2020-01-01T00:00:00Z) |> limit(n: 1)")
+
+    if house.env["POWERVIEW_ISOLATION"] == "team":
+        assert send(person, globex["data_source_uid"], query, None)
+    else:
+        with pytest.raises(AssertionError, match="404"):
+            send(person, globex["data_source_uid"], query, None)
+        elsewhere = house.person("acme-person", house.org("globex"))
+        with pytest.raises(AssertionError, match="403"):
+            send(elsewhere, globex["data_source_uid"], query, None)
+
+
+def as_person(house: World, client: str):
+    """The client of the person in a team."""
+    org = house.org(client) if house.env["POWERVIEW_ISOLATION"] == "org" else 1
+    return house.person(f"{client}-person", org)
+
+
+def send(person, source: str, query: Query, dashboard: dict | None) -> list[dict]:
+    """The frames that Grafana answers for a query over all of the samples' time; the macros are left to Grafana."""
+    view = View(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC), "unused")
+    hidden = {macro: f"«{number}»" for number, macro in enumerate(MACROS)}
+    flux = query.flux
+    for macro, mark in hidden.items():
+        flux = flux.replace(macro, mark)
+    flux = fill(Query(query.place, flux), view, dashboard) if dashboard else flux
+    for macro, mark in hidden.items():
+        flux = flux.replace(mark, macro)
+    body = {
+        "queries": [
+            {
+                "refId": "A",
+                "datasource": {"type": "influxdb", "uid": source},
+                "query": flux,
+                "maxDataPoints": query.points,
+                "intervalMs": int(duration(view, query)[:-1]) * 1000,
+            }
+        ],
+        "from": str(millis(view.start)),
+        "to": str(millis(view.stop)),
+    }
+    frames = person.call("POST", "/api/ds/query", body)["results"]["A"]["frames"]
+    return [frame for frame in frames if any(len(values) for values in frame["data"]["values"])]
+
+
+def millis(moment: datetime) -> int:
+    """Milliseconds since 1970, as Grafana takes its range."""
+    return int(moment.timestamp() * 1000)
+
+
+def may_be_empty(place: str) -> bool:
+    """Whether a query may find nothing in a campaign of the samples: not each had restarts, or three phases."""
+    return place.startswith(("annotation ", "Phase voltages"))

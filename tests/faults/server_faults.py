@@ -92,7 +92,7 @@ def bucket_goes(house: House) -> str:
     def plan(request: proxy.Request) -> None:
         if request.is_write and "bucket=company1" in request.path:
             seen.append(request.number)
-            if len(seen) == 5:
+            if len(seen) == 2:
                 house.server.call("DELETE", f"/api/v2/buckets/{bucket}")
         proxy.hand_on(request)
 

@@ -6,7 +6,6 @@ import requests
 from grafana_automation import tree
 from provisioning_world import (
     MASTER,
-    ON_CONTRACT,
     QUICKLY,
     QUICKLY_ON_CONTRACT,
     World,
@@ -58,7 +57,9 @@ def test_a_new_campaign_gets_all_that_its_client_needs_and_a_second_run_does_not
     assert (again.status, again.changed, again.told, world.journal.writes) == (0, 0, [], [])
 
 
+@QUICKLY
 def test_a_dashboard_is_the_master_with_its_own_data_source_and_constants(world: World):
+    world.make_everything()  # the admins' things: this is about the client's
     world.campaigns("acme/roof")
     world.env["POWERVIEW_TIMEZONE"] = "America/Toronto"
 
@@ -80,6 +81,7 @@ def test_a_dashboard_is_the_master_with_its_own_data_source_and_constants(world:
         "uid": ROOF,
         "title": "roof",
         "tags": ["powerview", "acme"],
+        "timezone": "America/Toronto",
         "panels": [{**panel, "datasource": own, "targets": [{**panel["targets"][0], "datasource": own}]}],
         "templating": {
             "list": [
@@ -92,10 +94,12 @@ def test_a_dashboard_is_the_master_with_its_own_data_source_and_constants(world:
     }
 
 
-@ON_CONTRACT  # a real Grafana shows no token; `test_provisioning_real.py` queries through it
+@QUICKLY_ON_CONTRACT  # a real Grafana shows no token; `test_provisioning_real.py` queries through it
 def test_the_token_reads_the_clients_bucket_and_nothing_else(influx, world: World):
-    world.campaigns("acme/roof", "globex/roof")
+    world.make_everything()
+    world.campaigns("acme/roof")
     assert world.run().status == 0
+    world.influx_call("POST", "/api/v2/buckets", json={"orgID": world.influx_org, "name": "globex"})
     token = world.contract.orgs[1].data_sources[DATA_SOURCE]["secureJsonData"]["token"]
 
     def status(method: str, path: str, data: str) -> int:
@@ -137,6 +141,7 @@ def test_a_member_of_a_team_sees_its_own_client_only(world: World):
 
 @QUICKLY
 def test_what_is_asked_for_by_name_needs_no_folder_and_nothing_else_is_made(world: World):
+    world.make_everything()
     world.campaigns("other/roof")
     (world.data / "empty").mkdir()  # a client without campaigns gets nothing yet
 
@@ -144,7 +149,7 @@ def test_what_is_asked_for_by_name_needs_no_folder_and_nothing_else_is_made(worl
     nothing = world.run(POWERVIEW_CLIENT="empty")
     none = world.run(POWERVIEW_CLIENT="notthere")
 
-    assert only.told[1:] == ["powerview: created acme", "powerview: created acme/roof"]
+    assert only.told == ["powerview: created acme", "powerview: created acme/roof"]
     assert [(r.status, r.changed, r.told) for r in (nothing, none)] == [(0, 0, [])] * 2
     assert world.state() == {**expected(world, {"acme": ["roof"]}), **expected_in_influx(world, ["acme"])}
 
@@ -224,12 +229,13 @@ def test_where_grafana_has_no_master_the_file_is_imported(world: World):
 
 @QUICKLY_ON_CONTRACT
 def test_a_search_that_runs_behind_makes_nothing_twice(world: World):
+    world.make_everything()
     world.campaigns("acme/roof")
     world.contract.freeze_index()
 
     first, again = world.run(), world.run()
 
-    assert first.told[1:] == ["powerview: created acme", "powerview: created acme/roof"]
+    assert first.told == ["powerview: created acme", "powerview: created acme/roof"]
     assert (again.changed, world.journal.writes) == (0, [])
 
 

@@ -47,8 +47,6 @@ def master_problem(master: dict) -> str:
 def clone(master: dict, client: str, campaign: str, uid: str, data_source_uid: str, timezone: str) -> dict:
     """A campaign's dashboard: the Master with its own title, tags, data source and constants, and without its ids."""
     made = _with_data_source({k: v for k, v in master.items() if k not in ("id", "version")}, data_source_uid)
-    if made.get("timezone") in _constants(made, "timezone"):  # the days of the queries are those of the axes
-        made["timezone"] = timezone
     constants = {"campaign": campaign, "timezone": timezone}
     for variable in _inner(made, "templating").get("list", ()):
         if variable.get("type") == "constant" and variable.get("name") in constants:
@@ -85,11 +83,6 @@ def _reference(reference: Any, uid: str) -> Any:
     if unnamed or name == MASTER_UID or str(name).startswith(CLIENT_DATA_SOURCE_PREFIX):
         return {"type": "influxdb", "uid": uid}
     return reference
-
-
-def _constants(dashboard: dict, name: str) -> list[str]:
-    variables = _inner(dashboard, "templating").get("list", ())
-    return [v.get("query") for v in variables if v.get("type") == "constant" and v.get("name") == name]
 
 
 def _set_constant(variable: dict, value: str) -> None:

@@ -37,13 +37,15 @@ class Call:
 class Journal:
     """The calls of all proxies in their order.
 
-    `before(number, what)` and `after(number, call)`, where set, are told of each write, numbered from 1. `before` may
-    answer with a status: the call is then not passed on, and its client gets that status.
+    `before(number, what)` and `after(number, call)`, where set, are told of each write, numbered from 1, and
+    `before_read(what)` of each read. The first and the last may answer with a status: the call is then not passed on,
+    and its client gets that status.
     """
 
     calls: list[Call] = field(default_factory=list)
     before: Callable[[int, str], int | None] | None = None
     after: Callable[[int, Call], None] | None = None
+    before_read: Callable[[str], int | None] | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
     begun: int = 0
 
@@ -82,22 +84,28 @@ class RecordingProxy:
 
     def passed(self, upstream: http.client.HTTPConnection, method: str, target: str, headers, body: bytes):
         """Pass one call on; returns status, content type and body of the answer, and writes the call down."""
+        what = f"{self.name} {method} {target}"
         if method == "GET":
+            refused = self.journal.before_read and self.journal.before_read(what)
+            if refused:
+                return self._refuse(refused, method, target, body)
             return self._forward(upstream, method, target, headers, body)[0]
         with self.journal.lock:  # one write at a time: their numbers are their order
             self.journal.begun += 1
             number = self.journal.begun
-            refused = self.journal.before and self.journal.before(number, f"{self.name} {method} {target}")
+            refused = self.journal.before and self.journal.before(number, what)
             if self.gone:
                 raise ConnectionAbortedError("the server died")
             if refused is not None:
-                answer = (refused, "application/json", json.dumps({"message": "a fault of the test"}).encode())
-                self.journal.calls.append(Call(self.name, method, target, body.decode(), refused))
-                return answer
+                return self._refuse(refused, method, target, body)
             answer, call = self._forward(upstream, method, target, headers, body)
             if self.journal.after:
                 self.journal.after(number, call)
             return answer
+
+    def _refuse(self, status: int, method: str, target: str, body: bytes):
+        self.journal.calls.append(Call(self.name, method, target, body.decode(), status))
+        return status, "application/json", json.dumps({"message": "a fault of the test"}).encode()
 
     def _forward(self, upstream, method: str, target: str, headers, body: bytes):
         kept = {k: v for k, v in headers.items() if k.lower() not in ("host", "connection", "content-length")}

@@ -104,10 +104,10 @@ def test_a_500_in_the_middle_is_told_and_the_next_run_ends_well(world: World, nu
     (what,) = refused
     name, variable = ("InfluxDB", "INFLUXDB_HOST") if what.startswith("influxdb") else ("Grafana", "GRAFANA_URL")
     client = "admin" if number <= 4 else "acme"
-    start = f"powerview: not finished: {client}: {name} at {world.env[variable]} ({variable}) answered “"
+    start = f'powerview: not finished: {client}: {name} at {world.env[variable]} ({variable}) answered the task "'
     assert failed.status == 2
     assert failed.told[-1].startswith(start), failed.told
-    assert failed.told[-1].endswith("” with 500 (a fault of the test): look at its log.")
+    assert failed.told[-1].endswith('" with 500 (a fault of the test): look at its log.')
     ends_well(world)
 
 
@@ -129,6 +129,22 @@ def test_a_run_that_is_killed_after_any_write_leaves_what_the_next_one_finishes(
     assert len(world.journal.writes) == number
 
     ends_well(world)
+
+
+@QUICKLY
+def test_a_read_that_fails_in_the_middle_is_told_in_one_sentence(world: World):
+    world.make_everything()
+    world.campaigns("acme/roof")
+    world.journal.before_read = lambda what: 500 if "/api/teams/search?name=acme" in what else None
+
+    run = world.run()
+
+    url = world.env["GRAFANA_URL"]
+    assert run.status == 2
+    assert run.told == [
+        f"powerview: not finished: acme: Grafana at {url} (GRAFANA_URL) answered GET /api/teams/search with 500 "
+        f"(a fault of the test): look at its log."
+    ]
 
 
 @QUICKLY

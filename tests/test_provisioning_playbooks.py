@@ -222,7 +222,7 @@ def test_what_is_missing_for_a_person_is_told(world: World):
     ]
     short = add(world, USER="ann", USER_PASSWORD="abc")
     assert short.told == [
-        f"powerview: Grafana at {world.env['GRAFANA_URL']} (GRAFANA_URL) refused “Create the login” (400): "
+        f'powerview: Grafana at {world.env["GRAFANA_URL"]} (GRAFANA_URL) refused the task "Create the login" (400): '
         f"Password is missing or too short."
     ]
 

@@ -22,11 +22,17 @@ from powerview_grafana.tree import UsageError
 MASTER_FILE = Path(__file__).resolve().parents[1] / "dashboards" / "master.json"
 
 
+TOLD = (SettingsError, UsageError, ServerError)
+"""Errors that a person can do something about; their texts are whole sentences."""
+
+
 def ask(question: str, *terms: Any, **options: Any) -> Any:
-    """Answer one question. Errors that a person can do something about come back as `{"error": sentence}`."""
+    """Answer one question. For `read` alone, which is asked in the middle of a task, the errors in TOLD are raised."""
     try:
         return QUESTIONS[question](load_settings(), *terms, **options)
-    except (SettingsError, UsageError, ServerError) as error:
+    except TOLD as error:
+        if question == "read":
+            raise
         return {"error": str(error)}
 
 
@@ -129,7 +135,7 @@ def person(settings: Settings, client: str, user: str, has_password: bool, is_ne
 
 
 def read(settings: Settings, server: str, *parts: str, org: int | None = None, **query: str) -> Any:
-    """The JSON of one address, None where there is nothing (404)."""
+    """The JSON of one address, None where there is nothing (404). Raises ServerError."""
     answer = _server(settings, server).get(path(*parts, **query), org, servers.GONE)
     return answer.body if answer.status == 200 else None
 
@@ -139,13 +145,13 @@ def failure(settings: Settings, task: str, result: dict) -> str:
     result = next((r for r in result.get("results", ()) if r.get("failed")), result)
     url, status = str(result.get("url", "")), result.get("status", 0)
     if not url:
-        return str(result.get("msg", f"{task}: no reason given"))
+        return str(result.get("msg", f"{task}: no reason given")).rpartition("lookup plugin 'powerview' failed: ")[2]
     at_influxdb = bool(settings.influxdb_host) and url.startswith(settings.influxdb_host + "/")
     server = _server(settings, "influxdb" if at_influxdb else "grafana")
     if status <= 0:
         return server.no_answer(str(result.get("msg", "")).rpartition("Request failed: ")[2])
     said = result.get("json") or {}
-    return server.refusal(f"“{task}”", status, str(said.get("message", ""))[:200])
+    return server.refusal(f'the task "{task}"', status, str(said.get("message", ""))[:200])
 
 
 def _named(settings: Settings, client: str, campaign: str) -> None:

@@ -25,4 +25,7 @@ class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):  # noqa: ARG002, Ansible passes the play's variables
         """Answer the question `terms[0]` with the remaining terms and options as its arguments."""
         question, *rest = terms
-        return [questions.ask(question, *rest, **kwargs)]
+        try:
+            return [questions.ask(question, *rest, **kwargs)]
+        except questions.TOLD as error:
+            raise AnsibleError(str(error)) from error

@@ -242,6 +242,8 @@ def _data_source(grafana: GrafanaClient, uid: str) -> dict:
     shown = grafana.get(f"/api/datasources/uid/{uid}")
     json_data = {k: v for k, v in shown["jsonData"].items() if k != "powerviewAuthorization"}
     kept = {k: shown[k] for k in ("name", "type", "access", "url", "isDefault")}
+    if uid == "powerview-master":
+        del kept["isDefault"]  # the admins' choice, and nobody's harm
     return {**kept, "jsonData": json_data, "has_token": shown["secureJsonFields"].get("token", False)}
 
 
@@ -275,13 +277,14 @@ def expected_in_influx(world: World, clients: list[str]) -> dict:
 
 
 def _expected_data_source(world: World, subject: dict) -> dict:
-    is_master = not subject["team"]
+    # In an organisation of its own it is the first data source, which Grafana makes the default.
+    is_default = {"isDefault": world.env.get("POWERVIEW_ISOLATION") == "org"} if subject["team"] else {}
     return {
         "name": subject["data_source"],
         "type": "influxdb",
         "access": "proxy",
         "url": world.env["INFLUXDB_URL"],
-        "isDefault": is_master or world.env.get("POWERVIEW_ISOLATION") == "org",  # the first of an organisation is
+        **is_default,
         "jsonData": {
             "version": "Flux",
             "organization": world.env["INFLUXDB_ORG"],

@@ -58,6 +58,17 @@ def test_a_campaigns_dashboard_that_was_saved_in_the_new_schema_is_kept(world: W
 
 
 @ON_CONTRACT
+def test_a_dashboard_in_the_new_schema_that_a_late_search_does_not_list_is_kept(world: World):
+    world.campaigns("acme/roof")
+    world.contract.freeze_index()
+    world.make_everything()
+    (uid,) = set(world.contract.orgs[1].dashboards) - {"powerview-master"}
+    world.contract.save_as_v2(uid)
+
+    assert world.to_do() == []
+
+
+@ON_CONTRACT
 def test_a_moved_dashboard_that_was_saved_in_the_new_schema_is_left_to_a_person(world: World):
     world.campaigns("acme/roof", "globex/hall")
     world.make_everything()

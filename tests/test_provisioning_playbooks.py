@@ -21,6 +21,7 @@ def test_the_masters_changes_come_over_when_asked_for(world: World):
     world.campaigns("acme/roof", "acme/hall", "globex/roof")
     world.make_everything()
     edit(world, ROOF, FOLDER, title="Roof, south side", tags=["mine"], time={"from": "now-1y", "to": "now"})
+    edit(world, HALL, FOLDER, tags=[])
     edit(world, "powerview-master", "powerview-admin", panel="Power of all channels")
     rows = world.state()["dashboards"]
 

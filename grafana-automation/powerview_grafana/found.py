@@ -150,6 +150,7 @@ def _confirm_missing(grafana: Server, things: list[dict]) -> None:
     answers = grafana.get_all([Get(_address(t), t["org"], EXISTS) for t in missing])
     for thing, answer in zip(missing, answers, strict=True):
         thing["there"] = answer.status != 404
+        thing["place"] = None  # nobody knows, unless the answer tells
         if answer.status == 200:
             inner = answer.body.get("meta", answer.body)
             thing["place"] = inner.get("folderUid", inner.get("parentUid", "")) or ""

@@ -112,7 +112,7 @@ def _dashboards(subject: dict, held: dict, team: list[dict]) -> list[dict]:
 def _dashboard_steps(present: dict | None, folder_uid: str, team: list[dict]) -> list[str]:
     if present is None:
         return ["dashboard", "permissions"]
-    place = [] if present["place"] == folder_uid else ["place"]
+    place = [] if present["place"] in (folder_uid, None) else ["place"]
     return place + ([] if _rows(present["detail"]) == _wanted_rows(team) else ["permissions"])
 
 

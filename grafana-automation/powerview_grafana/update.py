@@ -26,7 +26,7 @@ def outdated(grafana: Server, wanted: dict, master: dict) -> list[dict]:
             master, client["client"], campaign["campaign"], campaign["uid"], client["data_source_uid"],
             wanted["settings"]["timezone"],
         )  # fmt: skip
-        kept = {k: now.get(k, dashboard.get(k)) or to_be[k] for k in ("title", "tags")}
+        kept = {k: v for k in ("title", "tags") if (v := now.get(k, dashboard.get(k))) is not None}
         if parts := differs(to_be, now) if now else ["saved in the new schema"]:
             updates.append(
                 {

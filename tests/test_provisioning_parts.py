@@ -204,6 +204,9 @@ class Elsewhere(BaseHTTPRequestHandler):
     """A server that is not Grafana: it sends `/moved` elsewhere and answers everything else with a page."""
 
     def do_GET(self):
+        if self.path == "/cut":
+            self.close_connection = True
+            return
         self.send_response(302 if self.path == "/moved" else 200)
         self.send_header("Location", "http://127.0.0.1:1/")
         self.end_headers()
@@ -239,6 +242,16 @@ def test_a_redirect_is_not_followed_with_our_login(elsewhere):
         grafana_at(elsewhere).get("/moved", 1)
 
     assert str(told.value) == f"Grafana is not at {elsewhere}, it sends us elsewhere (302): look at GRAFANA_URL."
+
+
+def test_a_cut_connection_is_told(elsewhere):
+    with pytest.raises(servers.ServerError) as told:
+        grafana_at(elsewhere).get("/cut", 1)
+
+    assert str(told.value) == (
+        f"Grafana does not answer at {elsewhere} (GRAFANA_URL): Remote end closed connection without response. "
+        f"Is it running?"
+    )
 
 
 def test_a_login_of_netrc_does_not_replace_ours(tmp_path, monkeypatch):

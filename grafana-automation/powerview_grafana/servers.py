@@ -155,7 +155,7 @@ def _cause(error: requests.RequestException) -> str:
     cause: BaseException = error
     while cause.__cause__ or cause.__context__:
         cause = cause.__cause__ or cause.__context__
-    return getattr(cause, "strerror", None) or type(error).__name__
+    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
 
 
 def _message(body: Any) -> str:

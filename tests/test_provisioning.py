@@ -205,6 +205,24 @@ def test_a_persons_edits_of_a_dashboard_are_kept(world: World):
     assert world.grafana.dashboard(ROOF) == before
 
 
+@QUICKLY
+def test_a_dashboard_that_somebody_makes_meanwhile_is_not_overwritten(world: World):
+    world.campaigns("acme/hall")
+    world.make_everything()
+    world.campaigns("acme/roof")
+    theirs = {**world.grafana.dashboard(HALL), "id": None, "uid": ROOF, "title": "Theirs"}
+
+    def somebody_is_quicker(_number, what):
+        if what.endswith("/api/dashboards/db"):
+            save(world, theirs, FOLDER)
+
+    world.journal.before = somebody_is_quicker
+    run = world.run()
+
+    assert (run.status, world.to_do()) == (0, [])
+    assert world.grafana.dashboard(ROOF)["title"] == "Theirs"
+
+
 @QUICKLY_ON_CONTRACT  # a real Grafana provisions the Master, and does not let it be deleted
 def test_where_grafana_has_no_master_the_file_is_imported(world: World):
     world.contract.orgs[1].folders.clear()

@@ -118,7 +118,7 @@ def test_no_secret_is_in_any_output_file_or_argument_list(world: World, tmp_path
 
     look.calls = lambda: len(world.journal.writes) == 5  # the data source, its token in the body
     world.journal.before = look
-    run = world.run("-vvvvv", TMPDIR=str(temporary))
+    run = world.run("-vvvvv", TMPDIR=str(temporary), ANSIBLE_REMOTE_TEMP=str(temporary))
 
     assert run.status == (2 if fails else 0)
     assert seen == []

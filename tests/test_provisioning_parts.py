@@ -290,3 +290,23 @@ def test_a_server_that_is_away_is_told_with_its_variable():
         grafana_at(url).get("/api/org", 1)
 
     assert str(told.value) == f"Grafana does not answer at {url} (GRAFANA_URL): Connection refused. Is it running?"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("Status code was -1 and not [200]: Request failed: <urlopen error [Errno 111] Connection refused>",
+         "Connection refused"),
+        ("Status code was -1 and not [200]: Request failed: <urlopen error timed out>", "timed out"),
+        ("Status code was -1 and not [200]: Connection failure: Remote end closed connection without response",
+         "Remote end closed connection without response"),
+        ("something that no version says yet", "no answer"),
+    ],
+)  # fmt: skip
+def test_a_write_without_an_answer_is_told(said, reason):
+    settings = load_settings({**SETTINGS, "GRAFANA_URL": "http://grafana:3000"}, Path("/nonexistent"))
+    result = {"url": "http://grafana:3000/api/teams", "status": -1, "msg": said}
+
+    assert questions.failure(settings, "Create the team", result) == (
+        f"Grafana does not answer at http://grafana:3000 (GRAFANA_URL): {reason}. Is it running?"
+    )

@@ -6,6 +6,7 @@ An answer that could not be had is `{"error": sentence}`: the playbook fails wit
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from powerview_grafana.tree import UsageError
 MASTER_FILE = Path(__file__).resolve().parents[1] / "dashboards" / "master.json"
 
 
+NO_ANSWER = re.compile(r"(?:Request failed|Connection failure): (?:<urlopen error )?(?:\[Errno -?\d+\] )?(.*?)>?$")
+"""The reason in what the `uri` module says when there was no answer."""
 TOLD = (SettingsError, UsageError, ServerError)
 """Errors that a person can do something about; their texts are whole sentences."""
 
@@ -149,7 +152,8 @@ def failure(settings: Settings, task: str, result: dict) -> str:
     at_influxdb = bool(settings.influxdb_host) and url.startswith(settings.influxdb_host + "/")
     server = _server(settings, "influxdb" if at_influxdb else "grafana")
     if status <= 0:
-        return server.no_answer(str(result.get("msg", "")).rpartition("Request failed: ")[2])
+        reason = NO_ANSWER.search(str(result.get("msg", "")))
+        return server.no_answer(reason[1] if reason else "no answer")
     said = result.get("json") or {}
     return server.refusal(f'the task "{task}"', status, str(said.get("message", ""))[:200])
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import statistics
 import tempfile
@@ -15,7 +16,13 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from load import PROJECT, InfluxServer, running_influxdb, wait_until  # first: it makes the project's modules known
+from load import (  # first: it makes the project's modules known
+    ON_DISK,
+    PROJECT,
+    InfluxServer,
+    let_rest,
+    running_influxdb,
+)
 
 from dashboard_queries import View, fill, queries  # isort: skip
 from powerview import fleet  # isort: skip
@@ -78,26 +85,15 @@ def milliseconds(server: InfluxServer, flux: str) -> float:
     return statistics.median(times[1:])
 
 
-def rests(server: InfluxServer) -> bool:
-    """Whether the server has done with what a load leaves behind: a second in which it uses little of the processor."""
-    before = _ticks(server)
-    time.sleep(1)
-    return _ticks(server) - before < 5
-
-
-def _ticks(server: InfluxServer) -> int:
-    words = Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
-    return int(words[11]) + int(words[12])
-
-
 def main() -> None:
     """Load, wait, ask, print."""
     dashboard = json.loads(LOGGERS_DASHBOARD.read_text(encoding="utf-8"))
     now = datetime.now(UTC).replace(microsecond=0)
+    os.environ.update(ON_DISK)
     with tempfile.TemporaryDirectory(prefix="powerview-bench-") as folder, running_influxdb(Path(folder)) as server:
         server.make_bucket(BUCKET)
         files = load(server, BUCKET, uploads(int(now.timestamp()), random.Random(1)))
-        wait_until(lambda: rests(server), 180, lambda: "InfluxDB does not come to rest")
+        let_rest(server)
         print(f"Loggers: {LOGGERS} loggers, {files} files; milliseconds, wanted under {WANTED_MS} for a month")
         views = {what: View(now - timedelta(days=days), now, BUCKET, {"client": "client7"})
                  for what, days in (("week", 7), ("month", 30), ("year", DAYS))}  # fmt: skip

@@ -23,6 +23,12 @@ from influx_server import InfluxServer, running_influxdb, wait_until  # noqa: E4
 
 CHANNELS = 30
 DAY_ROWS = 145
+ON_DISK = {
+    "INFLUXD_STORAGE_CACHE_SNAPSHOT_WRITE_COLD_DURATION": "1s",
+    "INFLUXD_STORAGE_COMPACT_FULL_WRITE_COLD_DURATION": "5s",
+}
+"""Settings for a server whose readings lie in its files, as old ones do: left alone, they get there in ten minutes."""
+
 DEVICES = ("02001171", "04000466", "04000477", "04001293", "04001344")
 
 

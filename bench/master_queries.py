@@ -20,6 +20,7 @@ from pathlib import Path
 
 from load import (  # first: it makes the tests' modules known
     DEVICES,
+    ON_DISK,
     InfluxServer,
     count,
     let_rest,
@@ -36,12 +37,6 @@ ROWS = 2 * 365 * 24 * 3600 // STEP
 SPANS = {"a day": timedelta(days=1), "a month": timedelta(days=30), "two years": timedelta(seconds=ROWS * STEP)}
 WANTED = 100
 PATIENCE = 1200  # seconds: the first versions take minutes on a busy machine
-
-ON_DISK = {
-    "INFLUXD_STORAGE_CACHE_SNAPSHOT_WRITE_COLD_DURATION": "1s",
-    "INFLUXD_STORAGE_COMPACT_FULL_WRITE_COLD_DURATION": "5s",
-}
-"""A campaign of two years lies in InfluxDB's files. Left alone, what was just written moves there in ten minutes."""
 
 FIRST_CHANNELS = """
 from(bucket: v.defaultBucket) |> range(start: v.timeRangeStart, stop: v.timeRangeStop)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from influx_server import wait_until
@@ -174,8 +174,7 @@ def hooks_killed(house: House) -> str:
         hook = start_hook(house, SFTPGO_ACTION="upload")
         hook.wait(30)
         wait_until(lambda s=seen: house.proxy.writes > s, 60, lambda: "no worker began to write")
-        for pid in workers_of(house):
-            os.kill(pid, signal.SIGKILL)
+        kill_workers(house)
     left = pending(house)
     swept(house)
     return f"4 times, {left}, none after a sweep"
@@ -211,6 +210,14 @@ def swept(house: House) -> None:
     status = house.end(sweep(house)).status
     assert status == 78, status
     pending(house, most=0)
+
+
+def kill_workers(house: House) -> None:
+    """Kill until none is left: one may be starting the next at this very moment."""
+    while pids := workers_of(house):
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def workers_of(house: House) -> list[int]:

@@ -1,12 +1,15 @@
-"""What tests share: one real InfluxDB for the whole run, and a fresh client name for each test."""
+"""What tests share: one real InfluxDB for the whole run, a fresh client name, folders of an installation."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import uuid
 
 import pytest
 from influx_server import NoInfluxDB, running_influxdb
+from trees import House
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +28,31 @@ def influx(tmp_path_factory):
 def client(influx):
     """A client (so a bucket) that no other test uses."""
     return f"client-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def house(tmp_path) -> House:
+    """The folders of an installation that names no InfluxDB."""
+    return House(tmp_path)
+
+
+@pytest.fixture
+def influx_house(tmp_path, influx) -> House:
+    """The folders of an installation that writes to the InfluxDB of this run."""
+    return House(
+        tmp_path,
+        {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token, "INFLUXDB_ORG": influx.org},
+    )
+
+
+@pytest.fixture
+def no_leases(monkeypatch):
+    """A file system without leases: the kernel's answer to F_SETLEASE, and nothing else, is another one."""
+    real = fcntl.fcntl
+
+    def answer(descriptor, command, *arguments):
+        if command == fcntl.F_SETLEASE:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return real(descriptor, command, *arguments)
+
+    monkeypatch.setattr(fcntl, "fcntl", answer)

@@ -434,19 +434,6 @@ def test_a_settled_file_is_read_whoever_has_it_open(data):
         assert claim.file.read() == b"content\n"
 
 
-@pytest.fixture
-def no_leases(monkeypatch):
-    """A file system without leases: the kernel's answer to F_SETLEASE, and nothing else, is another one."""
-    real = fcntl.fcntl
-
-    def answer(descriptor, command, *arguments):
-        if command == fcntl.F_SETLEASE:
-            raise OSError(errno.EINVAL, "Invalid argument")
-        return real(descriptor, command, *arguments)
-
-    monkeypatch.setattr(fcntl, "fcntl", answer)
-
-
 def test_without_leases_a_file_that_has_just_changed_is_looked_at_later(data, no_leases):
     file = put(data, f"{DEVICE}/x.tsv")
     changed = file.stat().st_mtime

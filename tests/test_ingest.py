@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import threading
 import time
@@ -23,19 +21,6 @@ from powerview.store import FileStore, StoreAway, open_store
 
 DEVICE = "acme/roof/02001283"
 ONE = "01/07/25 12:00:00"
-
-
-@pytest.fixture
-def house(tmp_path) -> House:
-    return House(tmp_path)
-
-
-@pytest.fixture
-def influx_house(tmp_path, influx) -> House:
-    return House(
-        tmp_path,
-        {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token, "INFLUXDB_ORG": influx.org},
-    )
 
 
 def run(
@@ -437,27 +422,19 @@ def test_a_file_that_is_moved_away_before_its_turn_is_no_trouble(house):
 
 
 @pytest.fixture
-def no_leases(monkeypatch):
+def short_quiet(no_leases, monkeypatch):
     """A file system without leases, and a quiet period that a test can wait for."""
-    real = fcntl.fcntl
-
-    def answer(descriptor, command, *arguments):
-        if command == fcntl.F_SETLEASE:
-            raise OSError(errno.EINVAL, "Invalid argument")
-        return real(descriptor, command, *arguments)
-
-    monkeypatch.setattr(fcntl, "fcntl", answer)
     monkeypatch.setattr(inbox, "QUIET_SECONDS", 0.5)
 
 
-def test_without_leases_one_run_waits_for_a_file_to_be_quiet_and_looks_back(house, no_leases):
+def test_without_leases_one_run_waits_for_a_file_to_be_quiet_and_looks_back(house, short_quiet):
     quiet = house.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
     os.utime(quiet, (1, 1))
     house.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
     assert statuses(run(house)) == [(OK, f"{DEVICE}/b.tsv"), (OK, f"{DEVICE}/a.tsv")]
 
 
-def test_without_leases_a_file_that_keeps_growing_stays_pending(house, no_leases, monkeypatch):
+def test_without_leases_a_file_that_keeps_growing_stays_pending(house, short_quiet, monkeypatch):
     file = house.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
     monkeypatch.setattr(time, "sleep", lambda _: os.utime(file))
     done = run(house)
@@ -465,7 +442,7 @@ def test_without_leases_a_file_that_keeps_growing_stays_pending(house, no_leases
     assert done.outcomes[0].reason == "it changed less than 0.5 seconds ago and may still be growing"
 
 
-def test_a_file_that_was_looked_back_at_does_not_win_over_later_uploads(house, no_leases):
+def test_a_file_that_was_looked_back_at_does_not_win_over_later_uploads(house, short_quiet):
     house.put(f"{DEVICE}/parsed/T_250701_031500.tsv", v002(f"{ONE} 1.5 1.5"))
     later = house.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
     os.utime(later, (1, 1))

@@ -24,19 +24,6 @@ LINE = f"{FILE}: 3 rows, 6 readings, 2025-06-30 22:00:00Z to 2025-06-30 22:20:00
 NO_SUCH_SECRET = "secret-token-1234"
 
 
-@pytest.fixture
-def house(tmp_path) -> House:
-    return House(tmp_path)
-
-
-@pytest.fixture
-def influx_house(tmp_path, influx) -> House:
-    return House(
-        tmp_path,
-        {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token, "INFLUXDB_ORG": influx.org},
-    )
-
-
 def shown(done: subprocess.CompletedProcess[str]) -> list[str]:
     """What was printed on stdout, durations masked."""
     return masked(done.stdout).splitlines()

@@ -292,6 +292,22 @@ def test_a_gap_is_no_energy_and_a_minute_counts_as_a_minute(made, influx, client
     assert made.days(span) == pytest.approx({"2025-06-01": 1200})
 
 
+@pytest.mark.parametrize("days", [94, 120.3, 172.97, 400])
+def test_the_halves_of_a_long_range_meet_without_a_seam(made, influx, client, days):
+    stop = datetime(2025, 11, 20, 9, 10, tzinfo=UTC)
+    start = stop - timedelta(days=days)
+    store(influx, client, "made", channel(), start, [600.0] * int(days * 144), 600)
+    bars = made.days((start, stop))
+    assert len(bars) == len(made.rows("Energy per day A", (start, stop)))  # no day is there twice
+    first, last = (pd.Timestamp(moment).tz_convert(PARIS).normalize() for moment in (start, stop))
+    whole = pd.date_range(first, last, freq="D")[1:-1]
+    hours = [(day + pd.DateOffset(days=1) - day) / pd.Timedelta(hours=1) for day in whole]
+    assert [bars[str(day.date())] for day in whole] == pytest.approx([600 * h for h in hours])
+    total = made.number("Energy A", (start, stop))
+    assert sum(bars.values()) == pytest.approx(total)
+    assert float(made.rows("Share by channel A", (start, stop))[0]["_value"]) == pytest.approx(total)
+
+
 @pytest.mark.parametrize(("days", "expected"), [(93, 900), (94, 1200), (367, 1200)])
 def test_in_long_ranges_a_step_with_a_reading_counts_whole(made, influx, client, days, expected):
     start = datetime(2025, 6, 1, 6, tzinfo=UTC)

@@ -96,10 +96,11 @@ class InfluxServer:
         )  # fmt: skip
         return list(_csv_rows(answer.text))
 
-    def make_bucket(self, name: str) -> str:
-        """Make a bucket that keeps everything; returns its id."""
+    def make_bucket(self, name: str, shard_seconds: int = 7 * 86_400) -> str:
+        """Make a bucket that keeps everything, in shards of InfluxDB's own size or another; returns its id."""
         org_id = self.call("GET", "/api/v2/orgs", params={"org": self.org}).json()["orgs"][0]["id"]
-        body = {"orgID": org_id, "name": name, "retentionRules": []}
+        rule = {"type": "expire", "everySeconds": 0, "shardGroupDurationSeconds": shard_seconds}
+        body = {"orgID": org_id, "name": name, "retentionRules": [rule]}
         return self.call("POST", "/api/v2/buckets", json=body).json()["id"]
 
     def buckets(self) -> list[str]:

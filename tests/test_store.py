@@ -16,7 +16,7 @@ from influx_server import free_port, wait_until
 
 from powerview import store
 from powerview.settings import Settings, load_settings
-from powerview.store import BadLines, FileStore, InfluxStore, StoreAway, open_store
+from powerview.store import SHARD_SECONDS, BadLines, FileStore, InfluxStore, StoreAway, open_store
 
 ENV_FILE = Path("/nowhere/.env")
 
@@ -61,8 +61,34 @@ def test_a_bucket_is_made_once_and_keeps_everything(influx, client, settings):
     for _ in range(2):
         send(settings, client, lines("a", 1))
     (bucket,) = influx.call("GET", "/api/v2/buckets", params={"name": client}).json()["buckets"]
-    assert [rule["everySeconds"] for rule in bucket["retentionRules"]] == [0]
+    assert bucket["retentionRules"] == [kept(0, SHARD_SECONDS)]
     assert bucket["description"] == "Readings of a PowerView client"
+
+
+def kept(seconds: int, shard: int) -> dict:
+    """A retention rule as InfluxDB tells it."""
+    return {"type": "expire", "everySeconds": seconds, "shardGroupDurationSeconds": shard}
+
+
+def test_a_bucket_with_influxdbs_own_shards_gets_ours_and_keeps_its_readings(influx, client, settings):
+    influx.make_bucket(client)  # as InfluxDB's setup and the playbook make them
+    before = lines("a", 40, start=1_750_000_000 // 86_400 * 86_400)
+    influx.write(client, before[1])  # into a shard of a week
+    days = b"".join(b"b value=1 %d\n" % (1_740_000_000 + day * 86_400) for day in range(300))
+    send(settings, client, ("b", days))
+    (bucket,) = influx.call("GET", "/api/v2/buckets", params={"name": client}).json()["buckets"]
+    assert bucket["retentionRules"] == [kept(0, SHARD_SECONDS)]
+    found = values(influx, client)
+    assert (sum(name == "a" for name, _ in found), sum(name == "b" for name, _ in found)) == (40, 300)
+
+
+@pytest.mark.parametrize("rule", [kept(0, 30 * 86_400), kept(4000 * 86_400, 7 * 86_400)], ids=["shards", "retention"])
+def test_what_somebody_chose_for_a_bucket_stays(influx, client, organisation, rule):
+    name, org = organisation
+    influx.call("POST", "/api/v2/buckets", json={"orgID": org, "name": client, "retentionRules": [rule]})
+    send(settings_for(influx.url, influx.token, INFLUXDB_ORG=name), client, lines("a", 1, start=int(time.time())))
+    (bucket,) = influx.call("GET", "/api/v2/buckets", params={"orgID": org, "name": client}).json()["buckets"]
+    assert bucket["retentionRules"] == [rule]
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from pathlib import Path
 from load import (  # first: it makes the project's modules known
     ON_DISK,
     PROJECT,
+    SHARD_SECONDS,
     InfluxServer,
     let_rest,
-    make_bucket,
     running_influxdb,
 )
 
@@ -92,7 +92,7 @@ def main() -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     os.environ.update(ON_DISK)
     with tempfile.TemporaryDirectory(prefix="powerview-bench-") as folder, running_influxdb(Path(folder)) as server:
-        make_bucket(server, BUCKET)
+        server.make_bucket(BUCKET, SHARD_SECONDS)
         files = load(server, BUCKET, uploads(int(now.timestamp()), random.Random(1)))
         let_rest(server)
         print(f"Loggers: {LOGGERS} loggers, {files} files; milliseconds, wanted under {WANTED_MS}")

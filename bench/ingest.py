@@ -1,7 +1,8 @@
 """Files to queryable readings, beside what the same InfluxDB takes from bodies prepared beforehand.
 
 `python bench/ingest.py [TRIALS]`: in each trial the ceiling, one file of 3 million readings and 138 day files of 30
-channels; printed are the medians of readings per second, the ratio to the ceiling of the same run, and peak memory.
+channels; printed are the medians of readings per second, the ratio to the ceiling of the same run, and peak memory. The
+ceiling is that of a bucket with the parser's shards; that of a bucket as InfluxDB makes it stands beside it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from pathlib import Path
 from load import (
     CHANNELS,
     DAY_ROWS,
+    INFLUXDBS_OWN,
     PROJECT,
+    SHARD_SECONDS,
     Finished,
     InfluxServer,
     bodies,
@@ -41,15 +44,16 @@ def main(trials: int) -> None:
         folder = Path(name)
         make_files(folder)
         prepared = prepare_bodies(folder)
-        ceilings, big, days = [], [], []
+        ceilings, others, big, days = [], [], [], []
         with running_influxdb(folder / "influxdb") as server:
             measure(folder / "small", server, "small", SMALL)  # the server's first load is slower than the rest
             for trial in range(trials):
-                ceilings.append(best_ceiling(server, trial, prepared))
+                ceilings.append(best_ceiling(server, f"ceiling{trial}", prepared, SHARD_SECONDS))
+                others.append(best_ceiling(server, f"other{trial}", prepared, INFLUXDBS_OWN))
                 big.append(measure(folder / "big", server, f"big{trial}", ROWS))
                 days.append(measure(folder / "days", server, f"days{trial}", DAYS * DAY_ROWS))
             small = measure(folder / "small", server, "small9", SMALL)
-    print(result(ceilings, big, days, small))
+    print(result(ceilings, others, big, days, small))
 
 
 def make_files(folder: Path) -> None:
@@ -80,12 +84,12 @@ def place_files(folder: Path, client: str) -> None:
         (device / file.name).hardlink_to(file)
 
 
-def best_ceiling(server: InfluxServer, trial: int, prepared: dict[int, list[bytes]]) -> float:
+def best_ceiling(server: InfluxServer, name: str, prepared: dict[int, list[bytes]], shard_seconds: int) -> float:
     """Readings per second of the better size of body."""
     rates = []
     for size, parts in prepared.items():
         let_rest(server)
-        rates.append(ROWS * CHANNELS / ceiling(server, f"ceiling{trial}-{size}", parts))
+        rates.append(ROWS * CHANNELS / ceiling(server, f"{name}-{size}", parts, shard_seconds))
     return max(rates)
 
 
@@ -102,11 +106,17 @@ def measure(folder: Path, server: InfluxServer, client: str, rows: int) -> Finis
     return finished
 
 
-def result(ceilings: list[float], big: list[Finished], days: list[Finished], small: Finished) -> str:
+def result(
+    ceilings: list[float], others: list[float], big: list[Finished], days: list[Finished], small: Finished
+) -> str:
     """The table, and how memory grows with the file."""
     head = ("what", "readings", "seconds", "readings per second", "of the ceiling", "CPU seconds", "peak memory")
     top = statistics.median(ceilings)
     rows = [("ceiling: bodies prepared beforehand", f"{ROWS * CHANNELS}", "", f"{top:,.0f}", "1.00", "", "")]
+    other = statistics.median(others)
+    rows.append(
+        ("the same with InfluxDB's own shards", f"{ROWS * CHANNELS}", "", f"{other:,.0f}", f"{other / top:.2f}", "", "")
+    )
     for what, runs, count_ in (
         (f"one file of {ROWS} rows x {CHANNELS} channels", big, ROWS * CHANNELS),
         (f"{DAYS} day files of {DAY_ROWS} rows x {CHANNELS} channels", days, DAYS * DAY_ROWS * CHANNELS),

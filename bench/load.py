@@ -21,7 +21,7 @@ sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
 
 from influx_server import InfluxServer, running_influxdb, wait_until  # noqa: E402, F401
 
-from powerview.store import SHARD_SECONDS  # noqa: E402
+from powerview.store import INFLUXDBS_OWN, SHARD_SECONDS  # noqa: E402, F401
 
 CHANNELS = 30
 DAY_ROWS = 145
@@ -56,14 +56,9 @@ def bodies(lines: Path, size: int) -> list[bytes]:
     return [b"".join(found[i : i + size]) for i in range(0, len(found), size)]
 
 
-def make_bucket(server: InfluxServer, name: str) -> None:
-    """Make a bucket as the parser makes it."""
-    server.make_bucket(name, SHARD_SECONDS)
-
-
-def ceiling(server: InfluxServer, bucket: str, prepared: list[bytes]) -> float:
-    """Seconds that the server needs for bodies prepared beforehand, on two connections."""
-    make_bucket(server, bucket)
+def ceiling(server: InfluxServer, bucket: str, prepared: list[bytes], shard_seconds: int = SHARD_SECONDS) -> float:
+    """Seconds that the server needs for bodies prepared beforehand, on two connections, with the parser's shards."""
+    server.make_bucket(bucket, shard_seconds)
     half = len(prepared) // 2
     address = f"{server.url}/api/v2/write?org={server.org}&bucket={bucket}&precision=s"
 

@@ -21,10 +21,10 @@ from pathlib import Path
 from load import (  # first: it makes the tests' modules known
     DEVICES,
     ON_DISK,
+    SHARD_SECONDS,
     InfluxServer,
     count,
     let_rest,
-    make_bucket,
     running_influxdb,
     table,
 )
@@ -71,7 +71,7 @@ def main(trials: int) -> None:
 
 def store_campaign(server: InfluxServer) -> None:
     """Write two years of a master with three phases and four slaves."""
-    make_bucket(server, BUCKET)
+    server.make_bucket(BUCKET, SHARD_SECONDS)
     channels = [(DEVICES[0], i, f"Ph {i}", "V") for i in (1, 2, 3)]
     channels += [(DEVICES[0], i + 3, f"Voie{i}", "W") for i in (1, 2, 3)]
     channels += [(device, i, f"Voie{i}", "W") for device in DEVICES[1:] for i in range(1, 7)]

@@ -33,7 +33,7 @@ demo: setup
 	@$(BIN)/python -m powerview preview demo/data -o demo/preview.html
 	@echo && echo "Look at demo/preview.html, and at demo/data: each file lies in parsed/ or, with its reason, in error/."
 
-# All tests but the slow ones (a few minutes), as .ci/run does; `make test-slow` runs those.
+# All tests but the slow ones (some minutes); `make test-slow` runs those, and .ci/run both.
 test: setup-tests
 	$(BIN)/python -m pytest -m "not slow"
 

@@ -190,7 +190,8 @@ def _slices(days: dict[int, int]) -> Iterator[tuple[int, int]]:
             yield start, end
             start, held = None, 0
         start = day if start is None else start
-        end, held = day + A_DAY, held + readings
+        # The first one may begin within its UTC day, at a local midnight; it ends with it all the same.
+        end, held = (day // A_DAY + 1) * A_DAY, held + readings
     if start is not None:
         yield start, end
 

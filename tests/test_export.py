@@ -6,6 +6,7 @@ import csv
 import io
 import subprocess
 import sys
+from datetime import date
 
 import pandas as pd
 import pytest
@@ -28,11 +29,6 @@ def powerview(house: House, *arguments: object, **environment: str) -> subproces
 
 def table(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
-
-
-@pytest.fixture
-def house(tmp_path):
-    return House(tmp_path)
 
 
 @pytest.fixture
@@ -135,6 +131,20 @@ def test_from_and_to_are_whole_local_days(stored, client, source):
     next_day = powerview(stored, "export", client, "roof", "--from", "2025-10-26", *options)
     times = [row["time"] for row in table(next_day.stdout)]
     assert (times[0], times[-1]) == ("2025-10-26T00:00:00+02:00", "2025-10-26T03:00:00+01:00")
+
+
+def test_slices_that_begin_at_a_local_midnight_do_not_overlap(stored, client, monkeypatch):
+    stored.put(
+        f"{client}/roof/02001283/a.tsv", v002(*[row for day in (1, 2, 3) for row in day_rows(f"0{day}/07/25", 144)])
+    )
+    assert stored.run().returncode == 0
+    settings = stored.settings()
+    want = exporting.wanted(settings, client, "roof", date(2025, 7, 2), date(2025, 7, 3))
+    monkeypatch.setattr(exporting, "SLICE_READINGS", 20)
+    with store.influx_client(settings) as connection:
+        frames = list(exporting.InfluxSource(settings, connection, want).frames())
+    assert len(frames) == 3
+    assert pd.concat(frames).index.tolist() == [want.start + 600 * i for i in range(2 * 144)]
 
 
 def test_the_later_upload_stands_and_keeps_what_it_does_not_say(house):

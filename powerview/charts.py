@@ -134,7 +134,7 @@ def _bucketed(group: Group, series: dict[Channel, Series], zone: ZoneInfo, bucke
     columns = {}
     for i, channel in enumerate(group.channels):
         s = series[channel]
-        place = _wall(s.times - 1, zone) // bucket  # a stamp is the end of its interval
+        place = _wall(s.times, zone) // bucket
         weight = pd.Series(covered(s))
         seconds = weight.groupby(place).sum()
         mean = (weight * s.values).groupby(place).sum() / seconds

@@ -140,13 +140,16 @@ def test_the_line_breaks_between_the_two_passes_of_octobers_hour(house):
 
 
 def test_too_many_readings_become_means_with_the_lowest_and_the_highest(house):
-    rows = [f"{day:02}/07/25 {i // 6:02}:{i % 6}0:00 240.0 {i}.0" for day in (1, 2) for i in range(1, 144)]
+    rows = [f"{day:02}/07/25 {i // 6:02}:{i % 6}0:00 240.0 {i}.0" for day in (1, 2) for i in range(144)]
     house.put("acme/roof/02001283/a.tsv", v002(*rows))
     group, found = only_group(house)
     data = charts._bucketed(group, found, PARIS, 12 * 3600)
-    assert data["low0"].tolist() == [1, 73, 1, 73]
-    assert data["high0"].tolist() == [72, 143, 72, 143]
-    assert data["v0"].tolist() == [36.5, 108, 36.5, 108]
+    assert data["low0"].tolist() == [0, 72, 0, 72]
+    assert data["high0"].tolist() == [71, 143, 71, 143]
+    assert data["v0"].tolist() == [35.5, 107.5, 35.5, 107.5]
+    assert [str(np.datetime64(int(x), "ms"))[:16] for x in data["left"]] == [
+        "2025-07-01T00:00", "2025-07-01T12:00", "2025-07-02T00:00", "2025-07-02T12:00",
+    ]  # fmt: skip
 
 
 def test_of_less_than_half_a_bucket_no_mean_is_drawn(house):

@@ -121,7 +121,7 @@ def kill_at_writes(house: House, *, before: bool) -> str:
 
 @fault("kill -9 at each rename")
 def killed_at_renames(house: House) -> str:
-    house.put(*trees.fleet(), *trees.unreadable())
+    house.put(*trees.fleet(loggers=12), *trees.unreadable())  # so many, for a fast machine moves some between two looks
     killed = 0
     while house.pending() and killed < 30:
         process = house.start()

@@ -272,13 +272,45 @@ sftpgo_settings() {
   local place=/etc/sftpgo/sftpgo.env merged
   changed=''
   if already test -e "$place"; then
-    # What an admin has set stays; ours is the end of the file, and of two lines the last one counts.
-    merged=$(sed '/^# PowerView: /,$d' "$place" && cat "$PROJECT/deploy/sftpgo.env")
+    merged=$(with_our_block "$place")
     write "$place" 640 root:sftpgo <<<"$merged"
   else
     put "$PROJECT/deploy/sftpgo.env" "$place" 640 root:sftpgo
   fi
   if [[ $changed ]]; then run systemctl restart sftpgo; fi
+}
+
+# usage: with_our_block FILE; its lines, with our block in the place of the last one there, else at the end.
+# Of two lines about one setting SFTPGo takes the last. So ours wins over what was there before PowerView, and what an
+# admin wrote below our block wins over ours, as it does now: he saw what he changed, and `check` tells if it hurts.
+# A block without its last line is of an earlier installation: of its lines only those go that are ours.
+with_our_block() {
+  local ours=$PROJECT/deploy/sftpgo.env i begin=-1 inside='' last line
+  local -a block lines ends=()
+  local -A known=()
+  mapfile -t block <"$ours"
+  mapfile -t lines <"$1"
+  last=${block[-2]}
+  for line in "${block[@]}"; do known[=$line]=yes; done
+  for i in "${!lines[@]}"; do
+    case ${lines[i]} in
+      '# PowerView: SFTPGo'*) begin=$i ;;
+      '# PowerView: end'*)    if ((begin >= 0)); then : "${ends[begin]:=$i}"; fi ;;
+    esac
+  done
+  for ((i = 0; i < ${#lines[@]}; i++)); do
+    line=${lines[i]}
+    if ((i == begin)); then cat "$ours"; fi
+    if [[ $line == '# PowerView: SFTPGo'* ]]; then
+      inside=yes
+      if [[ ${ends[i]-} ]]; then i=${ends[i]} inside=''; fi
+    elif [[ $inside && ${known[=$line]-} ]]; then
+      if [[ $line == "$last" ]]; then inside=''; fi
+    else
+      printf '%s\n' "$line"
+    fi
+  done
+  if ((begin < 0)); then cat "$ours"; fi
 }
 
 public_names() {

@@ -505,6 +505,34 @@ def test_what_an_admin_has_set_for_sftpgo_stays(server):
     assert place.read_text() == expected
 
 
+OURS = (DEPLOY / "sftpgo.env").read_text(encoding="utf-8")
+OURS_WITHOUT_END = OURS[: OURS.index("# PowerView: end")]
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        ("", OURS),
+        ("A=1\n# PowerView: end\n", f"A=1\n# PowerView: end\n{OURS}"),
+        (f"A=1\n{OURS}\n# mine\nB=2\nA=3", f"A=1\n{OURS}\n# mine\nB=2\nA=3\n"),
+        (f"A=1\n{OURS.replace('TIMEOUT=30', 'TIMEOUT=5')}B=2\n", f"A=1\n{OURS}B=2\n"),
+        (f"A=1\n{OURS_WITHOUT_END}\n# mine\n\nB=2\n", f"A=1\n{OURS}\n# mine\n\nB=2\n"),
+        ("A=1\n" + OURS_WITHOUT_END.replace("UPLOAD_MODE=1\n", "UPLOAD_MODE=1\nB=2\n"), f"A=1\n{OURS}B=2\n"),
+        (f"A=1\n{OURS_WITHOUT_END}B=2\n{OURS}C=3\n", f"A=1\nB=2\n{OURS}C=3\n"),
+        (f"A=1\n{OURS}B=2\n{OURS_WITHOUT_END}C=3\n", f"A=1\nB=2\n{OURS}C=3\n"),
+    ],
+    ids=["empty", "no block", "below", "changed inside", "unmarked, below", "unmarked, inside", "two", "two, unmarked"],
+)
+def test_a_run_replaces_our_lines_for_sftpgo_and_keeps_the_admins(server, there, expected):
+    place = server.folder / "etc/sftpgo/sftpgo.env"
+    place.parent.mkdir(parents=True)
+    place.write_text(there)
+    server.install(*INSTALL)
+    assert place.read_text() == expected
+    server.install(*INSTALL)
+    assert place.read_text() == expected
+
+
 def test_a_caddyfile_with_other_sites_stops_everything_before_it_begins(server):
     place = server.folder / "etc/caddy/Caddyfile"
     place.parent.mkdir(parents=True)

@@ -63,7 +63,7 @@ NEW_SCHEMA = Item(
 
 def run_check(settings: Settings, *, as_json: bool = False, sftpgo: tuple[Path, ...] = SFTPGO_ENVIRONMENT) -> int:
     """Look at everything and print it; returns the exit status, 1 if anything is bad. `sftpgo` is where SFTPGo's
-    environment stands: files, or folders of `.env` files."""
+    environment stands, files or folders of files: what is set in one wins over those behind it."""
     items = list(look(settings, sftpgo))
     bad = any(item.state == BAD for item in items)
     if as_json:
@@ -333,7 +333,7 @@ def _hook() -> Item:
 
 def _sftpgo(where: tuple[Path, ...]) -> Item:
     try:
-        set_to = dict(_sftpgo_settings(where))
+        set_to = _sftpgo_settings(where)
     except OSError as error:
         return Item("SFTPGo", UNKNOWN, f"{error.filename}: {error.strerror}", "Run this as root or as SFTPGo's user.")
     copy = "Copy deploy/sftpgo.env to the end of /etc/sftpgo/sftpgo.env and restart SFTPGo."
@@ -355,18 +355,29 @@ def _sftpgo(where: tuple[Path, ...]) -> Item:
     return Item("SFTPGo", GOOD, f"tells {HOOK.name} of {', '.join(sorted(told))}")
 
 
-def _sftpgo_settings(where: tuple[Path, ...]) -> Iterator[tuple[str, str]]:
-    # The last line counts, and files of env.d stand behind sftpgo.env.
+def _sftpgo_settings(where: tuple[Path, ...]) -> dict[str, str]:
+    # systemd has read sftpgo.env when SFTPGo starts; of env.d it takes, file by file, only what is not set by then.
+    # Within one file the last line counts.
+    known: dict[str, str] = {}
+    for file in _sftpgo_files(where):
+        lines = re.findall(
+            r"^[ \t]*(SFTPGO_\w+)[ \t]*=[ \t]*[\"']?([^\"'\n]*?)[\"']?[ \t\r]*$",
+            file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE,
+        )  # fmt: skip
+        known = {**dict(lines), **known}
+    return known
+
+
+def _sftpgo_files(where: tuple[Path, ...]) -> Iterator[Path]:
     for place in where:
         try:
-            files = sorted(place.iterdir()) if stat.S_ISDIR(place.stat().st_mode) else [place]
+            is_folder = stat.S_ISDIR(place.stat().st_mode)
         except FileNotFoundError:
             continue
-        for file in files:
-            yield from re.findall(
-                r"^[ \t]*(SFTPGO_\w+)[ \t]*=[ \t]*[\"']?([^\"'\n]*?)[\"']?[ \t\r]*$",
-                file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE,
-            )  # fmt: skip
+        if is_folder:
+            yield from (f for f in sorted(place.iterdir()) if stat.S_ISREG(f.lstat().st_mode))  # SFTPGo skips symlinks
+        else:
+            yield place
 
 
 def _timer() -> Item:

@@ -410,6 +410,27 @@ def test_settings_of_a_folder_count_too(installation):
     assert installation.broken() == {}
 
 
+def test_sftpgo_env_wins_over_env_d_and_there_the_first_file(installation):
+    folder = installation.house.root / "env.d"
+    folder.mkdir()
+    (folder / "powerview.env").write_text(installation.sftpgo.read_text())
+    (folder / "kept").mkdir()
+    (folder / "a-link.env").symlink_to(installation.house.root / "nowhere")
+    both = (installation.sftpgo, folder)
+
+    def line() -> str:
+        return next(item.line() for item in check.look(installation.settings, both) if item.name == "SFTPGo")
+
+    installation.sftpgo.write_text("SFTPGO_COMMON__ACTIONS__HOOK=/opt/old/hook.sh\n")
+    assert line() == f"✗ SFTPGo: its hook is /opt/old/hook.sh, not {check.HOOK}. {COPY}"
+    installation.sftpgo.write_text("")
+    assert line()[0] == "✓"
+    (folder / "zz.env").write_text("SFTPGO_COMMON__ACTIONS__HOOK=/opt/later.sh\n")
+    assert line()[0] == "✓"
+    (folder / "admin.env").write_text("SFTPGO_COMMON__ACTIONS__HOOK=/opt/first.sh\n")
+    assert line().startswith("✗ SFTPGo: its hook is /opt/first.sh")
+
+
 def test_a_timer_that_is_not_active_is_told(installation, monkeypatch):
     _fake_systemctl(installation.house.root, monkeypatch, "inactive")
     assert installation.broken() == {

@@ -2,8 +2,9 @@
 # Installs PowerView on an Ubuntu server, or brings an installation to the state of this clone. A second run changes
 # nothing that is right already. It touches what is named below, and nothing else:
 #   /srv/powerview, /srv/sftpgo     PowerView with its .env and its Python; uploads, logs, state
-#   /etc                            sftpgo/sftpgo.env, sftpgo/env.d/setup.env, caddy/Caddyfile, logrotate.d/powerview,
-#                                   gitconfig, and in systemd/system powerview-sweep.* and caddy.service.d/powerview.conf
+#   /etc                            sftpgo/sftpgo.env, sftpgo/env.d/setup.env, caddy/Caddyfile and its copy
+#                                   caddy/Caddyfile.powerview, logrotate.d/powerview, gitconfig, and in systemd/system
+#                                   powerview-sweep.* and caddy.service.d/powerview.conf
 #   packages                        those of `packages`, Caddy and SFTPGo with their package sources
 #   the firewall, and the admin's containers: two services and two volumes, started again after a reboot
 set -euo pipefail
@@ -12,6 +13,7 @@ readonly PROJECT=/srv/powerview UPLOADS=/srv/sftpgo
 readonly VENV=$PROJECT/envs/powerview
 readonly SECRETS=(INFLUXDB_ADMIN_TOKEN INFLUXDB_PASSWORD GRAFANA_PASSWORD) # made where .env has none
 readonly SETUP_CODE=/etc/sftpgo/env.d/setup.env
+readonly CADDYFILE=/etc/caddy/Caddyfile CADDYFILE_KEPT=/etc/caddy/Caddyfile.powerview # the second tells what we put
 readonly CADDY_SOURCE=https://dl.cloudsmith.io/public/caddy/stable
 readonly CADDY_KEYRING=/usr/share/keyrings/caddy-stable-archive-keyring.gpg
 readonly CADDY_LIST=/etc/apt/sources.list.d/caddy-stable.list
@@ -147,10 +149,23 @@ check_server() {
   id "$admin" >/dev/null 2>&1 || die "there is no user $admin: name yours with --admin"
   grep -q "^$admin:" /etc/subuid || die "$admin has no subordinate ids, and containers need them:" \
     "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $admin"
-  if [[ $caddy && -e /etc/caddy/Caddyfile ]]; then
-    head -n 1 /etc/caddy/Caddyfile | grep -qE '^# (PowerView|The Caddyfile is an easy way)' ||
-      die "/etc/caddy/Caddyfile has sites of its own: add those of deploy/Caddyfile by hand, and use --no-caddy"
+  if [[ $caddy && -e $CADDYFILE ]]; then
+    nobodys_caddyfile ||
+      die "$CADDYFILE has sites of its own, or was changed by hand:" \
+        "add the sites of deploy/Caddyfile to it by hand, and use --no-caddy" \
+        "($CADDYFILE_KEPT, if it is there, is what this script put there last)"
   fi
+}
+
+# Whether nothing is lost if the Caddyfile is replaced: it is ours, of today or as we put it there, or the package's.
+nobodys_caddyfile() {
+  local ours sum packaged
+  for ours in "$PROJECT/deploy/Caddyfile" "$CADDYFILE_KEPT"; do
+    if cmp --silent "$ours" "$CADDYFILE"; then return; fi
+  done
+  sum=$(md5sum <"$CADDYFILE") # dpkg's own kind of checksum
+  packaged=$(dpkg-query --show --showformat='${Conffiles}\n' caddy 2>/dev/null) || return
+  [[ $packaged == *" $CADDYFILE ${sum%% *}"* ]]
 }
 
 # ── the steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -322,11 +337,12 @@ public_names() {
 [Service]
 Environment=POWERVIEW_DOMAIN=$domain POWERVIEW_ACME_EMAIL=$email
 END
-  put "$PROJECT/deploy/Caddyfile" /etc/caddy/Caddyfile 644
+  put "$PROJECT/deploy/Caddyfile" "$CADDYFILE" 644
   if [[ $changed ]]; then
     run systemctl daemon-reload
     run systemctl restart caddy
   fi
+  put "$PROJECT/deploy/Caddyfile" "$CADDYFILE_KEPT" 644
 }
 
 caddy_package() {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import pwd
@@ -10,6 +11,7 @@ import shutil
 import stat
 import subprocess
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -30,6 +32,7 @@ SFTPGO_ENVIRONMENT = (Path("/etc/sftpgo/sftpgo.env"), Path("/etc/sftpgo/env.d"))
 TIMER = "powerview-sweep.timer"
 SYSTEMD = Path("/run/systemd/system")
 SFTPGO_USER = "sftpgo"
+JOURNAL = "uploads.jsonl"
 MASTER, ADMIN_DATASOURCE = "powerview-master", "powerview-master"
 STORED_MASTER = f"/apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards/{MASTER}"
 TIMEOUT = 10
@@ -413,18 +416,19 @@ def _disks(settings: Settings) -> Iterator[Item]:
 def _uploads(settings: Settings) -> Iterator[Item]:
     if not os.path.isdir(settings.data_dir):
         return
-    yield _last_upload(settings.log_dir / "uploads.jsonl")
+    yield _last_upload(settings.log_dir)
     yield _in_error(settings.data_dir)
     yield _pending(settings)
 
 
-def _last_upload(journal: Path) -> Item:
+def _last_upload(logs: Path) -> Item:
     try:
-        said = _last_settled(journal)
+        said = next(filter(None, map(_last_settled, _journals(logs))), None)
     except OSError as error:
-        return Item("last upload", UNKNOWN, f"{journal}: {error.strerror}", "The first upload writes it.")
+        return Item("last upload", UNKNOWN, f"{error.filename}: {error.strerror}",
+                    "Run this as root or as SFTPGo's user.")  # fmt: skip
     if said is None:
-        return Item("last upload", UNKNOWN, f"{journal} tells of none")
+        return Item("last upload", UNKNOWN, f"no {logs / JOURNAL} tells of one", "The first upload writes it.")
     age = time.time() - datetime.fromisoformat(said["time"]).timestamp()
     found = f"{said['time']} {said['status']} {said['path']}"
     if age > silent_hours() * 3600:
@@ -440,19 +444,33 @@ def silent_hours() -> float:
     return silent["data"][1]["model"]["conditions"][0]["evaluator"]["params"][0]
 
 
+def _journals(logs: Path) -> Iterator[Path]:
+    # The newest first. logrotate calls them by their date, compresses all but the newest, and makes no new one.
+    yield logs / JOURNAL
+    yield from sorted(logs.glob(f"{JOURNAL}-*"), key=lambda p: (p.name.removesuffix(".gz"), p.suffix), reverse=True)
+
+
 def _last_settled(journal: Path) -> dict | None:
-    # The end of the log is enough.
-    with journal.open("rb") as file:
-        file.seek(max(0, journal.stat().st_size - (1 << 18)))
-        lines = file.read().decode("utf-8", "replace").splitlines()
-    for line in reversed(lines):
-        try:
-            said = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(said, dict) and said.get("status") in (OK, PARTIAL, FAILED):
-            return said
-    return None
+    said = None
+    try:
+        with gzip.open(journal) if journal.suffix == ".gz" else journal.open("rb") as file:
+            for line in file:
+                said = _settled(line) or said
+    except FileNotFoundError:
+        pass  # rotated a moment ago, or never written
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        pass  # damaged, or logrotate is still writing it; what could be read counts
+    return said
+
+
+def _settled(line: bytes) -> dict | None:
+    # A record of a file that was moved. What `--again` reads was uploaded long ago and stays where it is.
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return None  # a full disk may have cut it
+    moved = isinstance(said, dict) and said.get("status") in (OK, PARTIAL, FAILED) and said.get("settled_as")
+    return said if moved else None
 
 
 def _in_error(data: Path) -> Item:

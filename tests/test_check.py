@@ -474,6 +474,67 @@ def test_a_fleet_that_fell_silent_is_told(installation, monkeypatch):
     )
 
 
+def _later(monkeypatch, hours: float) -> None:
+    now = time.time()
+    monkeypatch.setattr(check.time, "time", lambda: now + hours * 3600)
+
+
+def test_a_silence_is_told_after_the_log_was_rotated(installation, monkeypatch):
+    logs = installation.house.log
+    _rotate(installation.house, "20260301")
+    _later(monkeypatch, 50)
+    silent = f"OK {DEVICE}/T302_250702_031500.tsv: nothing for 50 hours"
+    assert silent in installation.broken()["last upload"]
+    (logs / "uploads.jsonl").write_text('{"time": "2099-01-01 00:00:00+00:00", "status": "PENDING", "files": 1}\n')
+    assert silent in installation.broken()["last upload"]
+    _rotate(installation.house, "20260308")  # compresses the first
+    assert [p.suffix for p in sorted(logs.glob("uploads.jsonl*"))] == [".gz", ".jsonl-20260308-1"]
+    assert silent in installation.broken()["last upload"]
+
+
+def _rotate(house: House, day: str) -> None:
+    # As logrotate does it with deploy/powerview.logrotate: of what was rotated all but the newest is compressed.
+    for older in house.log.glob("uploads.jsonl-*"):
+        subprocess.run(["gzip", older], check=True)
+    (house.log / "uploads.jsonl").rename(house.log / f"uploads.jsonl-{day}-1")
+
+
+def test_the_newest_of_the_rotated_logs_counts(installation):
+    logs = installation.house.log
+    old = {"time": "2020-05-01 00:00:00+00:00", "status": "OK", "path": "old", "settled_as": "old"}
+    (logs / "uploads.jsonl-20200501-1588291200").write_text(json.dumps(old) + "\n")
+    _rotate(installation.house, "20260301")
+    assert installation.broken() == {}
+    (logs / "uploads.jsonl-20270101-1.gz").write_bytes(b"\x1f\x8bcut off")
+    assert installation.broken() == {}
+
+
+def test_deploys_logrotate_calls_them_as_check_looks_for_them():
+    lines = [line.strip() for line in (ROOT / "deploy" / "powerview.logrotate").read_text().splitlines()]
+    assert {"nocreate", "compress", "delaycompress", "dateext", "dateformat -%Y%m%d-%s"} <= set(lines)
+    assert f"/srv/sftpgo/logs/{check.JOURNAL}" in lines
+
+
+def test_what_is_parsed_again_is_no_upload(installation, monkeypatch):
+    _later(monkeypatch, 50)
+    again = installation.house.run("--again")
+    assert again.returncode == 0
+    records = installation.house.records()
+    assert [r["path"].split("/")[-2:] for r in records] == [
+        ["02001171", "T302_250702_031500.tsv"], ["parsed", "T302_250702_031500.tsv"],
+    ]  # fmt: skip
+    records[1]["time"] = "2099-01-01 00:00:00+00:00"  # now, for the check's clock
+    (installation.house.log / "uploads.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    assert f"OK {DEVICE}/T302_250702_031500.tsv: nothing for 50 hours" in installation.broken()["last upload"]
+
+
+def test_many_files_parsed_again_hide_no_upload(installation):
+    again = {**installation.house.records()[0], "settled_as": None, "notes": ["x" * 1000]}
+    with (installation.house.log / "uploads.jsonl").open("a") as file:
+        file.writelines(json.dumps(again) + "\n" for _ in range(1000))
+    assert installation.broken() == {}
+
+
 def test_what_was_refused_is_no_upload(installation, monkeypatch):
     now = time.time()
     with (installation.house.log / "uploads.jsonl").open("a") as file:

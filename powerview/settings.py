@@ -117,6 +117,12 @@ def _url(values: Mapping[str, str | None], name: str, where: str) -> str | None:
     value = values[name]
     if value is None:
         return None
+    # Before anything repeats the value: what stands before an @ may hold a password, however little of a URL it is. A
+    # password with a slash in it would even pass for a path.
+    if "@" in value:
+        raise SettingsError(
+            f"{name} must not hold a user name or password: {where}, the login has variables of its own."
+        )
     wanted = f"{name} must be a URL such as {DEFAULTS[name] or 'http://localhost:8086'}, not {value!r}: {where}."
     try:
         parts = urlsplit(value)
@@ -125,10 +131,6 @@ def _url(values: Mapping[str, str | None], name: str, where: str) -> str | None:
         raise SettingsError(wanted) from error
     if not usable:
         raise SettingsError(wanted)
-    if parts.username or parts.password:  # urlsplit's value may hold a secret: it is not repeated here
-        raise SettingsError(
-            f"{name} must not hold a user name or password: {where}, the login has variables of its own."
-        )
     return value.rstrip("/")
 
 

@@ -142,9 +142,23 @@ def test_an_address_with_http_and_a_host_will_do(env_file, value):
     assert load_settings({"INFLUXDB_HOST": value}, env_file).influxdb_host == value.rstrip("/")
 
 
-def test_a_login_inside_a_url_is_refused_and_not_repeated(env_file):
-    assert refused(env_file, INFLUXDB_HOST="http://me:secret@localhost:8086") == (
-        "INFLUXDB_HOST must not hold a user name or password: set it in .env or in the environment, "
+@pytest.mark.parametrize("name", ["INFLUXDB_HOST", "INFLUXDB_URL", "GRAFANA_URL"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://me:secret@localhost:8086",
+        "http://me:se/cret@influx:8086",
+        "http://me:12/secret@influx:8086",  # a URL: host `me`, port 12
+        "http://me:#secret@influx:8086",
+        "me:secret@influx:8086",
+        "secret@influx",
+        "ftp://me:secret@influx",
+        "http://[me:secret@influx",
+    ],
+)
+def test_a_login_inside_a_url_is_refused_and_not_repeated(env_file, name, value):
+    assert refused(env_file, **{name: value}) == (
+        f"{name} must not hold a user name or password: set it in .env or in the environment, "
         "the login has variables of its own."
     )
 

@@ -25,7 +25,8 @@ usage() {
 usage: sudo deploy/install.sh --domain adecwatts.fr --email contact@adecwatts.fr [--admin USER] [--dry-run]
   --domain DOMAIN  the public names are powerview.DOMAIN, db.powerview.DOMAIN and ftp.powerview.DOMAIN
   --email ADDRESS  whom the certificates are issued to
-  --admin USER     the person who runs the containers and may write to /srv (default: who called sudo, else ubuntu)
+  --admin USER     the person who runs the containers and may write to /srv (default: the
+                   admin of the first run; in the first run who called sudo, else ubuntu)
   --no-caddy       leave Caddy alone: no public names, or its Caddyfile has other sites and is merged by hand
   --dry-run        print every command that a fresh server needs, and do nothing
 A second run needs no options: it finds domain and address in /srv/powerview/.env.
@@ -110,12 +111,34 @@ options() {
     shift
   done
   : "${domain:=$(setting POWERVIEW_DOMAIN)}" "${email:=$(setting POWERVIEW_ACME_EMAIL)}"
-  : "${admin:=${SUDO_USER:-ubuntu}}"
+  admin_before=$(admin_before)
+  : "${admin:=${admin_before:-${SUDO_USER:-ubuntu}}}"
 }
 
 # usage: setting NAME; its value in an .env that is there already.
 setting() {
   if [[ -r $PROJECT/.env ]]; then sed -n "s/^$1=//p" "$PROJECT/.env" | tail -n 1; fi
+}
+
+# usage: admin_before; whose installation this is already: the group of .env, else the one person in the access list.
+admin_before() {
+  local name people=()
+  if [[ ! -e $PROJECT/.env ]]; then return; fi
+  name=$(stat -c %G "$PROJECT/.env")
+  if ! is_person "$name"; then
+    while IFS=: read -r _ name _; do
+      if is_person "$name"; then people+=("$name"); fi
+    done < <(getfacl --omit-header --absolute-names "$PROJECT" 2>/dev/null | grep ^user:)
+    if ((${#people[@]} != 1)); then return; fi
+    name=${people[0]}
+  fi
+  printf '%s\n' "$name"
+}
+
+# usage: is_person NAME; whether it is a login, and none of the system's.
+is_person() {
+  local uid
+  uid=$(id -u -- "$1" 2>/dev/null) && ((uid >= 1000 && uid < 65534))
 }
 
 check_options() {
@@ -128,6 +151,9 @@ check_options() {
       die "--email must be an address such as contact@adecwatts.fr, not '$email' (without one: --no-caddy)"
   fi
   [[ $admin =~ ^[a-z_][a-z0-9_-]*$ && $admin != root ]] || die "--admin must be the login of a person, not '$admin'"
+  [[ $admin == "${admin_before:-$admin}" ]] ||
+    die "--admin $admin: the containers and $PROJECT/.env are $admin_before's: leave out --admin" \
+      "(a move to $admin is made by hand: README, Backup and restore, then chgrp $admin $PROJECT/.env)"
 }
 
 find_admin() {

@@ -449,10 +449,31 @@ def test_install_calls_what_the_dry_run_prints(server):
 def test_a_second_run_changes_nothing(server):
     server.install(*INSTALL)
     first = server.state()
-    server.install(SUDO_USER="adele")
+    server.install()
     assert server.state() == first
     changing = re.compile(r" restart |daemon-reload|install -y (sftpgo|caddy)|add-apt|gpg |-m venv")
     assert [call for call in server.calls if changing.search(call)] == []
+
+
+@pytest.mark.parametrize("group", ["adele", "sftpgo"], ids=["env's group", "access list"])
+def test_a_second_run_by_somebody_else_keeps_the_admin(server, group):
+    server.install(*INSTALL)
+    for file in ("passwd", "group", "subuid"):
+        text = (server.folder / "etc" / file).read_text()
+        last = {"passwd": "boris:x:1001:1001::/home/boris:/bin/bash\n", "group": "boris:x:1001:\n",
+                "subuid": "boris:200000:65536\n"}[file]  # fmt: skip
+        (server.folder / "etc" / file).write_text(text + last)
+    first = server.state()
+    os.chown(server.folder / "srv/powerview/.env", 990, {"adele": 1000, "sftpgo": 990}[group])
+    server.install(SUDO_USER="boris")
+    assert server.state() == first
+    assert [call for call in server.calls if "boris" in call] == []
+    done = server.install("--admin", "boris", status=1)
+    assert (
+        "install.sh: --admin boris: the containers and /srv/powerview/.env are adele's: leave out --admin"
+        in done.stderr
+    )
+    assert (server.state(), [call for call in server.calls if not call.startswith(ASKING)]) == (first, [])
 
 
 def test_secrets_are_made_never_shown_and_kept(server):
@@ -464,7 +485,7 @@ def test_secrets_are_made_never_shown_and_kept(server):
     assert len({*made.values(), code}) == 4
     said = shown.stdout + shown.stderr + "\n".join(server.calls)
     assert not any(secret in said for secret in [*made.values(), code])
-    server.install(SUDO_USER="adele")
+    server.install()
     assert server.env() == env
 
 

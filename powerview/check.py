@@ -20,7 +20,7 @@ from pathlib import Path
 import requests
 import yaml
 
-from powerview.inbox import ERROR, REASON, Inbox, Upload
+from powerview.inbox import ERROR, REASON, Inbox, Refusal, Upload
 from powerview.journal import ERROR as FAILED
 from powerview.journal import OK, PARTIAL, now_text, printable
 from powerview.settings import Settings
@@ -39,6 +39,7 @@ TIMEOUT = 10
 LEAST_FREE = 1 << 30
 LEAST_FREE_SHARE = 0.05
 PENDING_TOO_LONG = 3600
+FIRST_FEW = 3
 
 GOOD, BAD, UNKNOWN = "ok", "bad", "unknown"
 SIGN = {GOOD: "✓", BAD: "✗", UNKNOWN: "–"}
@@ -418,7 +419,7 @@ def _uploads(settings: Settings) -> Iterator[Item]:
         return
     yield _last_upload(settings.log_dir)
     yield _in_error(settings.data_dir)
-    yield _pending(settings)
+    yield from _pending(settings)
 
 
 def _last_upload(logs: Path) -> Item:
@@ -482,18 +483,32 @@ def _in_error(data: Path) -> Item:
                 "Each has its reason in a .reason.txt beside it; move them away when that is seen to.")  # fmt: skip
 
 
-def _pending(settings: Settings) -> Item:
+def _pending(settings: Settings) -> Iterator[Item]:
     tree = Inbox(settings.data_dir, settings.influxdb_bucket)
     try:
-        old = [
-            u for u in tree.pending() if isinstance(u, Upload) and _age(settings.data_dir / u.path) > PENDING_TOO_LONG
-        ]
+        found = sorted(tree.pending(), key=lambda f: f.path)
     except OSError as error:
-        return Item("pending files", BAD, f"{settings.data_dir} cannot be read: {error.strerror}", "Look at its owner.")
+        yield Item("pending files", BAD, f"{settings.data_dir} cannot be read: {error.strerror}", "Look at its owner.")
+        return
+    yield _waiting([u for u in found if isinstance(u, Upload) and _age(settings.data_dir / u.path) > PENDING_TOO_LONG])
+    yield _refused([f for f in found if isinstance(f, Refusal)])
+
+
+def _waiting(old: list[Upload]) -> Item:
     if not old:
         return Item("pending files", GOOD, "none for longer than an hour")
     return Item("pending files", BAD, f"{len(old)} for longer than an hour, such as {old[0].path}",
                 "uploads.log says why; on-upload.sh sweep tries them now.")  # fmt: skip
+
+
+def _refused(refusals: list[Refusal]) -> Item:
+    # The parser says it once of a file, which then lies there: nobody would know a month later.
+    if not refusals:
+        return Item("refused files", GOOD, "none")
+    first = ", ".join(r.path for r in refusals[:FIRST_FEW])
+    more = f" and {len(refusals) - FIRST_FEW} more" if len(refusals) > FIRST_FEW else ""
+    return Item("refused files", BAD, f"{len(refusals)}: {first}{more}; {refusals[0].reason.removesuffix('.')}",
+                "Rename or move them: the next sweep takes them. uploads.log has the reason of each.")  # fmt: skip
 
 
 def _age(path: Path) -> float:

@@ -24,7 +24,7 @@ HEALTHY = {
     "settings": "✓", "secrets": "✓", "InfluxDB": "✓", "organisation": "✓", "token": "✓", "Grafana": "✓",
     "Grafana's admin": "✓", "Master": "✓", "Grafana reads InfluxDB": "✓", "POWERVIEW_DATA_DIR": "✓",
     "POWERVIEW_LOG_DIR": "✓", "POWERVIEW_STATE_DIR": "✓", "hook": "✓", "SFTPGo": "✓", "timer": "✓", "disk": "✓",
-    "last upload": "✓", "files in error/": "✓", "pending files": "✓",
+    "last upload": "✓", "files in error/": "✓", "pending files": "✓", "refused files": "✓",
 }  # fmt: skip
 DEVICE = "acme/roof/02001171"
 
@@ -553,6 +553,34 @@ def test_a_file_that_waits_for_more_than_an_hour_is_told(installation, monkeypat
         "pending files": f"✗ pending files: 1 for longer than an hour, such as {DEVICE}/T302_250703_031500.tsv. "
                          "uploads.log says why; on-upload.sh sweep tries them now.",
     }  # fmt: skip
+
+
+def test_files_that_are_refused_are_told_for_as_long_as_they_lie_there(installation):
+    file = installation.house.put("My company/summer/02001171/T302_250703_031500.tsv", v002(*day_rows()))
+    assert installation.house.run().returncode == 1
+    line = (
+        "✗ refused files: 1: My company/summer/02001171/T302_250703_031500.tsv; the client's folder 'My company' has a "
+        "name that is not allowed: names are letters, digits, `_`, `.` and `-`, begin with a letter or digit, and have "
+        "64 characters at most. Rename the folder. Rename or move them: the next sweep takes them. uploads.log "
+        "has the reason of each."
+    )
+    assert installation.broken() == {"refused files": line}
+    assert installation.house.run().returncode == 1  # which says it no more
+    assert installation.broken() == {"refused files": line}
+    file.parents[2].rename(installation.house.data / "My-company")
+    assert installation.broken() == {}
+
+
+def test_the_first_few_refused_files_are_named(installation):
+    for number in range(5):
+        installation.house.put(f"{number}.tsv", b"x")
+    line = installation.broken()["refused files"]
+    assert line.startswith("✗ refused files: 5: 0.tsv, 1.tsv, 2.tsv and 2 more; files belong into DATA/<client>/")
+
+
+def test_a_refused_name_with_a_newline_forges_no_line(installation):
+    installation.house.put("x\n✓ all is well/summer/02001171/a.tsv", b"x")
+    assert "\n" not in installation.broken()["refused files"]
 
 
 def test_a_name_with_a_newline_forges_no_line(installation):

@@ -14,6 +14,7 @@ readonly VENV=$PROJECT/envs/powerview
 readonly SECRETS=(INFLUXDB_ADMIN_TOKEN INFLUXDB_PASSWORD GRAFANA_PASSWORD) # made where .env has none
 readonly SETUP_CODE=/etc/sftpgo/env.d/setup.env
 readonly CADDYFILE=/etc/caddy/Caddyfile CADDYFILE_KEPT=/etc/caddy/Caddyfile.powerview # the second tells what we put
+readonly CADDY_DROP_IN=/etc/systemd/system/caddy.service.d/powerview.conf
 readonly CADDY_SOURCE=https://dl.cloudsmith.io/public/caddy/stable
 readonly CADDY_KEYRING=/usr/share/keyrings/caddy-stable-archive-keyring.gpg
 readonly CADDY_LIST=/etc/apt/sources.list.d/caddy-stable.list
@@ -76,6 +77,19 @@ write() {
     "$mode" "${owner%:*}" "${owner#*:}" "$place" "$text"
   if [[ ! $dry_run ]]; then install -D -m "$mode" -o "${owner%:*}" -g "${owner#*:}" /dev/stdin "$place" <<<"$text"; fi
   changed=yes
+}
+
+# usage: up_to_date UNIT FILE …; whether UNIT runs, and has been started since the last change of each FILE.
+# A restart that failed, or that an interrupted run did not come to, is found so.
+up_to_date() {
+  local unit=$1 started file
+  shift
+  systemctl is-active --quiet "$unit" || return
+  started=$(systemctl show --property=ActiveEnterTimestamp --value --timestamp=unix "$unit")
+  [[ $started =~ ^@([0-9]+)$ ]] || return
+  for file; do
+    ((BASH_REMATCH[1] >= $(stat -c %Z "$file"))) || return # not %Y: a file moved here keeps its old time in that
+  done
 }
 
 # usage: as_admin COMMAND [ARGUMENT …]; as the person whose containers these are, with the session of that person.
@@ -318,7 +332,7 @@ sftpgo_settings() {
   else
     put "$PROJECT/deploy/sftpgo.env" "$place" 640 root:sftpgo
   fi
-  if [[ $changed ]]; then run systemctl restart sftpgo; fi
+  if [[ $changed ]] || ! already up_to_date sftpgo "$place"; then run systemctl restart sftpgo; fi
 }
 
 # usage: with_our_block FILE; its lines, with our block in the place of the last one there, else at the end.
@@ -359,12 +373,12 @@ public_names() {
   say "Caddy: the public names of $domain"
   if ! already command -v caddy >/dev/null; then caddy_package; fi
   changed=''
-  write /etc/systemd/system/caddy.service.d/powerview.conf 644 <<END
+  write "$CADDY_DROP_IN" 644 <<END
 [Service]
 Environment=POWERVIEW_DOMAIN=$domain POWERVIEW_ACME_EMAIL=$email
 END
   put "$PROJECT/deploy/Caddyfile" "$CADDYFILE" 644
-  if [[ $changed ]]; then
+  if [[ $changed ]] || ! already up_to_date caddy "$CADDY_DROP_IN" "$CADDYFILE"; then
     run systemctl daemon-reload
     run systemctl restart caddy
   fi

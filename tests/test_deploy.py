@@ -297,6 +297,12 @@ case "$name $*" in
   *'install -y caddy')
     mkdir -p /etc/caddy && echo "$PACKAGED" >/etc/caddy/Caddyfile
     ln -s fake "$bin/caddy" ;;
+  'systemctl restart '*)
+    rm -f "$bin/$2.started"
+    [[ "${BROKEN-}" == "$2" ]] && exit 5
+    date +%s >"$bin/$2.started" ;;
+  'systemctl is-active '*) [[ -e $bin/$3.started ]] || exit 3 ;;
+  'systemctl show --property=ActiveEnterTimestamp '*) echo "@$(<"$bin/$5.started")" ;;
   'curl -1fsSL -o '*) : >"$3" ;;
   'gpg --dearmor --yes -o '*) : >"$4" ;;
   'python3.13 -m venv '*) mkdir -p "$3/bin" && ln -s "$bin/fake" "$3/bin/python" ;;
@@ -304,7 +310,9 @@ case "$name $*" in
   *' -m powerview check') exit "${CHECK:-0}" ;;
 esac
 """
-ASKING = ("sshd", "apt-cache", "dpkg-query", "python3.13 -c", "python -m pip")  # calls that change nothing, and pip's
+ASKING = (
+    "sshd", "apt-cache", "dpkg-query", "systemctl is-active", "systemctl show", "python3.13 -c", "python -m pip",
+)  # calls that change nothing, and pip's  # fmt: skip
 FAKES = [
     "apt-get", "apt-cache", "add-apt-repository", "systemctl", "loginctl", "runuser", "ufw", "sshd", "curl", "gpg",
     "python3.13", "dpkg-query",
@@ -474,6 +482,31 @@ def test_a_second_run_by_somebody_else_keeps_the_admin(server, group):
         in done.stderr
     )
     assert (server.state(), [call for call in server.calls if not call.startswith(ASKING)]) == (first, [])
+
+
+@pytest.mark.parametrize("unit", ["sftpgo", "caddy"])
+def test_a_restart_that_failed_is_made_up_for(server, unit):
+    server.install(*INSTALL, BROKEN=unit, status=5)
+    server.install(*INSTALL)
+    assert f"systemctl restart {unit}" in server.calls
+    server.install(*INSTALL)
+    assert f"systemctl restart {unit}" not in server.calls
+
+
+@pytest.mark.parametrize(
+    ("unit", "file"),
+    [
+        ("sftpgo", "sftpgo/sftpgo.env"),
+        ("caddy", "caddy/Caddyfile"),
+        ("caddy", "systemd/system/caddy.service.d/powerview.conf"),
+    ],
+)
+def test_a_restart_that_an_interrupted_run_left_out_is_made_up_for(server, fakes, unit, file):
+    server.install(*INSTALL)
+    changed = int((server.folder / "etc" / file).stat().st_ctime)
+    (fakes / f"{unit}.started").write_text(f"{changed - 1}\n")
+    server.install(*INSTALL)
+    assert [call for call in server.calls if call.startswith("systemctl restart ")] == [f"systemctl restart {unit}"]
 
 
 def test_secrets_are_made_never_shown_and_kept(server):

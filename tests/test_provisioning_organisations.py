@@ -96,10 +96,30 @@ def test_a_client_is_deleted_with_its_organisation(world: World):
 
     run = world.run(playbook="delete_grafana_resources", POWERVIEW_CLIENT="acme", POWERVIEW_CONFIRM="acme")
 
-    assert run.told[0] == "powerview: deleted acme: dashboard, folder, data source, token, team, organisation"
+    assert run.told[0] == "powerview: deleted acme: dashboard, folder, token, data source, team, organisation"
     assert world.grafana.call("GET", "/api/orgs/name/acme", ok=(404,)) == 404
     assert world.in_influx() == {**expected_in_influx(world, []), "buckets": ["acme", "powerview"]}
     assert world.state() == {**expected(world, {}), **world.in_influx()}
+
+
+@QUICKLY
+def test_a_client_is_deleted_with_a_token_of_an_older_address(world: World):
+    world.env["POWERVIEW_ISOLATION"] = "org"
+    world.make_everything()  # the admins' things, in the main organisation
+    world.campaigns("acme/roof")
+    assert world.run().status == 0
+    world.env["GRAFANA_URL"] = world.env["GRAFANA_URL"].replace("127.0.0.1", "localhost")
+    only_acme = {"playbook": "delete_grafana_resources", "POWERVIEW_CLIENT": "acme", "POWERVIEW_CONFIRM": "acme"}
+
+    ahead = world.run("--check", **only_acme)
+    assert world.journal.writes == []
+    run = world.run(**only_acme)
+
+    things = "dashboard, folder, token, data source, team, organisation"
+    assert (ahead.told[0], ahead.told[1:]) == (f"powerview: would delete acme: {things}", run.told[1:])
+    assert run.told[0] == f"powerview: deleted acme: {things}"
+    assert world.grafana.call("GET", "/api/orgs/name/acme", ok=(404,)) == 404
+    assert [t["description"] for t in world.tokens().values() if "reads acme" in t["description"]] == []
 
 
 @QUICKLY

@@ -99,7 +99,7 @@ def test_a_client_is_deleted_with_its_token_and_the_readings_stay(world: World):
     after = world.state()
     again = delete(world, CONFIRM="acme")
 
-    things = "dashboard, folder, data source, token, team"
+    things = "dashboard, folder, token, data source, team"
     left = [
         "powerview: left acme: the logins of its team: ann",
         "powerview: left acme: bucket acme with its readings (POWERVIEW_DELETE_BUCKET=acme deletes it)",
@@ -122,13 +122,60 @@ def test_the_readings_go_only_when_the_bucket_is_named_and_other_peoples_work_st
     run = delete(world, CONFIRM="acme", DELETE_BUCKET="acme")
 
     assert run.told == [
-        "powerview: deleted acme: dashboard, data source, token, bucket with all readings, team",
+        "powerview: deleted acme: dashboard, token, data source, bucket with all readings, team",
         "powerview: left acme: its folder, with what PowerView did not make: My own",
         f"powerview: left acme: its files in {world.data}/acme: while they lie there, the next run makes everything "
         f"again",
     ]
     assert world.in_influx() == expected_in_influx(world, [])
     assert world.state()["dashboards"].keys() == {"powerview-master", "by-hand"}
+
+
+@QUICKLY
+def test_a_token_made_under_an_older_address_of_grafana_goes_with_its_data_source(world: World):
+    world.campaigns("acme/roof", "globex/roof")
+    world.make_everything()
+    before = world.env["GRAFANA_URL"]
+    world.env["GRAFANA_URL"] = before.replace("127.0.0.1", "localhost")
+    assert (world.to_do(), world.env["GRAFANA_URL"] == before) == ([], False)
+    left_over = make_token(world, "powerview: grafana reads acme (http://elsewhere)", "acme")
+    by_hand = make_token(world, "my own", "acme")
+    others = {i for i, t in world.tokens().items() if "reads acme (http://127" not in t["description"]}
+
+    ahead = delete(world, "--check", CONFIRM="acme")
+    assert world.journal.writes == []
+    run = delete(world, CONFIRM="acme")
+
+    things = "dashboard, folder, token, data source, team"
+    left = [
+        f"powerview: left acme: a token made for another address of Grafana: powerview: grafana reads acme "
+        f"(http://elsewhere) ({left_over})",
+        "powerview: left acme: bucket acme with its readings (POWERVIEW_DELETE_BUCKET=acme deletes it)",
+        f"powerview: left acme: its files in {world.data}/acme: while they lie there, the next run makes everything "
+        f"again",
+    ]
+    assert ahead.told == [f"powerview: would delete acme: {things}", *left]
+    assert run.told == [f"powerview: deleted acme: {things}", *left]
+    assert world.tokens().keys() == others
+    assert {left_over, by_hand} <= others
+
+
+@QUICKLY
+def test_a_token_that_may_do_more_than_ours_is_told_and_stays(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    wide = make_token(world, "everything", "")
+    source = world.grafana.get(f"/api/datasources/uid/{SOURCE}")
+    changed = {**source, "jsonData": {**source["jsonData"], "powerviewAuthorization": wide}}
+    world.grafana.call("PUT", f"/api/datasources/uid/{SOURCE}", {k: v for k, v in changed.items() if k != "id"})
+
+    run = delete(world, CONFIRM="acme")
+
+    assert run.told[:2] == [
+        "powerview: deleted acme: dashboard, folder, token, data source, team",
+        f"powerview: left acme: the token that its data source names, which does not read its bucket alone: everything ({wide})",
+    ]
+    assert wide in world.tokens()
 
 
 @QUICKLY
@@ -242,3 +289,11 @@ def messages(world: World, uid: str) -> list[str]:
     answer = world.grafana.get(f"/api/dashboards/uid/{uid}/versions")
     listed = answer["versions"] if isinstance(answer, dict) else answer  # a bare list before 11.5
     return [version["message"] for version in listed]
+
+
+def make_token(world: World, description: str, bucket: str) -> str:
+    """A token that somebody makes by hand, which reads one bucket, or all of them; its id."""
+    resource = {"type": "buckets", **({"id": world.bucket_id(bucket), "orgID": world.influx_org} if bucket else {})}
+    permissions = [{"action": "read", "resource": resource}]
+    body = {"orgID": world.influx_org, "description": description, "permissions": permissions}
+    return world.influx_call("POST", "/api/v2/authorizations", json=body).json()["id"]

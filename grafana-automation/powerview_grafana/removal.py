@@ -6,7 +6,7 @@ from pathlib import Path
 
 from powerview_grafana import found
 from powerview_grafana.addresses import MAIN_ORG, path
-from powerview_grafana.plan import description
+from powerview_grafana.plan import AUTHORIZATION, description
 from powerview_grafana.servers import Get, Server
 from powerview_grafana.tree import UsageError
 
@@ -47,32 +47,32 @@ def of_client(grafana: Server, influxdb: Server, influx: dict, wanted: dict, dat
     (client,) = wanted["clients"]
     name, isolation = client["client"], wanted["settings"]["isolation"]
     org = found.organisations(grafana, isolation, [name])[name]
-    calls, last, left = [], [], []
+    held: dict = {"first": [], "last": [], "left": [], "data_source": None}
     if org["joined"]:
-        calls, last, left = _in_grafana(grafana, wanted, org)
-    ours = description(name, wanted["settings"]["grafana_url"])
-    tokens = [t["id"] for t in influx["tokens"] if t["description"] == ours]
-    calls += [_call(influxdb, "token", None, "api", "v2", "authorizations", token) for token in tokens]
+        held = _in_grafana(grafana, wanted, org)
+    tokens, left = _tokens(client, held["data_source"], influx, wanted["settings"]["grafana_url"])
+    # The token goes before the data source, which may alone know it: else a run that is killed in between leaves it.
+    calls = held["first"] + [_call(influxdb, "token", None, "api", "v2", "authorizations", token) for token in tokens]
+    if held["data_source"]:
+        calls.append(_call(grafana, "data source", org["org"], "api", "datasources", "uid", client["data_source_uid"]))
     bucket = influx["buckets"].get(name)
     if bucket and delete_bucket:
         calls.append(_call(influxdb, "bucket with all readings", None, "api", "v2", "buckets", bucket))
     elif bucket:
         left.append(f"{name}: bucket {name} with its readings (POWERVIEW_DELETE_BUCKET={name} deletes it)")
-    return {"calls": calls + last, "left": left + _on_disk(name, data / name)}
+    return {"calls": calls + held["last"], "left": held["left"] + left + _on_disk(name, data / name)}
 
 
-def _in_grafana(grafana: Server, wanted: dict, org: dict) -> tuple[list[dict], list[dict], list[str]]:
-    # What to delete before the token, what after it, and what is left.
+def _in_grafana(grafana: Server, wanted: dict, org: dict) -> dict:
+    # What to delete before token and data source, the data source, what to delete after it, and what is left.
     (client,) = wanted["clients"]
     name, number, isolation = client["client"], org["org"], wanted["settings"]["isolation"]
     held = found.in_grafana(grafana, [client], {name: org})[name]
     inside, foreign = _inside(grafana, number, client)
-    calls = [_call(grafana, "dashboard", number, "api", "dashboards", "uid", uid) for uid in inside]
+    first = [_call(grafana, "dashboard", number, "api", "dashboards", "uid", uid) for uid in inside]
     left = [f"{name}: its folder, with what PowerView did not make: {', '.join(foreign)}"] if foreign else []
     if held["folder"] and not foreign:
-        calls.append(_call(grafana, "folder", number, "api", "folders", client["folder_uid"]))
-    if held["data_source"]:
-        calls.append(_call(grafana, "data source", number, "api", "datasources", "uid", client["data_source_uid"]))
+        first.append(_call(grafana, "folder", number, "api", "folders", client["folder_uid"]))
     last = []
     if held["team_id"]:
         left += _members(grafana, number, held["team_id"], name, wanted["settings"]["grafana_username"])
@@ -81,7 +81,32 @@ def _in_grafana(grafana: Server, wanted: dict, org: dict) -> tuple[list[dict], l
         left.append(f"{name}: its organisation, with what PowerView did not make in it")
     elif isolation == "org":
         last.append(_call(grafana, "organisation", MAIN_ORG, "api", "orgs", number))
-    return calls, last, left
+    return {"first": first, "last": last, "left": left, "data_source": held["data_source"]}
+
+
+def _tokens(client: dict, data_source: dict | None, influx: dict, grafana_url: str) -> tuple[list[str], list[str]]:
+    # The ids of the tokens to delete, and what is left. The token that our data source names is ours whatever address
+    # Grafana had when it was made; another Grafana's, or one that reads more or elsewhere, is not.
+    name, bucket = client["client"], influx["buckets"].get(client["bucket"])
+    used = ((data_source or {}).get("jsonData") or {}).get(AUTHORIZATION)
+    ours, left = [], []
+    for token in influx["tokens"]:
+        called, reads = str(token["description"]), _only_bucket(token)
+        like_ours = called.startswith(description(name, "").removesuffix(")"))
+        named = token["id"] == used
+        if called == description(name, grafana_url) or (named and reads and (like_ours or reads == bucket)):
+            ours.append(token["id"])
+        elif named:
+            left.append(f"{name}: the token that its data source names, which does not read its bucket alone: {called} ({used})")
+        elif like_ours:
+            left.append(f"{name}: a token made for another address of Grafana: {called} ({token['id']})")
+    return ours, left
+
+
+def _only_bucket(token: dict) -> str | None:
+    # The id of the one bucket that a token may read, None if it may do anything else.
+    may = [(p["action"], p["resource"].get("type"), p["resource"].get("id")) for p in token["permissions"]]
+    return may[0][2] if len(may) == 1 and may[0][:2] == ("read", "buckets") else None
 
 
 def _call(server: Server, what: str, org: int | None, *parts: str | int) -> dict:

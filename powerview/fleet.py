@@ -25,13 +25,12 @@ LONGEST_TEXT = 1000
 def point(outcome: Outcome) -> bytes:
     """The two lines of line protocol for a settled file, times in nanoseconds.
 
-    Its time is the file's arrival, with a fraction of a second made from its path: two files of one second are two
+    Its time is the file's arrival, with a fraction of a second made from its name: two files of one second are two
     points, and one file is one point however often it is read.
     """
     client, campaign, device, *_ = outcome.names
     status = outcome.status.lower()
-    fraction = zlib.crc32(outcome.path.encode("utf-8", "surrogateescape")) % 1_000_000_000
-    nanoseconds = int(outcome.arrived) * 1_000_000_000 + fraction
+    nanoseconds = int(outcome.arrived) * 1_000_000_000 + _fraction(outcome)
     tags = {"campaign": campaign, "client": client, "device": device}
     some = {
         "left_out": outcome.left_out.total(),
@@ -48,6 +47,14 @@ def point(outcome: Outcome) -> bytes:
     whole = {**told, **({"path": outcome.path} if reason else {}), **reason}
     lines = (_line(MEASUREMENT, tags, own, nanoseconds), _line(SUMMARY, {"status": status}, whole, nanoseconds))
     return "".join(lines).encode()
+
+
+def _fraction(outcome: Outcome) -> int:
+    # Nanoseconds from what --again finds unchanged: settling puts `parsed/` into the path, and sometimes a number into
+    # the name.
+    name = (outcome.settled_as or outcome.path).rsplit("/", 1)[-1]
+    lasting = "/".join([*outcome.names[:3], name])
+    return zlib.crc32(lasting.encode("utf-8", "surrogateescape")) % 1_000_000_000
 
 
 def _line(measurement: str, tags: dict[str, str], fields: dict[str, float | str], nanoseconds: int) -> str:

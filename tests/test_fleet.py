@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import time
 from collections import Counter
@@ -12,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 from dashboard_queries import View, fill, panels, queries
-from trees import ROOT
+from trees import ROOT, House, day_rows, v002
 
 from powerview import check, fleet
 from powerview.journal import ERROR, OK, PARTIAL, Outcome
@@ -81,6 +82,45 @@ def test_a_file_read_again_is_the_same_point():
 def test_two_files_of_one_second_are_two_points():
     names = [f"acme/roof-2025/0200{n:04}/T302_251027_031500.tsv" for n in range(1000)]
     assert len({at(dataclasses.replace(WHOLE, path=name)) for name in names}) == 1000
+
+
+@pytest.fixture
+def told_house(influx_house, client) -> House:
+    """An installation whose admins' bucket no other test uses."""
+    influx_house.environment["INFLUXDB_BUCKET"] = f"{client}-admins"
+    return influx_house
+
+
+def counted(influx, house: House) -> dict[str, str]:
+    """How many points each measurement of the admins' bucket has."""
+    rows = influx.query(
+        f'from(bucket: "{house.environment["INFLUXDB_BUCKET"]}") |> range(start: 0) '
+        '|> filter(fn: (r) => r._field == "readings") |> group(columns: ["_measurement"]) |> count()'
+    )
+    return {row["_measurement"]: row["_value"] for row in rows}
+
+
+def test_files_that_were_settled_and_are_read_again_stay_the_points_that_they_were(influx, told_house, client):
+    device = f"{client}/roof/02001283"
+    good = v002(*day_rows())
+    for content in (good, good + b"01/07/25", good):  # of one name and one second; the middle one is torn
+        os.utime(told_house.put(f"{device}/T302_250702_031500.tsv", content), (ARRIVED, ARRIVED))
+        assert told_house.run().returncode == 0
+    assert sorted(told_house.files()) == [
+        f"{device}/parsed/T302_250702_031500.{end}" for end in ("1.tsv", "2.tsv", "tsv")
+    ]
+    assert counted(influx, told_house) == {"uploads": "3", "fleet": "3"}
+    for again in (["--again"], ["--again", "-t", f"{device}/parsed/T302_250702_031500.1.tsv"]):
+        done = told_house.run(*again)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert counted(influx, told_house) == {"uploads": "3", "fleet": "3"}
+
+
+def test_a_file_of_the_earlier_convention_is_one_point_however_often_it_is_read(influx, told_house, client):
+    told_house.put(f"{client}/roof/02001283/PARSED_T302_250702_031500.tsv", v002(*day_rows()))
+    for _ in range(2):
+        assert told_house.run("--again").returncode == 0
+        assert counted(influx, told_house) == {"uploads": "1", "fleet": "1"}
 
 
 def test_influxdb_takes_any_name_and_reason(influx, client):

@@ -230,7 +230,8 @@ project() {
   say "PowerView and its Python"
   # git works in a folder of somebody else only if it is told to.
   run git config --system --replace-all safe.directory "$PROJECT" "^$PROJECT\$"
-  if ! already test -x "$VENV/bin/python"; then run "$python" -m venv "$VENV"; fi
+  # --clear: what is there without a pip that runs is an interrupted beginning, or of a Python that is gone.
+  if ! already "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then run "$python" -m venv --clear "$VENV"; fi
   run "$VENV/bin/python" -m pip install --quiet --requirement "$PROJECT/requirements.txt"
 }
 

@@ -305,7 +305,7 @@ case "$name $*" in
   'systemctl show --property=ActiveEnterTimestamp '*) echo "@$(<"$bin/$5.started")" ;;
   'curl -1fsSL -o '*) : >"$3" ;;
   'gpg --dearmor --yes -o '*) : >"$4" ;;
-  'python3.13 -m venv '*) mkdir -p "$3/bin" && ln -s "$bin/fake" "$3/bin/python" ;;
+  'python3.13 -m venv --clear '*) rm -rf "$4" && mkdir -p "$4/bin" && ln -s "$bin/fake" "$4/bin/python" ;;
   'dpkg-query '*) [[ -x $bin/caddy ]] && md5sum <<<"$PACKAGED" | sed 's,^,\n /etc/caddy/Caddyfile ,; s,  -$,,' ;;
   *' -m powerview check') exit "${CHECK:-0}" ;;
 esac
@@ -482,6 +482,20 @@ def test_a_second_run_by_somebody_else_keeps_the_admin(server, group):
         in done.stderr
     )
     assert (server.state(), [call for call in server.calls if not call.startswith(ASKING)]) == (first, [])
+
+
+@pytest.mark.parametrize("python", ["#!/bin/sh\nexit 1\n", None], ids=["without pip", "of a Python that is gone"])
+def test_an_environment_that_is_broken_is_made_anew(server, fakes, python):
+    server.install(*INSTALL)
+    broken = server.folder / "srv/powerview/envs/powerview/bin/python"
+    broken.unlink()
+    if python:
+        make_executable(broken, python)
+    else:
+        broken.symlink_to("/usr/bin/python3.0")
+    server.install()
+    assert broken.readlink() == fakes / "fake"
+    assert any(call.startswith("python -m pip install ") for call in server.calls)
 
 
 @pytest.mark.parametrize("unit", ["sftpgo", "caddy"])

@@ -12,8 +12,10 @@ set -euo pipefail
 readonly PROJECT=/srv/powerview UPLOADS=/srv/sftpgo
 readonly VENV=$PROJECT/envs/powerview
 readonly SECRETS=(INFLUXDB_ADMIN_TOKEN INFLUXDB_PASSWORD GRAFANA_PASSWORD) # made where .env has none
+readonly ENTRY="^[[:space:]]*(export[[:space:]]+)?'?([A-Z_]+)'?[[:space:]]*=(.*)\$" # a line of .env: 2 its name, 3 the rest
 readonly SETUP_CODE=/etc/sftpgo/env.d/setup.env
 readonly CADDYFILE=/etc/caddy/Caddyfile CADDYFILE_KEPT=/etc/caddy/Caddyfile.powerview # the second tells what we put
+readonly SWEEP=/etc/systemd/system/powerview-sweep.service
 readonly CADDY_DROP_IN=/etc/systemd/system/caddy.service.d/powerview.conf
 readonly CADDY_SOURCE=https://dl.cloudsmith.io/public/caddy/stable
 readonly CADDY_KEYRING=/usr/share/keyrings/caddy-stable-archive-keyring.gpg
@@ -30,7 +32,8 @@ usage: sudo deploy/install.sh --domain adecwatts.fr --email contact@adecwatts.fr
                    admin of the first run; in the first run who called sudo, else ubuntu)
   --no-caddy       leave Caddy alone: no public names, or its Caddyfile has other sites and is merged by hand
   --dry-run        print every command that a fresh server needs, and do nothing
-A second run needs no options: it finds domain and address in /srv/powerview/.env.
+A second run needs no options: it finds domain and address in /srv/powerview/.env, keeps the admin, and leaves Caddy
+alone if the first one did (until it is given --domain).
 END
 }
 
@@ -124,14 +127,40 @@ options() {
     esac
     shift
   done
+  if [[ ! $domain ]] && caddy_was_left_alone; then caddy=''; fi
   : "${domain:=$(setting POWERVIEW_DOMAIN)}" "${email:=$(setting POWERVIEW_ACME_EMAIL)}"
   admin_before=$(admin_before)
   : "${admin:=${admin_before:-${SUDO_USER:-ubuntu}}}"
 }
 
-# usage: setting NAME; its value in an .env that is there already.
+# Whether an earlier run, or a person, put everything in place but what Caddy needs: the sweep comes after it.
+caddy_was_left_alone() {
+  [[ -e $SWEEP && ! -e $CADDY_DROP_IN ]]
+}
+
+# usage: setting NAME; its value in an .env that is there already: of its lines the last one counts.
 setting() {
-  if [[ -r $PROJECT/.env ]]; then sed -n "s/^$1=//p" "$PROJECT/.env" | tail -n 1; fi
+  local line value=''
+  if [[ ! -r $PROJECT/.env ]]; then return; fi
+  while IFS= read -r line || [[ $line ]]; do
+    if [[ $line =~ $ENTRY && ${BASH_REMATCH[2]} == "$1" ]]; then value=$(plain "${BASH_REMATCH[3]}"); fi
+  done <"$PROJECT/.env"
+  printf '%s\n' "$value"
+}
+
+# usage: plain REST; what python-dotenv reads from the REST of a line behind its `=`: without quotes, a comment behind
+# the value, and blanks around it. (What a backslash does between quotes is left out: none of our settings has one.)
+plain() {
+  local value=${1#"${1%%[![:space:]]*}"}
+  case $value in
+    \'*\'*) value=${value#\'} value=${value%%\'*} ;;
+    \"*\"*) value=${value#\"} value=${value%%\"*} ;;
+    *)
+      value=${1%%[[:space:]]#*} value=${value#"${value%%[![:space:]]*}"}
+      value=${value%"${value##*[![:space:]]}"}
+      ;;
+  esac
+  printf '%s\n' "$value"
 }
 
 # usage: admin_before; whose installation this is already: the group of .env, else the one person in the access list.
@@ -370,7 +399,10 @@ with_our_block() {
 }
 
 public_names() {
-  if [[ ! $caddy ]]; then return; fi
+  if [[ ! $caddy ]]; then
+    say "Caddy is left alone (--domain and --email bring the public names)"
+    return
+  fi
   say "Caddy: the public names of $domain"
   if ! already command -v caddy >/dev/null; then caddy_package; fi
   changed=''
@@ -398,7 +430,7 @@ caddy_package() {
 sweep() {
   say "The sweep, every five minutes, and the logs' rotation"
   changed=''
-  put "$PROJECT/deploy/powerview-sweep.service" /etc/systemd/system/powerview-sweep.service 644
+  put "$PROJECT/deploy/powerview-sweep.service" "$SWEEP" 644
   put "$PROJECT/deploy/powerview-sweep.timer" /etc/systemd/system/powerview-sweep.timer 644
   if [[ $changed ]]; then run systemctl daemon-reload; fi
   run systemctl enable --now powerview-sweep.timer

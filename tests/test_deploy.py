@@ -484,6 +484,47 @@ def test_a_second_run_by_somebody_else_keeps_the_admin(server, group):
     assert (server.state(), [call for call in server.calls if not call.startswith(ASKING)]) == (first, [])
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "POWERVIEW_DOMAIN='adecwatts.fr'",
+        'export POWERVIEW_DOMAIN="adecwatts.fr" # ours',
+        "POWERVIEW_DOMAIN=adecwatts.fr   # ours # since 2024",
+        "POWERVIEW_DOMAIN = adecwatts.fr\r",
+        "POWERVIEW_DOMAIN=old.fr\nPOWERVIEW_DOMAIN=adecwatts.fr",
+    ],
+)
+def test_a_second_run_reads_env_as_dotenv_does(server, line):
+    server.install(*INSTALL)
+    env = server.folder / "srv/powerview/.env"
+    text = env.read_text().replace("POWERVIEW_DOMAIN=adecwatts.fr", line)
+    env.write_text(text, newline="")
+    assert server.env()["POWERVIEW_DOMAIN"] == "adecwatts.fr"
+    server.install()
+    drop_in = (server.folder / "etc/systemd/system/caddy.service.d/powerview.conf").read_text()
+    assert "POWERVIEW_DOMAIN=adecwatts.fr POWERVIEW_ACME_EMAIL=contact@adecwatts.fr\n" in drop_in
+    assert "systemctl restart caddy" not in server.calls
+
+
+@pytest.mark.parametrize("names", [(), INSTALL[:4]], ids=["without a domain", "with one"])
+def test_a_second_run_leaves_caddy_alone_if_the_first_did(server, names):
+    server.install(*names, "--admin", "adele", "--no-caddy")
+    server.install()
+    assert not any("caddy" in call.split() for call in server.calls)
+    server.install(*INSTALL)
+    assert "systemctl restart caddy" in server.calls
+
+
+def test_a_second_run_brings_the_caddy_that_a_failed_one_did_not_come_to(server, fakes):
+    (fakes / "loginctl").unlink()
+    make_executable(fakes / "loginctl", "#!/bin/sh\nexit 3\n")
+    server.install(*INSTALL, status=3)
+    (fakes / "loginctl").unlink()
+    (fakes / "loginctl").symlink_to("fake")
+    server.install()
+    assert "systemctl restart caddy" in server.calls
+
+
 @pytest.mark.parametrize("python", ["#!/bin/sh\nexit 1\n", None], ids=["without pip", "of a Python that is gone"])
 def test_an_environment_that_is_broken_is_made_anew(server, fakes, python):
     server.install(*INSTALL)

@@ -9,10 +9,14 @@ lag; text fields path, reason.
 A status among the tags of `uploads` would make its series three times as many, and a look at a year as much slower.
 For the same reason what is nothing is left out (left_out, restarts, clock_unset of 0; no lag, no reason): a sum over a
 year then reads the few loggers that have any.
+
+A client may give a file any time over SFTP. One before 1970 or ahead of this clock is no arrival: the time of the last
+reading stands for it, without one this moment, and there is no lag.
 """
 
 from __future__ import annotations
 
+import time
 import zlib
 
 from powerview.journal import ERROR, PARTIAL, Outcome
@@ -30,7 +34,8 @@ def point(outcome: Outcome) -> bytes:
     """
     client, campaign, device, *_ = outcome.names
     status = outcome.status.lower()
-    nanoseconds = int(outcome.arrived) * 1_000_000_000 + _fraction(outcome)
+    arrived = _arrival(outcome)
+    nanoseconds = arrived * 1_000_000_000 + _fraction(outcome)
     tags = {"campaign": campaign, "client": client, "device": device}
     some = {
         "left_out": outcome.left_out.total(),
@@ -40,13 +45,22 @@ def point(outcome: Outcome) -> bytes:
         "error": outcome.status == ERROR,
     }
     told = {"readings": outcome.readings, "seconds": round(outcome.seconds, 3)}
-    if outcome.last is not None:
-        told["lag"] = int(outcome.arrived) - outcome.last
+    if outcome.last is not None and arrived == int(outcome.arrived):
+        told["lag"] = arrived - outcome.last
     reason = {"reason": outcome.reason} if outcome.reason else {}
     own = {"rows": outcome.rows, **told, **{key: count for key, count in some.items() if count}, **reason}
     whole = {**told, **({"path": outcome.path} if reason else {}), **reason}
     lines = (_line(MEASUREMENT, tags, own, nanoseconds), _line(SUMMARY, {"status": status}, whole, nanoseconds))
     return "".join(lines).encode()
+
+
+def _arrival(outcome: Outcome) -> int:
+    # UTC seconds. InfluxDB refuses what lies beyond 2262, and with it may drop the points of other clients' files. The
+    # last reading is the same whenever the file is read, but may itself be a day ahead.
+    now = int(time.time())
+    if 0 <= outcome.arrived < now + 1:
+        return int(outcome.arrived)
+    return now if outcome.last is None else min(outcome.last, now)
 
 
 def _fraction(outcome: Outcome) -> int:

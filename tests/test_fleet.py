@@ -17,6 +17,7 @@ from trees import ROOT, House, day_rows, v002
 
 from powerview import check, fleet
 from powerview.journal import ERROR, OK, PARTIAL, Outcome
+from powerview.store import MOST_BAD_LINES
 
 LOGGERS = ROOT / "grafana-automation" / "dashboards" / "loggers.json"
 ALERTS = ROOT / "grafana-automation" / "provisioning" / "alerting" / "powerview.yml"
@@ -121,6 +122,34 @@ def test_a_file_of_the_earlier_convention_is_one_point_however_often_it_is_read(
     for _ in range(2):
         assert told_house.run("--again").returncode == 0
         assert counted(influx, told_house) == {"uploads": "1", "fleet": "1"}
+
+
+@pytest.mark.parametrize("arrived", [-1.0, -(2.0**33), 9_223_372_037.0, 2.0**63])
+def test_a_time_that_is_no_arrival_gives_way_to_the_last_reading(arrived):
+    odd = dataclasses.replace(WHOLE, arrived=arrived)
+    assert at(odd) // 1_000_000_000 == WHOLE.last
+    assert not any("lag" in line for line in told(odd))
+
+
+@pytest.mark.parametrize("last", [None, 86_400])  # seconds ahead of this clock
+@pytest.mark.parametrize("ahead", [60, 2.0**33])
+def test_no_point_lies_ahead_of_this_clock(last, ahead):
+    now = int(time.time())
+    odd = dataclasses.replace(WHOLE, arrived=now + ahead, last=last and now + last)
+    assert now <= at(odd) // 1_000_000_000 <= time.time()
+    assert not any("lag" in line for line in told(odd))
+
+
+def test_files_of_any_time_keep_nobodys_points_from_influxdb(influx, told_house, client):
+    for number in range(MOST_BAD_LINES + 1):
+        file = told_house.put(f"{client}/roof/0200{number:04}/x.tsv", v002(*day_rows()))
+        os.utime(file, (2**34, 2**34) if number % 2 else (-(2**31), -(2**31)))
+    told_house.put(f"{client}-other/roof/02001283/x.tsv", v002(*day_rows()))
+    files = str(MOST_BAD_LINES + 2)
+    for again in ([], ["--again"]):
+        done = told_house.run(*again)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert counted(influx, told_house) == {"uploads": files, "fleet": files}
 
 
 def test_influxdb_takes_any_name_and_reason(influx, client):

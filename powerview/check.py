@@ -285,9 +285,8 @@ def _folders(settings: Settings) -> Iterator[Item]:
     owner = SFTPGO_USER if _exists(SFTPGO_USER) else _owner(settings.data_dir)
     for name, folder in folders.items():
         yield _folder(name, folder, owner)
-    stranger = next(_of_others(settings.data_dir, owner), None)
-    if stranger:
-        yield Item("ownership", BAD, f"{stranger} does not belong to {owner}", f"chown -R {owner}: {settings.data_dir}")
+    if os.path.isdir(settings.data_dir):
+        yield from _closed(settings.data_dir, owner)
 
 
 def _folder(name: str, folder: Path, owner: str) -> Item:
@@ -301,14 +300,31 @@ def _folder(name: str, folder: Path, owner: str) -> Item:
     return Item(name, GOOD, f"{folder}, owned by {_owner(folder)}")
 
 
-def _of_others(data: Path, owner: str) -> Iterator[Path]:
-    # Folders of clients, campaigns and devices that the lanes could not write to.
-    if not os.path.isdir(data):
-        return
-    for pattern in ("*", "*/*", "*/*/*"):
-        for path in data.glob(pattern):
-            if path.is_dir() and not path.is_symlink() and _owner(path) != owner:
-                yield path
+def _closed(data: Path, owner: str) -> Iterator[Item]:
+    # A folder of a client, campaign or device in which the lanes could not work. Whose it is does not matter: an ACL
+    # may open what the admin has made. root may do everything, and asks for the owner; anybody else asks for himself,
+    # and leaves out what is the owner's business. `find` asks the kernel, as the lanes will.
+    asks_for, identity = _user(owner) if os.geteuid() == 0 else _user(os.geteuid())
+    others = [] if owner in ("", asks_for) else ["!", "-user", owner]
+    closed = ["(", "!", "-readable", "-o", "!", "-writable", "-o", "!", "-executable", ")"]
+    levels = ["-mindepth", "1", "-maxdepth", "3", "-type", "d"]
+    words = ["find", "-H", data, *levels, *others, *closed, "-print0", "-quit"]
+    found = subprocess.run(words, cwd="/", capture_output=True, **identity).stdout.rstrip(b"\0")
+    if found:
+        path = Path(os.fsdecode(found))
+        yield Item("ownership", BAD, f"{path} belongs to {_owner(path)}: {asks_for} cannot work in it",
+                   f"chown -R {owner}: {data}")  # fmt: skip
+
+
+def _user(who: str | int) -> tuple[str, dict]:
+    # The name of a user, and what subprocess.run needs to be him, which only root can be told.
+    try:
+        entry = pwd.getpwuid(who) if isinstance(who, int) else pwd.getpwnam(who)
+    except KeyError:  # a container's, with no name
+        return str(who), {}
+    groups = os.getgrouplist(entry.pw_name, entry.pw_gid)
+    identity = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
+    return entry.pw_name, identity if os.geteuid() == 0 else {}
 
 
 def _exists(user: str) -> bool:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -322,14 +323,53 @@ def test_a_missing_folder_is_told(installation, field, variable, folder):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-def test_folders_of_another_owner_are_told(installation):
-    shutil.chown(installation.house.log, "daemon")
-    shutil.chown(installation.house.data / DEVICE, "daemon")
-    log, device = installation.house.log, installation.house.data / DEVICE
+def test_a_log_folder_of_another_owner_is_told(installation):
+    log = installation.house.log
+    shutil.chown(log, "daemon")
     assert installation.broken() == {
         "POWERVIEW_LOG_DIR": f"✗ POWERVIEW_LOG_DIR: {log} belongs to daemon, not to root. chown -R root: {log}",
-        "ownership": f"✗ ownership: {device} does not belong to root. chown -R root: {installation.house.data}",
     }
+
+
+@pytest.fixture
+def tree_of_daemon(monkeypatch):
+    """A tree of uploads that belongs to daemon, who is SFTPGo's user, where everybody can find it."""
+    monkeypatch.setattr(check, "SFTPGO_USER", "daemon")
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as top:
+        data = Path(top) / "data"
+        (data / DEVICE).mkdir(parents=True)
+        Path(top).chmod(0o755)
+        for folder in (data, *data.rglob("*")):
+            shutil.chown(folder, "daemon", "daemon")
+        yield data
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_what_the_admin_made_is_good_if_sftpgo_may_work_there(installation, tree_of_daemon):
+    backfill = tree_of_daemon / "company1" / "winter"
+    backfill.mkdir(parents=True)
+    line = installation.broken(data_dir=tree_of_daemon)["ownership"]
+    assert line == (
+        f"✗ ownership: {backfill.parent} belongs to root: daemon cannot work in it. chown -R daemon: {tree_of_daemon}"
+    )
+    backfill.parent.chmod(0o777)  # as the README's ACLs open it
+    assert f"✗ ownership: {backfill} " in installation.broken(data_dir=tree_of_daemon)["ownership"]
+    backfill.chmod(0o777)
+    assert "ownership" not in installation.broken(data_dir=tree_of_daemon)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("mode", [0o377, 0o577, 0o677])
+def test_a_folder_in_which_sftpgo_cannot_work_is_told(installation, tree_of_daemon, mode):
+    (tree_of_daemon / DEVICE).chmod(mode)
+    line = installation.broken(data_dir=tree_of_daemon)["ownership"]
+    assert line.startswith(f"✗ ownership: {tree_of_daemon / DEVICE} belongs to daemon: daemon cannot work in it.")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_in_which_we_cannot_work_is_told(installation):
+    (installation.house.data / DEVICE).chmod(0o500)
+    assert "cannot work in it" in installation.broken()["ownership"]
 
 
 def test_where_sftpgo_has_a_user_the_folders_must_be_his(installation, monkeypatch):

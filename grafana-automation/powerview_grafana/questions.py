@@ -119,7 +119,8 @@ def removal_of(settings: Settings, client: str, campaign: str, confirm: str, del
     client, campaign, grafana = str(client), str(campaign), servers.grafana(settings)
     _named(settings, client, campaign)
     removal.check_confirmation(client, campaign, str(confirm), str(delete_bucket))
-    described = {"settings": public(settings), "clients": [tree.describe(client, [campaign] if campaign else [])]}
+    on_disk = tree.wanted(settings.data_dir, settings.influxdb_bucket, client, campaign)["clients"]
+    described = {"settings": public(settings), "clients": on_disk or [tree.describe(client, [])]}
     if campaign:
         return {"error": "", **described, **removal.of_campaign(grafana, described, settings.data_dir)}
     influxdb = servers.influxdb(settings)

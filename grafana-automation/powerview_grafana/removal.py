@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from powerview_grafana import found
-from powerview_grafana.addresses import MAIN_ORG, path
+from powerview_grafana.addresses import MAIN_ORG, classic_address, path
 from powerview_grafana.plan import AUTHORIZATION, description
 from powerview_grafana.servers import Get, Server
-from powerview_grafana.tree import UsageError
+from powerview_grafana.tree import UsageError, describe
 
 OUR_DASHBOARDS = "pv-b-"
+CLIENT_FOLDERS = "pv-f-"
 
 
 def check_confirmation(client: str, campaign: str, confirm: str, delete_bucket: str) -> None:
@@ -42,7 +43,8 @@ def of_campaign(grafana: Server, wanted: dict, data: Path) -> dict:
 def of_client(grafana: Server, influxdb: Server, influx: dict, wanted: dict, data: Path, delete_bucket: bool) -> dict:
     """The calls that delete a client's objects, in their order, and what is left: {"calls": […], "left": […]}.
 
-    A folder with dashboards that PowerView did not make is left, and so is an organisation with anything else in it.
+    A folder with dashboards that PowerView did not make for the client is left, and so is an organisation with anything
+    else in it.
     """
     (client,) = wanted["clients"]
     name, isolation = client["client"], wanted["settings"]["isolation"]
@@ -67,21 +69,66 @@ def _in_grafana(grafana: Server, wanted: dict, org: dict) -> dict:
     # What to delete before token and data source, the data source, what to delete after it, and what is left.
     (client,) = wanted["clients"]
     name, number, isolation = client["client"], org["org"], wanted["settings"]["isolation"]
-    held = found.in_grafana(grafana, [client], {name: org})[name]
-    inside, foreign = _inside(grafana, number, client)
-    first = [_call(grafana, "dashboard", number, "api", "dashboards", "uid", uid) for uid in inside]
-    left = [f"{name}: its folder, with what PowerView did not make: {', '.join(foreign)}"] if foreign else []
+    listed = found.hits(grafana, number)
+    ours, unsure = _dashboards(grafana, number, client, listed)
+    subject = {**client, "campaigns": [{"uid": uid} for uid in sorted(ours)]}
+    held = found.in_grafana(grafana, [subject], {name: org})[name]
+    foreign = [h["title"] for h in listed if h.get("folderUid") == client["folder_uid"] and h["uid"] not in ours]
+    there = [uid for uid, dashboard in held["dashboards"].items() if dashboard]
+    first = [_call(grafana, "dashboard", number, "api", "dashboards", "uid", uid) for uid in there]
+    left = [f"{name}: its folder, with what PowerView did not make for it: {', '.join(foreign)}"] if foreign else []
+    left += [
+        f"{name}: dashboard {h['title']} (uid {h['uid']}), which may be its own: delete it in Grafana if it is"
+        for h in unsure
+    ]
     if held["folder"] and not foreign:
         first.append(_call(grafana, "folder", number, "api", "folders", client["folder_uid"]))
     last = []
     if held["team_id"]:
         left += _members(grafana, number, held["team_id"], name, wanted["settings"]["grafana_username"])
         last.append(_call(grafana, "team", number, "api", "teams", held["team_id"]))
-    if isolation == "org" and (foreign or _others(grafana, number, client)):
+    if isolation == "org" and (foreign or _others(grafana, number, client, listed, ours)):
         left.append(f"{name}: its organisation, with what PowerView did not make in it")
     elif isolation == "org":
         last.append(_call(grafana, "organisation", MAIN_ORG, "api", "orgs", number))
     return {"first": first, "last": last, "left": left, "data_source": held["data_source"]}
+
+
+def _dashboards(grafana: Server, org: int, client: dict, listed: list[dict]) -> tuple[set[str], list[dict]]:
+    # The uids of the client's dashboards wherever people moved them, and the hits elsewhere that may be the client's.
+    # A uid is made of client and campaign, so whoever has the campaign's name knows whose it is: the tree has it, the
+    # title as long as nobody changes that, and else the constant that the clone was given.
+    name, ours, renamed = client["client"], {c["uid"] for c in client["campaigns"]}, []
+    for hit in listed:
+        owners = [owner for owner in (name, *hit["tags"]) if hit["uid"] == _uid(owner, hit["title"])]
+        if name in owners:
+            ours.add(hit["uid"])
+        elif not owners and hit["uid"].startswith(OUR_DASHBOARDS) and hit["uid"] not in ours:
+            renamed.append(hit)
+    unsure = []
+    answers = grafana.get_all([Get(classic_address(h["uid"]), org, found.EXISTS) for h in renamed])
+    for hit, answer in zip(renamed, answers, strict=True):
+        campaign = _campaign(answer.body["dashboard"]) if answer.status == 200 else ""
+        inside, tagged = hit.get("folderUid") == client["folder_uid"], name in hit["tags"]
+        if hit["uid"] == _uid(name, campaign) or (not campaign and inside and tagged):
+            ours.add(hit["uid"])
+        elif not campaign and answer.status != 404 and not inside and (tagged or not _in_a_clients_folder(hit)):
+            unsure.append(hit)
+    return ours, unsure
+
+
+def _campaign(dashboard: dict) -> str:
+    variables = (dashboard.get("templating") or {}).get("list") or ()
+    constants = (v for v in variables if v.get("type") == "constant" and v.get("name") == "campaign")
+    return str(next(constants, {}).get("query") or "")
+
+
+def _uid(client: str, campaign: str) -> str:
+    return describe(client, [campaign])["campaigns"][0]["uid"]
+
+
+def _in_a_clients_folder(hit: dict) -> bool:
+    return hit.get("folderUid", "").startswith(CLIENT_FOLDERS)
 
 
 def _tokens(client: dict, data_source: dict | None, influx: dict, grafana_url: str) -> tuple[list[str], list[str]]:
@@ -97,7 +144,7 @@ def _tokens(client: dict, data_source: dict | None, influx: dict, grafana_url: s
         if called == description(name, grafana_url) or (named and reads and (like_ours or reads == bucket)):
             ours.append(token["id"])
         elif named:
-            left.append(f"{name}: the token that its data source names, which does not read its bucket alone: {called} ({used})")
+            left.append(f"{name}: the token of its data source, which reads more or elsewhere: {called} ({used})")
         elif like_ours:
             left.append(f"{name}: a token made for another address of Grafana: {called} ({token['id']})")
     return ours, left
@@ -113,21 +160,9 @@ def _call(server: Server, what: str, org: int | None, *parts: str | int) -> dict
     return {"what": what, "server": server.name.lower(), "org": org, "url": server.url + path(*parts)}
 
 
-def _inside(grafana: Server, org: int, client: dict) -> tuple[list[str], list[str]]:
-    # Our dashboards wherever they stand below the client's folder, and the titles of what is not ours there.
-    ours, foreign = [], []
-    for hit in found.hits(grafana, org):
-        if hit.get("folderUid") == client["folder_uid"]:
-            if hit["uid"].startswith(OUR_DASHBOARDS):
-                ours.append(hit["uid"])
-            else:
-                foreign.append(hit["title"])
-    return ours, foreign
-
-
-def _others(grafana: Server, org: int, client: dict) -> bool:
+def _others(grafana: Server, org: int, client: dict, listed: list[dict], ours: set[str]) -> bool:
     data_sources, teams = grafana.get_all([Get("/api/datasources", org), Get(path("api", "teams", "search"), org)])
-    outside = [h for h in found.hits(grafana, org) if client["folder_uid"] not in (h["uid"], h.get("folderUid"))]
+    outside = [h for h in listed if h["uid"] not in ours and client["folder_uid"] not in (h["uid"], h.get("folderUid"))]
     others = [d for d in data_sources.body if d["uid"] != client["data_source_uid"]]
     return bool(outside or others or [t for t in teams.body["teams"] if t["name"] != client["team"]])
 

@@ -318,14 +318,18 @@ fill_env() {
   if cmp --silent "$new" "$env"; then rm -- "$new"; else mv -- "$new" "$env"; fi
 }
 
-# usage: fill_lines <FILE; its lines, with the values of `asked`, and those of `made` where there is none.
+# usage: fill_lines <FILE; its lines, with the values of `asked`, and those of `made` where there is none. A line that
+# has its value stays as it is, with its quotes and its comment.
 fill_lines() {
-  local line name
+  local line start name value
   while IFS= read -r line || [[ $line ]]; do
-    if [[ $line =~ ^([A-Z_]+)=(.*)$ ]]; then
-      name=${BASH_REMATCH[1]}
-      if [[ ${asked[$name]-} ]]; then line=$name=${asked[$name]}; fi
-      if [[ $line == "$name=" ]]; then line+=${made[$name]-}; fi
+    if [[ $line =~ $ENTRY ]]; then
+      start=${BASH_REMATCH[1]} name=${BASH_REMATCH[2]} value=$(plain "${BASH_REMATCH[3]}")
+      if [[ ${asked[$name]-} && ${asked[$name]} != "$value" ]]; then
+        line=$start$name=${asked[$name]}
+      elif [[ ! $value && ${made[$name]-} ]]; then
+        line=$start$name=${made[$name]}
+      fi
     fi
     printf '%s\n' "$line"
   done
@@ -333,10 +337,12 @@ fill_lines() {
 
 missing_lines() {
   local line
+  local -A there=()
+  while IFS= read -r line || [[ $line ]]; do
+    if [[ $line =~ $ENTRY ]]; then there[${BASH_REMATCH[2]}]=yes; fi
+  done <"$env"
   while IFS= read -r line; do
-    if [[ $line =~ ^([A-Z_]+)= ]] && ! grep -qE "^[[:space:]]*(export[[:space:]]+)?${BASH_REMATCH[1]}=" "$env"; then
-      printf '%s\n' "$line"
-    fi
+    if [[ $line =~ $ENTRY && ! ${there[${BASH_REMATCH[2]}]-} ]]; then printf '%s\n' "$line"; fi
   done <"$sample"
 }
 

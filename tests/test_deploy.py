@@ -591,6 +591,26 @@ def test_an_env_that_is_there_is_completed_and_otherwise_kept(server):
     assert env.read_text().startswith("# mine\n")
 
 
+def test_what_dotenv_takes_for_a_line_is_one(server):
+    env = server.folder / "srv/powerview/.env"
+    env.write_text(
+        "INFLUXDB_ADMIN_TOKEN = abc\n  INFLUXDB_PASSWORD='' # to be made\nexport GRAFANA_PASSWORD = \n"
+        "POWERVIEW_DOMAIN = 'adecwatts.fr' # ours\n'POWERVIEW_TIMEZONE'=Asia/Kathmandu\n"
+    )
+    server.install(*INSTALL)
+    after, text = server.env(), env.read_text()
+    sample = dotenv_values(ROOT / ".env.sample", interpolate=False)
+    made = {name: after[name] for name in ("INFLUXDB_PASSWORD", "GRAFANA_PASSWORD")}
+    assert after == {
+        **sample, **made, "INFLUXDB_ADMIN_TOKEN": "abc", "POWERVIEW_DOMAIN": "adecwatts.fr",
+        "POWERVIEW_ACME_EMAIL": "contact@adecwatts.fr", "POWERVIEW_TIMEZONE": "Asia/Kathmandu",
+    }  # fmt: skip
+    assert all(re.fullmatch("[0-9a-f]{64}", secret) for secret in made.values())
+    assert "INFLUXDB_ADMIN_TOKEN = abc\n" in text
+    assert "POWERVIEW_DOMAIN = 'adecwatts.fr' # ours\n" in text
+    assert [text.count(name) for name in sample] == [1] * len(sample)
+
+
 def test_what_lies_in_the_tree_becomes_writable_for_both_and_links_lead_nowhere(server):
     device = server.folder / "srv/sftpgo/data/company1/campaign1/02001084"
     device.mkdir(parents=True)

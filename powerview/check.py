@@ -30,6 +30,8 @@ HOOK = PROJECT / "on-upload.sh"
 ALERTS = PROJECT / "grafana-automation" / "provisioning" / "alerting" / "powerview.yml"
 SFTPGO_ENVIRONMENT = (Path("/etc/sftpgo/sftpgo.env"), Path("/etc/sftpgo/env.d"))
 TIMER = "powerview-sweep.timer"
+SWEEP = "powerview-sweep.service"
+CADDY_SETTINGS = Path("/etc/systemd/system/caddy.service.d/powerview.conf")
 SYSTEMD = Path("/run/systemd/system")
 SFTPGO_USER = "sftpgo"
 JOURNAL = "uploads.jsonl"
@@ -86,6 +88,7 @@ def look(settings: Settings, sftpgo: tuple[Path, ...]) -> Iterator[Item]:
     yield _hook()
     yield _sftpgo(sftpgo)
     yield _timer()
+    yield from _services()
     yield from _disks(settings)
     yield from _uploads(settings)
 
@@ -400,15 +403,40 @@ def _sftpgo_files(where: tuple[Path, ...]) -> Iterator[Path]:
             yield place
 
 
+def _has_systemd() -> bool:
+    return SYSTEMD.is_dir() and shutil.which("systemctl") is not None
+
+
+def _systemctl(question: str, unit: str) -> str:
+    # is-active and is-failed both answer with the unit's state, which is active, inactive, activating, failed …
+    return subprocess.run(["systemctl", question, unit], capture_output=True, text=True).stdout.strip() or "unknown"
+
+
 def _timer() -> Item:
-    if not SYSTEMD.is_dir() or not shutil.which("systemctl"):
+    if not _has_systemd():
         return Item(
             "timer", UNKNOWN, "this machine has no systemd", "Let something run on-upload.sh sweep every five minutes."
         )
-    said = subprocess.run(["systemctl", "is-active", TIMER], capture_output=True, text=True).stdout.strip()
-    if said == "active":
+    state = _systemctl("is-active", TIMER)
+    if state == "active":
         return Item("timer", GOOD, f"{TIMER} is active")
-    return Item("timer", BAD, f"{TIMER} is {said or 'unknown'}", f"systemctl enable --now {TIMER} (see deploy/).")
+    return Item("timer", BAD, f"{TIMER} is {state}", f"systemctl enable --now {TIMER} (see deploy/).")
+
+
+def _services() -> Iterator[Item]:
+    if not _has_systemd():
+        return
+    for unit in ("sftpgo.service", *(["caddy.service"] if CADDY_SETTINGS.exists() else [])):
+        state = _systemctl("is-active", unit)
+        if state == "active":
+            yield Item(unit, GOOD, "is active")
+        else:
+            yield Item(unit, BAD, f"is {state}", f"systemctl restart {unit}; journalctl -u {unit} says why it ended.")
+    state = _systemctl("is-failed", SWEEP)
+    if state == "failed":
+        yield Item(SWEEP, BAD, "the last sweep failed", f"journalctl -u {SWEEP} says why.")
+    else:
+        yield Item(SWEEP, UNKNOWN if state == "unknown" else GOOD, f"is {state}")
 
 
 def _disks(settings: Settings) -> Iterator[Item]:

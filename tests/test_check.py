@@ -24,7 +24,8 @@ from powerview.settings import Settings, load_settings
 HEALTHY = {
     "settings": "✓", "secrets": "✓", "InfluxDB": "✓", "organisation": "✓", "token": "✓", "Grafana": "✓",
     "Grafana's admin": "✓", "Master": "✓", "Grafana reads InfluxDB": "✓", "POWERVIEW_DATA_DIR": "✓",
-    "POWERVIEW_LOG_DIR": "✓", "POWERVIEW_STATE_DIR": "✓", "hook": "✓", "SFTPGo": "✓", "timer": "✓", "disk": "✓",
+    "POWERVIEW_LOG_DIR": "✓", "POWERVIEW_STATE_DIR": "✓", "hook": "✓", "SFTPGo": "✓", "timer": "✓",
+    "sftpgo.service": "✓", "caddy.service": "✓", "powerview-sweep.service": "✓", "disk": "✓",
     "last upload": "✓", "files in error/": "✓", "pending files": "✓", "refused files": "✓",
 }  # fmt: skip
 DEVICE = "acme/roof/02001171"
@@ -84,7 +85,11 @@ def _install(influx, client, tmp_path, monkeypatch, grafana) -> Installation:
     monkeypatch.setattr(check, "HOOK", hook)
     monkeypatch.setattr(check, "SYSTEMD", tmp_path)
     monkeypatch.setattr(check, "SFTPGO_USER", "no-such-user")
-    _fake_systemctl(tmp_path, monkeypatch, "active")
+    _fake_systemctl(tmp_path, {})
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    caddy = tmp_path / "powerview.conf"
+    caddy.write_text("[Service]\n")
+    monkeypatch.setattr(check, "CADDY_SETTINGS", caddy)
     settings = load_settings(
         {
             **house.environment,
@@ -104,12 +109,19 @@ def _install(influx, client, tmp_path, monkeypatch, grafana) -> Installation:
     return Installation(house, grafana, settings, sftpgo)
 
 
-def _fake_systemctl(folder: Path, monkeypatch, state: str) -> None:
+UNITS = {
+    "is-active powerview-sweep.timer": "active", "is-active sftpgo.service": "active",
+    "is-active caddy.service": "active", "is-failed powerview-sweep.service": "inactive",
+}  # fmt: skip
+
+
+def _fake_systemctl(folder: Path, changed: dict[str, str]) -> None:
+    # It knows these questions only; `changed` has other answers to some.
     program = folder / "bin" / "systemctl"
     program.parent.mkdir(exist_ok=True)
-    program.write_text(f'#!/bin/sh\n[ "$*" = "is-active powerview-sweep.timer" ] && echo {state}\n')
+    arms = "".join(f'  "{question}") echo {state} ;;\n' for question, state in {**UNITS, **changed}.items())
+    program.write_text(f"#!/bin/sh\ncase $* in\n{arms}  *) exit 4 ;;\nesac\n")
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
 
 
 def test_all_is_well_where_all_is_well(installation, capsys):
@@ -471,19 +483,47 @@ def test_sftpgo_env_wins_over_env_d_and_there_the_first_file(installation):
     assert line().startswith("✗ SFTPGo: its hook is /opt/first.sh")
 
 
-def test_a_timer_that_is_not_active_is_told(installation, monkeypatch):
-    _fake_systemctl(installation.house.root, monkeypatch, "inactive")
+def test_a_timer_that_is_not_active_is_told(installation):
+    _fake_systemctl(installation.house.root, {"is-active powerview-sweep.timer": "inactive"})
     assert installation.broken() == {
         "timer": "✗ timer: powerview-sweep.timer is inactive. "
         "systemctl enable --now powerview-sweep.timer (see deploy/)."
     }
 
 
+@pytest.mark.parametrize("unit", ["sftpgo.service", "caddy.service"])
+@pytest.mark.parametrize(("state", "told"), [("inactive", "inactive"), ("activating", "activating"), ("", "unknown")])
+def test_a_server_that_does_not_run_is_told(installation, unit, state, told):
+    _fake_systemctl(installation.house.root, {f"is-active {unit}": state})
+    assert installation.broken() == {
+        unit: f"✗ {unit}: is {told}. systemctl restart {unit}; journalctl -u {unit} says why it ended."
+    }
+
+
+def test_a_caddy_that_is_not_powerviews_is_not_looked_at(installation):
+    _fake_systemctl(installation.house.root, {"is-active caddy.service": "inactive"})
+    check.CADDY_SETTINGS.unlink()
+    assert installation.broken() == {"caddy.service": ""}
+
+
+@pytest.mark.parametrize("state", ["failed", "activating", "active", ""])
+def test_a_sweep_that_failed_is_told(installation, state):
+    _fake_systemctl(installation.house.root, {"is-failed powerview-sweep.service": state})
+    assert installation.broken() == {
+        "failed": {
+            "powerview-sweep.service": "✗ powerview-sweep.service: the last sweep failed. "
+                                       "journalctl -u powerview-sweep.service says why.",
+        },
+        "": {"powerview-sweep.service": "– powerview-sweep.service: is unknown"},
+    }.get(state, {})  # fmt: skip
+
+
 def test_a_machine_without_systemd_says_so(installation, monkeypatch):
     monkeypatch.setattr(check, "SYSTEMD", installation.house.root / "none")
     assert installation.broken() == {
-        "timer": "– timer: this machine has no systemd. Let something run on-upload.sh sweep every five minutes."
-    }
+        "timer": "– timer: this machine has no systemd. Let something run on-upload.sh sweep every five minutes.",
+        "sftpgo.service": "", "caddy.service": "", "powerview-sweep.service": "",
+    }  # fmt: skip
 
 
 def test_a_full_disk_is_told(installation, monkeypatch):

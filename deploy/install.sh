@@ -360,13 +360,18 @@ containers() {
 
 sftpgo_settings() {
   say "SFTPGo calls PowerView"
-  local place=/etc/sftpgo/sftpgo.env merged
+  local place=/etc/sftpgo/sftpgo.env ours=$PROJECT/deploy/sftpgo.env merged
   changed=''
   if already test -e "$place"; then
     merged=$(with_our_block "$place")
-    write "$place" 640 root:sftpgo <<<"$merged"
+    if ! cmp --silent "$place" - <<<"$merged"; then
+      # Not by `write`, which prints it all: the admin's own lines may be secret.
+      printf '%s\n' "# into $place, where every other line stays:" "$(<"$ours")"
+      install -m 640 -o root -g sftpgo /dev/stdin "$place" <<<"$merged"
+      changed=yes
+    fi
   else
-    put "$PROJECT/deploy/sftpgo.env" "$place" 640 root:sftpgo
+    put "$ours" "$place" 640 root:sftpgo
   fi
   if [[ $changed ]] || ! already up_to_date sftpgo "$place"; then run systemctl restart sftpgo; fi
 }

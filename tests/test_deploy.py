@@ -670,6 +670,18 @@ def test_a_run_replaces_our_lines_for_sftpgo_and_keeps_the_admins(server, there,
     assert place.read_text() == expected
 
 
+@pytest.mark.parametrize("words", [INSTALL, (*INSTALL, "--dry-run")], ids=["run", "dry run"])
+def test_what_else_sftpgo_is_told_is_not_shown(server, words):
+    place = server.folder / "etc/sftpgo/sftpgo.env"
+    place.parent.mkdir(parents=True)
+    place.write_text(f"SFTPGO_SMTP__PASSWORD=hush\n{OURS_WITHOUT_END}SFTPGO_SMTP__USER=unspoken\n")
+    done = server.install(*words)
+    said = done.stdout + done.stderr + "\n".join(server.calls)
+    assert not any(secret in said for secret in ("hush", "unspoken"))
+    if words == INSTALL:
+        assert OURS in done.stdout
+
+
 def test_a_caddyfile_with_other_sites_stops_everything_before_it_begins(server):
     place = server.folder / "etc/caddy/Caddyfile"
     place.parent.mkdir(parents=True)

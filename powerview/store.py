@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import traceback
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -232,6 +233,10 @@ class _Connection:
                         self._write_together(jobs, bad)
                 except StoreAway as away:
                     self._store.away = away
+                except Exception as error:  # noqa: BLE001 - a file waits for an answer, whatever went wrong here
+                    traceback.print_exc()
+                    what = f"PowerView failed while it wrote to InfluxDB ({type(error).__name__}: {error}): report it"
+                    self._store.away = StoreAway(what)
             for (delivery, _, _), said in zip(jobs, bad, strict=True):
                 delivery.answered(said, self._store.away)
             job = job or self.queue.get()
@@ -332,11 +337,8 @@ def _provide_bucket(buckets, name: str, org: str) -> None:
                 raise
     elif _has_influxdbs_own_shards(bucket):
         bucket.retention_rules = [forever]
-        try:
+        with suppress(ApiException):  # who refuses this may take readings all the same, or says better why not
             buckets.update_bucket(bucket)
-        except ApiException as error:
-            if error.status not in (401, 403):  # a token without the right to write: a write says so in better words
-                raise
 
 
 def _has_influxdbs_own_shards(bucket) -> bool:
@@ -352,7 +354,7 @@ def _bucket(buckets, name: str, org: str):
     try:
         return next(iter(buckets.find_buckets(name=name, org=org).buckets), None)
     except ApiException as error:
-        if error.status == 404 and "organization" not in _message(error):
+        if error.status == 404 and not _message(error).startswith("organization"):  # `organization name "x" not found`
             return None
         raise
 
@@ -366,14 +368,20 @@ def telling_influxdb(settings: Settings, what: str) -> Iterator[None]:
     try:
         yield
     except InfluxDBError as error:
+        if getattr(error, "status", None) == 0:  # the client's way of telling that TLS failed
+            raise StoreAway(_no_answer(settings, _message(error))) from error
         raise StoreAway(_refusal(settings, what, error)) from error
     except (HTTPError, OSError) as error:
-        raise StoreAway(
-            f"InfluxDB does not answer at {settings.influxdb_host} ({_short(error)}): is it running, and is "
-            f"INFLUXDB_HOST right? (set in {settings.env_file})"
-        ) from error
+        raise StoreAway(_no_answer(settings, _short(error))) from error
     except (ValueError, TypeError, AttributeError) as error:  # an answer that the client cannot read
         raise StoreAway(_not_influxdb(settings, _short(error))) from error
+
+
+def _no_answer(settings: Settings, said: str) -> str:
+    return (
+        f"InfluxDB does not answer at {settings.influxdb_host} ({said}): is it running, and is INFLUXDB_HOST right? "
+        f"(set in {settings.env_file})"
+    )
 
 
 def _refusal(settings: Settings, what: str, error) -> str:

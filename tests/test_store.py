@@ -100,6 +100,13 @@ def organisation(influx):
     influx.call("DELETE", f"/api/v2/orgs/{org}")
 
 
+def test_a_bucket_whose_name_speaks_of_an_organization_is_made_like_any_other(influx, organisation):
+    name, org = organisation
+    send(settings_for(influx.url, influx.token, INFLUXDB_ORG=name), "organization1", lines("a", 1))
+    (bucket,) = influx.call("GET", "/api/v2/buckets", params={"orgID": org, "name": "organization1"}).json()["buckets"]
+    assert bucket["name"] == "organization1"
+
+
 def test_a_bucket_is_found_among_more_than_a_hundred(influx, organisation):
     name, org = organisation
     for number in range(120):
@@ -251,6 +258,29 @@ def why_not(settings: Settings, bucket: str = "acme") -> str:
         send(settings, bucket, lines("a", 1))
     assert "token-that" not in str(error.value)
     return str(error.value)
+
+
+def test_shards_that_cannot_be_changed_keep_no_reading_waiting():
+    weekly = ACME.replace(b"[]", b'[{"type":"expire","everySeconds":0,"shardGroupDurationSeconds":604800}]')
+    assert weekly != ACME
+    with answering(WRITTEN, buckets=(200, JSON, weekly)) as server:  # it answers PATCH with 501
+        send(settings_for(server.url), "acme", lines("a", 1))
+        assert server.bodies == [lines("a", 1)[1]]
+
+
+def test_a_failure_of_ours_on_a_connection_is_told_and_nobody_waits_for_ever(influx, client, settings, monkeypatch):
+    def fails(*_arguments):
+        raise MemoryError("no more")
+
+    monkeypatch.setattr("powerview.store._Connection._post", fails)
+    assert why_not(settings, client) == (
+        "PowerView failed while it wrote to InfluxDB (MemoryError: no more): report it"
+    )
+
+
+def test_a_server_that_speaks_no_tls_does_not_answer(influx):
+    url = influx.url.replace("http:", "https:")
+    assert why_not(settings_for(url)).startswith(f"InfluxDB does not answer at {url} (")
 
 
 def test_a_token_that_it_does_not_know_is_named(influx, client):

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from powerview import clock
+from powerview.line_protocol import escape_tag
 
 UNITS = frozenset(
     ("V", "mV", "kV", "A", "mA", "kA", "W", "mW", "kW", "MW", "VA", "kVA", "var", "kvar", "VAr", "kVAr")
@@ -43,7 +44,8 @@ MOST_CHANNELS = 1000
 
 _MODEL = re.compile(r"MV_[A-Za-z0-9]+_V(\d{3})")
 _STAMP = re.compile(rb"\d\d/\d\d/\d\d \d\d:\d\d:\d\d")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+# Possessive: a cell may be a megabyte of digits, which must not be tried in every division.
+_NUMBER = re.compile(r"[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?", re.ASCII)
 _PLAIN_NUMBERS = re.compile(rb"(?:-?[0-9]{1,300}(?:\.[0-9]{1,300})?\t)*+")
 
 
@@ -87,6 +89,8 @@ class Header:
     """How many lines stand above the first row."""
     rows: tuple[bytes, bytes]
     """The two header rows as they stand in the file."""
+    above: tuple[bytes, ...]
+    """The lines above them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +222,7 @@ class _Lines:
         self.file = file
         self.number = 0
         self.offset = start
+        self.taken: list[bytes] = []
         file.seek(start)
 
     def take(self) -> bytes:
@@ -229,7 +234,8 @@ class _Lines:
         if not line.endswith(b"\n"):
             what = "is longer than 1 MiB" if len(line) == LONGEST_LINE else "ends without a newline"
             raise NotReadable(f"line {self.number} of the header {what}: this is no whole MV2 file. {AGAIN}")
-        return line.rstrip(b"\r\n")
+        self.taken.append(line.rstrip(b"\r\n"))
+        return self.taken[-1]
 
 
 def read_header(file: BinaryIO, timezone: ZoneInfo) -> Header:
@@ -254,6 +260,7 @@ def read_header(file: BinaryIO, timezone: ZoneInfo) -> Header:
         first_row=lines.offset,
         lines=lines.number,
         rows=rows,
+        above=tuple(lines.taken[:-2]),
     )
 
 
@@ -320,16 +327,23 @@ def _channel(device: str, label: str) -> tuple[str, str, str | None]:
 
 
 def _unique(columns: list[tuple[str, str, str | None]]) -> Iterator[Channel]:
-    seen: Counter[str] = Counter()
-    same = Counter(columns)
+    # Queries group by the label, so no two channels of a unit may have one, as InfluxDB will have it.
+    counted: Counter[str] = Counter()
+    places = []
     for device, name, unit in columns:
-        seen[device] += 1
-        idx = seen[device]
+        counted[device] += 1
         # a column that nobody named is known by its place
-        channel = f"SN: {device} - Ch: {name or idx}"
-        if same[device, name, unit] > 1:
-            channel += f" ({idx})"
-        yield Channel(idx=idx, device=device, name=name or str(idx), unit=unit, channel=channel)
+        places.append((device, name or str(counted[device]), unit, counted[device]))
+    labels = [f"SN: {device} - Ch: {name}" for device, name, _, _ in places]
+    same = Counter((escape_tag(label), unit) for label, (_, _, unit, _) in zip(labels, places, strict=True))
+    taken: set[tuple[str, str | None]] = set()
+    for label, (device, name, unit, idx) in zip(labels, places, strict=True):
+        if same[escape_tag(label), unit] > 1:
+            label += f" ({idx})"
+        while (escape_tag(label), unit) in taken:
+            label += f" ({idx})"
+        taken.add((escape_tag(label), unit))
+        yield Channel(idx=idx, device=device, name=name, unit=unit, channel=label)
 
 
 # ── the rows: which of them count ────────────────────────────────────────────────────────────────────────────────────
@@ -358,14 +372,16 @@ class _Fate:
 def _row_lines(file: BinaryIO, header: Header) -> Iterator[bytes]:
     # Every line behind the header; the last one may lack its newline. A line of any length costs 1 MiB at most: what
     # is longer than any row is cut short, and is no row. Where another header begins, as when a client appends one
-    # file to another, columns may mean other channels: nothing behind it is read.
+    # file to another, columns may mean other channels, and stamps another clock: nothing behind it is read.
     file.seek(header.first_row)
     before = b""
     for line in iter(partial(file.readline, LONGEST_LINE), b""):
         if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
             line = b"\0" + _line_end(file)
         body = line.rstrip(b"\r\n")
-        if body.startswith(b"MV_") and not (body == header.rows[1] and before.endswith(header.rows[0])):
+        other_channels = body.startswith(b"MV_") and not (body == header.rows[1] and before.endswith(header.rows[0]))
+        other_settings = body.startswith(b"{") and (before,) == header.above[:1] and body != header.above[1]
+        if other_channels or other_settings:
             yield _ANOTHER_HEADER
             return
         yield line
@@ -394,8 +410,8 @@ def _survey(file: BinaryIO, header: Header) -> _Rows:
             whole = True
         elif line == _ANOTHER_HEADER:
             unread = (
-                f"line {number}: another header begins here, with other channels. What stands above it is stored; "
-                f"upload the rest, from line {number - 1} on, as a file of its own."
+                f"line {number}: another header begins here, with other channels or time settings. What stands above "
+                f"it is stored; upload the rest, from line {number - 1} on, as a file of its own."
             )
         elif not line.endswith(b"\n"):
             torn = "the last row is cut"

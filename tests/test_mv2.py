@@ -15,6 +15,7 @@ import pytest
 from trees import PREAMBLE, ROOT, day_rows, v002, v003
 
 from powerview import mv2
+from powerview.line_protocol import escape_tag
 from powerview.mv2 import AGAIN, TELL_US, Changed, Channel, NotReadable, read_recording
 
 LOCAL = PREAMBLE.replace(b'"UTC"', b'"Local"')
@@ -81,6 +82,7 @@ def test_the_header_says_what_stands_above_the_readings():
         ),
         first_row=len(v003(end=b"")), lines=6,
         rows=(b"02001311\t02001311\t02001311", b"MV_T302_V003\tPh 1 V\tVoie1 W"),
+        above=tuple(PREAMBLE.splitlines()),
     )  # fmt: skip
 
 
@@ -307,6 +309,21 @@ def test_two_channels_of_one_name_and_unit_on_one_device_are_told_apart_by_their
     ]
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["P W", "P W", "P (2) W"],
+        ["P (2) W", "P W", "P W"],
+        ["a\\b W", "a/b W"],
+        ["", "1"],
+        ["A W", "A W", "A (1) W", "A (2) W"],
+    ],
+)
+def test_no_two_channels_of_a_unit_have_one_label_in_influxdb(labels):
+    found = [(escape_tag(label), unit) for _, _, _, unit, label in channels(*labels)]
+    assert len(set(found)) == len(labels)
+
+
 def test_a_column_without_a_serial_belongs_to_the_master():
     assert channels("Cave W", "Toit W", devices=["", "04000466"]) == [
         (1, "02001283", "Cave", "W", "SN: 02001283 - Ch: Cave"),
@@ -393,12 +410,32 @@ def test_nothing_is_read_behind_another_header():
     data = once + v002("01/07/25 11:00:00 3.5 4.5", labels=("Ph 1 V", "Cave W"))
     assert rows(data) == [("07-01 08:00:00", "1.5", "2.5")]
     assert golden.read(data).unread == (
-        "line 5: another header begins here, with other channels. What stands above it is stored; upload the rest, "
-        "from line 4 on, as a file of its own."
+        "line 5: another header begins here, with other channels or time settings. What stands above it is stored; "
+        "upload the rest, from line 4 on, as a file of its own."
     )
 
 
+def test_nothing_is_read_behind_a_header_with_another_clock():
+    once = v003("01/07/25 10:00:00 1.5 2.5", end=b"")
+    data = once + v003("01/07/25 12:00:00 3.5 4.5", preamble=LOCAL)
+    assert rows(data) == [("07-01 10:00:00", "1.5", "2.5")]
+    assert golden.read(data).unread.startswith("line 9: another header begins here, with other channels or time sett")
+
+
+def test_a_v003_header_that_comes_again_whole_changes_nothing():
+    data = v003("01/07/25 10:00:00 1.5 2.5", end=b"") + v003("01/07/25 12:00:00 3.5 4.5")
+    assert [row[0] for row in rows(data)] == ["07-01 10:00:00", "07-01 12:00:00"]
+    assert golden.read(data).unread is None
+
+
 # ── cells ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_cell_of_a_megabyte_of_digits_holds_nobody_up():
+    data = v002("01/07/25 12:00:00 X 1.5").replace(
+        b"X", b"1" * (1 << 19) + b"x"
+    )  # a regular expression could take days
+    assert rows(data) == [("07-01 10:00:00", None, "1.5")]
 
 
 @pytest.mark.parametrize(

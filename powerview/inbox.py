@@ -141,7 +141,7 @@ class Inbox:
     def __init__(self, root: Path, admin_bucket: str) -> None:
         self.root = root
         self.admin_bucket = admin_bucket
-        self._parsed: dict[tuple[str, str, str], list[tuple[tuple, str]]] = {}
+        self._settled: dict[tuple[str, str, str], list[tuple[tuple, Upload]]] = {}
 
     def pending(self) -> Iterator[Upload | Refusal]:
         """Every file that waits to be read, and every file that is refused, in no order.
@@ -158,26 +158,28 @@ class Inbox:
             yield from (f for f in found if isinstance(f, Upload))
 
     def later_settled(self, upload: Upload) -> list[Upload]:
-        """The files in this device's `parsed/` that were uploaded after this one, in their order.
+        """The files of this device that were settled and were uploaded after this one, in their order.
 
-        A pending file counts as what it would be called there: a name that comes again is a later upload. The folder
-        is listed once: what one run settles in the order of the uploads is never later than what it settles next.
+        Those in `error/` are among them: their complete rows may be stored. A pending file counts as what it would be
+        called in `parsed/`: a name that comes again is a later upload. The folders are listed once: what one run
+        settles in the order of the uploads is never later than what it settles next.
         """
-        if upload.folder not in self._parsed:
-            self._parsed[upload.folder] = sorted(self._parsed_names(upload))
-        known = self._parsed[upload.folder]
-        mine = upload_order(upload if upload.state else Upload(*upload.folder, self.settled_name(upload)))
-        place = bisect_right(known, mine, key=itemgetter(0))
-        return [Upload(*upload.folder, name, PARSED) for _, name in known[place:]]
+        if upload.folder not in self._settled:
+            found = [(upload_order(f), f) for state in (PARSED, ERROR, "") for f in self._settled_in(upload, state)]
+            self._settled[upload.folder] = sorted(found, key=itemgetter(0))
+        known = self._settled[upload.folder]
+        named = upload.state or upload.name.startswith("PARSED_")
+        mine = upload_order(upload if named else Upload(*upload.folder, self.settled_name(upload)))
+        return [later for _, later in known[bisect_right(known, mine, key=itemgetter(0)) :]]
 
-    def _parsed_names(self, upload: Upload) -> Iterator[tuple[tuple, str]]:
+    def _settled_in(self, upload: Upload, state: str) -> list[Upload]:
+        # Files only: what else somebody put there has no readings, and must not stand in a file's way.
         try:
-            with _opened(self.root, *upload.folder, PARSED) as folder:
-                names = [e.name for e in os.scandir(folder) if _is_tsv(e.name)]
+            with _opened(self.root, *upload.folder, *filter(None, [state])) as folder, os.scandir(folder) as entries:
+                names = [e.name for e in entries if _is_tsv(e.name) and e.is_file(follow_symlinks=False)]
         except OSError:  # there is no such folder yet, or `settle` will tell what is wrong with it
-            return
-        for name in names:
-            yield upload_order(Upload(*upload.folder, name)), name
+            return []
+        return [Upload(*upload.folder, name, state) for name in names if state or name.startswith("PARSED_")]
 
     def settled_name(self, upload: Upload) -> str:
         """The name that a pending file would get in `parsed/` now."""
@@ -344,7 +346,11 @@ class Claim:
             names = _free_names(self.upload.name, len(REASON))
             name = next(n for n in names if not _exists(n, folder))
             _write_reason(folder, name + REASON, reason)  # first, so that no file lies there without one
-            return self._move(folder, iter([name]))
+            try:
+                return self._move(folder, iter([name]))
+            except Pending:
+                os.unlink(name + REASON, dir_fd=folder)
+                raise
 
     @contextmanager
     def _state_folder(self, state: str) -> Iterator[int]:

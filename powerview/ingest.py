@@ -97,6 +97,7 @@ class Ingest:
         self.run = Run()
         self._told = Told(settings.state_dir) if journal else None
         self._sent: deque[_Sent] = deque()
+        self._spans: dict[str, tuple[int, int] | None] = {}
 
     def __call__(self, uploads: list[Upload], refusals: list[Refusal], tick: Callable[[], object]) -> Run:
         """Work through the uploads; `tick` is called once for each of them. Never raises for a single file."""
@@ -152,7 +153,6 @@ class Ingest:
         claim = Claim(self.settings.data_dir, upload)
         try:
             sent = self._send(claim, upload)
-            sent.later = self._later(upload, sent.outcome)
         except BaseException:
             claim.close()
             raise
@@ -164,50 +164,82 @@ class Ingest:
 
         outcome = Outcome(OK, upload.path, arrived=claim.arrived)
         try:
-            recording = mv2.read_recording(claim.file, timezone=self.settings.timezone, now=self.now)
+            recording = self._read(claim)
         except mv2.NotReadable as error:
             outcome.status, outcome.reason = ERROR, str(error)
             return _Sent(claim, upload, outcome, None)
+        later = self._later(upload, recording)  # looked at before anything is sent that they must stand over
+        delivery = self._deliver(recording, upload)
+        _describe(outcome, recording, upload)
+        outcome.notes += [f"{each.name}, uploaded later, was written again behind it" for each in later]
+        return _Sent(claim, upload, outcome, delivery, [self._again(each) for each in later])
+
+    def _read(self, claim: Claim):
+        from powerview import mv2
+
+        return mv2.read_recording(claim.file, timezone=self.settings.timezone, now=self.now)
+
+    def _deliver(self, recording, upload: Upload) -> Delivery:
+        from powerview import mv2
+
         delivery = self.store.deliver(upload.client)
         try:
             for series, lines in encoded(recording, upload.campaign):
                 delivery.send(series, lines)
         except mv2.Changed as changed:
-            raise inbox.Busy(f"it changed while it was read: {changed}") from changed
+            raise inbox.Busy(f"{upload.path} changed while it was read: {changed}") from changed
         finally:
             delivery.finish()
-        _describe(outcome, recording, upload)
-        return _Sent(claim, upload, outcome, delivery)
+        return delivery
 
-    def _later(self, upload: Upload, outcome: Outcome) -> list[Delivery]:
+    def _later(self, upload: Upload, recording) -> list[Upload]:
         # A file that comes late must not win over uploads made after it: those that speak of the same time are
         # written once more behind it, before it is settled. What is written again comes late as well: the time that
         # must be looked at grows with it.
-        redone_anyway = not self.settle and self.every
-        if redone_anyway or outcome.last is None:
+        if recording.last is None:
             return []
-        from powerview import mv2
-
-        again = []
-        first, last = outcome.first, outcome.last
+        found = []
+        first, last = recording.first, recording.last
+        all_again = not self.settle and self.every  # each in its turn, but for those in error/
         for later in self.tree.later_settled(upload):
+            if all_again and later.state != inbox.ERROR:
+                continue
+            span = self._span(later)
+            if span and span[0] <= last and span[1] >= first:
+                first, last = min(first, span[0]), max(last, span[1])
+                found.append(later)
+        return found
+
+    def _span(self, settled: Upload) -> tuple[int, int] | None:
+        # The first and last reading of a settled file, None if it has none. Looked at once in a run: behind a backfill
+        # of many files each of them would be read again for each of those.
+        if settled.path not in self._spans:
+            from powerview import mv2
+
             try:
-                with Claim(self.settings.data_dir, later) as claim:
-                    recording = mv2.read_recording(claim.file, timezone=self.settings.timezone, now=self.now)
-                    if recording.first is None or recording.first > last or recording.last < first:
-                        continue
-                    first, last = min(first, recording.first), max(last, recording.last)
-                    delivery = self.store.deliver(later.client)
-                    for series, lines in encoded(recording, later.campaign):
-                        delivery.send(series, lines)
-                    delivery.finish()
-            except mv2.NotReadable:
-                continue  # put there by hand
-            except mv2.Changed as changed:
-                raise inbox.Busy(f"{later.path} changed while it was read: {changed}") from changed
-            again.append(delivery)
-            outcome.notes.append(f"{later.name}, uploaded later, was written again behind it")
-        return again
+                with self._claimed(settled) as claim:
+                    recording = self._read(claim)
+                    self._spans[settled.path] = (recording.first, recording.last) if recording.rows else None
+            except mv2.NotReadable:  # put there by hand, or in error/ for that reason
+                self._spans[settled.path] = None
+        return self._spans[settled.path]
+
+    def _again(self, settled: Upload) -> Delivery:
+        with self._claimed(settled) as claim:
+            return self._deliver(self._read(claim), settled)
+
+    @contextmanager
+    def _claimed(self, settled: Upload) -> Iterator[Claim]:
+        # Another file's trouble, told of the one that has to wait for it.
+        told = f"{settled.path}, which was uploaded later and must stand over it, cannot be read now"
+        try:
+            claim = Claim(self.settings.data_dir, settled)
+        except inbox.Busy as busy:
+            raise inbox.Busy(f"{told}: {busy}") from busy
+        except inbox.Pending as pending:
+            raise inbox.Pending(f"{told}: {pending}") from pending
+        with claim:
+            yield claim
 
     def _collect(self, most: int) -> None:
         # Settle what the store has answered for; wait only while more than `most` files are on their way.
@@ -219,11 +251,14 @@ class Ingest:
     def _settled(self, sent: _Sent) -> None:
         outcome = sent.outcome
         try:
-            for delivery in filter(None, (sent.delivery, *sent.later)):
-                delivery.result()
+            if sent.delivery:
+                sent.delivery.result()
         except BadLines as bad:
             outcome.status = ERROR
             outcome.reason = f"InfluxDB refused some of its lines: {bad}. What it took of the others is stored"
+        for delivery in sent.later:
+            with suppress(BadLines):  # it refused them when they came, and their reason lies beside them
+                delivery.result()
         if self.settle:
             self._move(sent.claim, outcome)
         outcome.seconds = time.perf_counter() - sent.started

@@ -434,6 +434,15 @@ def test_a_settled_file_is_read_whoever_has_it_open(data):
         assert claim.file.read() == b"content\n"
 
 
+def test_a_file_that_stays_leaves_no_reason_in_error(data):
+    file = put(data, f"{DEVICE}/x.tsv")
+    with Claim(data, upload()) as claim:
+        file.write_bytes(b"more\n")
+        with pytest.raises(Busy):
+            claim.to_error("why")
+    assert list((data / DEVICE / "error").iterdir()) == []
+
+
 def test_without_leases_a_file_that_has_just_changed_is_looked_at_later(data, no_leases):
     file = put(data, f"{DEVICE}/x.tsv")
     changed = file.stat().st_mtime

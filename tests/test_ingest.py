@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import golden
 import pytest
@@ -237,8 +240,8 @@ def test_a_file_with_another_header_inside_is_in_error_and_what_stands_above_it_
     assert statuses(run(house)) == [(ERROR, f"{DEVICE}/a.tsv")]
     assert first_values(house) == ["1.5"]
     assert house.files()[f"{DEVICE}/error/a.tsv.reason.txt"].decode() == (
-        f"{DEVICE}/a.tsv: line 5: another header begins here, with other channels. What stands above it is stored; "
-        "upload the rest, from line 4 on, as a file of its own.\n"
+        f"{DEVICE}/a.tsv: line 5: another header begins here, with other channels or time settings. What stands "
+        "above it is stored; upload the rest, from line 4 on, as a file of its own.\n"
     )
 
 
@@ -364,6 +367,85 @@ def test_what_somebody_put_into_parsed_by_hand_stops_nothing(house):
     house.put(f"{DEVICE}/a.tsv", v002(f"{ONE} 1.5 1.5"))
     assert run(house).status == 0
     assert first_values(house) == ["1.5"]
+
+
+def put_late(house: House) -> list[tuple[str, str]]:
+    """A file that was uploaded before those that are settled, and says something else; what became of it."""
+    house.put(f"{DEVICE}/T_250702_031500.tsv", v002(f"{ONE} 2.5 1.5"))
+    return statuses(run(house))
+
+
+@pytest.mark.parametrize("name", ["folder", "symlink", "fifo"])
+def test_what_is_no_file_in_parsed_stands_in_no_late_files_way(house, name):
+    house.put(f"{DEVICE}/T_250704_031500.tsv", v002(f"{ONE} 4.5 1.5"))
+    run(house)
+    odd = house.data / DEVICE / "parsed" / "T_250703_031500.tsv"
+    {"folder": odd.mkdir, "symlink": lambda: odd.symlink_to("/etc/passwd"), "fifo": lambda: os.mkfifo(odd)}[name]()
+    assert put_late(house) == [(OK, f"{DEVICE}/T_250702_031500.tsv")]
+    assert first_values(house) == ["4.5"]
+
+
+def test_a_late_file_waits_for_a_later_one_that_cannot_be_read(house, monkeypatch):
+    house.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
+    run(house)
+    real = os.open
+
+    def unreadable(path, *arguments, **how):
+        if path == "T_250703_031500.tsv":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, *arguments, **how)
+
+    monkeypatch.setattr(os, "open", unreadable)
+    assert put_late(house) == [(REFUSED, f"{DEVICE}/T_250702_031500.tsv")]
+    assert f"{DEVICE}/parsed/T_250703_031500.tsv, which was uploaded later and must stand over it" in house.told()[-1]
+    assert first_values(house) == ["3.5"]
+    monkeypatch.undo()
+    assert statuses(run(house)) == [(OK, f"{DEVICE}/T_250702_031500.tsv")]
+    assert first_values(house) == ["3.5"]
+
+
+def test_a_late_file_does_not_win_over_files_of_the_earlier_convention(house):
+    house.put(f"{DEVICE}/PARSED_T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
+    run(house, again=True)
+    put_late(house)
+    assert first_values(house) == ["3.5"]
+
+
+def test_a_late_file_does_not_win_over_what_a_file_in_error_has_stored(house):
+    house.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5") + v002(f"{ONE} 9.5 9.5", labels=("A", "B")))
+    assert statuses(run(house)) == [(ERROR, f"{DEVICE}/T_250703_031500.tsv")]
+    assert put_late(house) == [(OK, f"{DEVICE}/T_250702_031500.tsv")]
+    assert first_values(house) == ["3.5"]
+    run(house, again=True)
+    assert first_values(house) == ["3.5"]
+
+
+def test_lines_refused_once_more_are_not_the_late_files_fault(influx, influx_house, client):
+    rules = [{"type": "expire", "everySeconds": 30 * 86_400}]
+    org = influx.call("GET", "/api/v2/orgs", params={"org": influx.org}).json()["orgs"][0]["id"]
+    influx.call("POST", "/api/v2/buckets", json={"orgID": org, "name": client, "retentionRules": rules})
+    now = datetime.now(ZoneInfo("Europe/Paris"))
+    recent, old = (f"{now - timedelta(days=days):%d/%m/%y} 12:00:00" for days in (2, 90))
+    folder = f"{client}/roof/02001283"
+    influx_house.put(f"{folder}/T_250703_031500.tsv", v002(f"{old} 3.5 1.5", f"{recent} 3.5 1.5"))
+    assert statuses(run(influx_house)) == [(ERROR, f"{folder}/T_250703_031500.tsv")]
+    influx_house.put(f"{folder}/T_250702_031500.tsv", v002(f"{recent} 2.5 1.5"))
+    assert statuses(run(influx_house)) == [(OK, f"{folder}/T_250702_031500.tsv")]
+    assert sorted(influx.points(client).values()) == [1.5, 3.5]
+
+
+def test_behind_a_backfill_each_settled_file_is_looked_at_once(house, monkeypatch):
+    for day in range(1, 13):
+        house.put(f"{DEVICE}/T_25{day:02}02_031500.tsv", v002(f"01/{day:02}/25 12:00:00 {day}.5 1.5"))
+    run(house)
+    for day in range(1, 13):
+        house.put(f"{DEVICE}/T_24{day:02}02_031500.tsv", v002(f"01/{day:02}/24 12:00:00 {day}.5 1.5"))
+    read = []
+    real = mv2.read_recording
+    monkeypatch.setattr(mv2, "read_recording", lambda file, **how: read.append(1) or real(file, **how))
+    assert run(house).status == 0
+    assert len(read) == 24
+    assert len(house.stored("acme")) == 48
 
 
 # ── files that change ────────────────────────────────────────────────────────────────────────────────────────────────

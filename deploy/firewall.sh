@@ -6,11 +6,19 @@ set -euo pipefail
 ufw=(ufw)
 if [[ ${1-} == --dry-run ]]; then ufw=(echo ufw); fi
 
-# The ports that sshd listens on, wherever an admin has put it: nobody shuts himself out.
+# The ports that SSH answers on, wherever an admin has put it: nobody shuts himself out. sshd's own, and those of
+# ssh.socket, where systemd listens in its place and sshd knows nothing of a ListenStream= there.
 ssh_ports() {
   local ports
-  ports=$(sshd -T 2>/dev/null | sed -n 's/^port //p') || :
-  printf '%s\n' "${ports:-22}"
+  ports=$(sshd -T 2>/dev/null | sed -n 's/^port //p'; socket_ports) || :
+  printf '%s\n' "${ports:-22}" | sort -nu
+}
+
+# A socket that is not in use shows its ports as well.
+socket_ports() {
+  if systemctl is-active --quiet ssh.socket || systemctl is-enabled --quiet ssh.socket; then
+    systemctl show --property=Listen ssh.socket | sed -nE '/^Listen=vsock:/d; s/^Listen=.*:([0-9]+) \(Stream\)$/\1/p'
+  fi 2>/dev/null
 }
 
 for port in $(ssh_ports); do

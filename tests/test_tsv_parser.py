@@ -17,6 +17,8 @@ from influx_server import free_port, wait_until
 from sample_tree import lay_out
 from trees import ROOT, House, day_rows, masked, snapshot, v002
 
+import tsv_parser
+
 DEVICE = "acme/roof/02001283"
 FILE = f"{DEVICE}/T302_250702_031500.tsv"
 GOOD = v002(*day_rows())
@@ -528,3 +530,68 @@ def test_the_project_needs_no_env_file_of_its_own(house):
     environment = {**house.environment, "HOME": "/nonexistent"}
     done = subprocess.run(house.command(), env=environment, cwd="/", stdin=subprocess.DEVNULL, capture_output=True)
     assert done.returncode == 0
+
+
+# ── nobody listens ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def heard(house: House, redirections: str, *arguments: str) -> tuple[int, str]:
+    """The exit status of a run whose output bash redirects so, and what came out of the pipe or on standard error."""
+    script = f'"$@" {redirections}; exit "${{PIPESTATUS[0]}}"'
+    command = ["bash", "-c", script, "bash", *house.command(*arguments)]
+    done = subprocess.run(
+        command, env=house.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, timeout=60,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+@pytest.fixture
+def talkative(house) -> House:
+    """A good file, and so many bad ones that a pipe does not hold what is said of them."""
+    house.put(FILE, GOOD)
+    for number in range(400):
+        house.put(f"{DEVICE}/{number:0200}.tsv", b"")
+    return house
+
+
+@pytest.mark.parametrize("arguments", [[], ["--dry-run"]])
+def test_a_reader_who_has_seen_enough_ends_a_run_no_earlier_and_no_otherwise(talkative, arguments):
+    status, said = heard(talkative, "| head -n 1", *arguments)
+    assert (status, len(said.splitlines())) == (1, 1)
+    assert len(talkative.told()) == (0 if arguments else 401)
+
+
+@pytest.mark.parametrize("redirections", ["2>&1 | true", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full 2>&1"])
+def test_output_that_goes_nowhere_keeps_no_reading_from_being_stored(talkative, redirections):
+    shutil.rmtree(talkative.log)
+    talkative.log.write_text("no folder")  # which standard error is told in the middle of the run
+    status, said = heard(talkative, redirections)
+    assert (status, "Traceback" in said, "Exception" in said) == (1, False, False)
+    assert len(talkative.stored("acme")) == 6
+    assert all("/parsed/" in path or "/error/" in path for path in talkative.files())
+
+
+def test_the_help_is_read_as_far_as_somebody_wants(house):
+    assert heard(house, "| true", "--help") == (0, "")
+
+
+def test_a_full_disk_behind_the_output_is_told(house):
+    house.put(FILE, GOOD)
+    said = "tsv_parser.py: standard output cannot be written: No space left on device\n"
+    assert heard(house, ">/dev/full") == (0, said)
+    assert len(house.stored("acme")) == 6
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/srv/x"), "/srv/x: Permission denied. This user must be able to "
+         "work there."),
+        (OSError(37, "No locks available"), "No locks available; the system does not say where. Is there room on the "
+         "disks, and do they work?"),
+        (OSError("odd"), "odd; the system does not say where. Is there room on the disks, and do they work?"),
+    ],
+)  # fmt: skip
+def test_a_trouble_of_the_system_is_told_with_its_place_if_there_is_one(error, said):
+    assert tsv_parser.trouble(error) == said

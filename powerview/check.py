@@ -156,18 +156,44 @@ def _influxdb_rights(settings: Settings) -> Iterator[Item]:
     organisations = _get(f"{settings.influxdb_host}/api/v2/orgs", headers=headers)
     if getattr(organisations, "status_code", 0) != 200:
         found = f"INFLUXDB_ADMIN_TOKEN is not accepted ({_said(organisations)})"
-        yield Item(
-            "token", BAD, found, f"Make one on InfluxDB's page (Load Data, API Tokens), set it in {settings.env_file}."
-        )
+        yield Item("token", BAD, found, _all_access(settings))
         return
-    known = [org.get("name") for org in _json(organisations).get("orgs", [])]
+    known = {org.get("name"): org.get("id") for org in _json(organisations).get("orgs", [])}
     if settings.influxdb_org not in known:
         sees = ", ".join(map(str, known)) or "none"
         yield Item("organisation", BAD, f"the token sees {sees}, not {settings.influxdb_org}",
                    "Set INFLUXDB_ORG, or make the token in that organisation.")  # fmt: skip
         return
     yield Item("organisation", GOOD, settings.influxdb_org)
-    yield _may_write(settings, headers)
+    yield _may_do_all(settings, headers, known[settings.influxdb_org]) or _may_write(settings, headers)
+
+
+def _may_do_all(settings: Settings, headers: dict[str, str], org_id: str) -> Item | None:
+    """What the token lacks of what the parser (buckets) and the playbooks (buckets, tokens) do; None if nothing.
+
+    InfluxDB tells a token nothing of its own rights, but says which is missing when it is asked for a token: whether
+    it may make one, then each right that it would pass on. The last one can be passed on by nobody, so no token is
+    made. The answer to a token that may do all is 403, about that last one.
+    """
+    everywhere = [("write", "buckets"), ("read", "buckets"), ("read", "authorizations")]
+    rights = [{"action": a, "resource": {"type": t, "orgID": org_id}} for a, t in everywhere]
+    nobodys = {"action": "read", "resource": {"type": "instance"}}
+    body = {"orgID": org_id, "status": "inactive", "description": "asked by check", "permissions": [*rights, nobodys]}
+    answer = _ask("POST", f"{settings.influxdb_host}/api/v2/authorizations", headers=headers, json=body)
+    status = getattr(answer, "status_code", 0)
+    if status == 403 and "read:instance" in str(_json(answer).get("message")):
+        return None
+    if status in (401, 403):
+        found = f"may not do all that PowerView does: make buckets, write to them, make tokens ({_said(answer)})"
+        return Item("token", BAD, found, _all_access(settings))
+    return Item("token", UNKNOWN, f"what it may do cannot be told ({_said(answer)})", _all_access(settings))
+
+
+def _all_access(settings: Settings) -> str:
+    return (
+        "Make an all-access token on InfluxDB's page (Load Data, API Tokens, Generate, All Access) and set it in "
+        f"{settings.env_file}."
+    )
 
 
 def _may_write(settings: Settings, headers: dict[str, str]) -> Item:
@@ -177,12 +203,12 @@ def _may_write(settings: Settings, headers: dict[str, str]) -> Item:
     answer = _ask("POST", address, headers=headers, params=params, data=b"# is this token allowed to write?\n")
     status = getattr(answer, "status_code", 0)
     if status == 204:
-        return Item("token", GOOD, f"may write to {settings.influxdb_bucket}")
+        return Item("token", GOOD, f"may write to {settings.influxdb_bucket}, make buckets and tokens")
     if status == 404:
-        return Item("token", BAD, f"the bucket {settings.influxdb_bucket} (INFLUXDB_BUCKET) is missing or hidden",
-                    "The first upload makes it; or use a token that may read and write all buckets.")  # fmt: skip
-    return Item("token", BAD, f"may not write to {settings.influxdb_bucket} ({_said(answer)})",
-                "Use a token that may read and write all buckets of the organisation.")  # fmt: skip
+        return Item("token", BAD, f"the bucket {settings.influxdb_bucket} (INFLUXDB_BUCKET) is missing",
+                    "The first upload makes it.")  # fmt: skip
+    return Item("token", BAD, f"cannot write to {settings.influxdb_bucket} ({_said(answer)})",
+                "InfluxDB's own log says why.")  # fmt: skip
 
 
 def _grafana(settings: Settings) -> Iterator[Item]:

@@ -221,8 +221,8 @@ def test_another_server_is_not_taken_for_influxdb(installation):
 
 def test_a_wrong_token_is_told(installation):
     assert installation.broken(influxdb_admin_token="wrong") == {
-        "token": "✗ token: INFLUXDB_ADMIN_TOKEN is not accepted (401 unauthorized access). Make one on InfluxDB's page "
-                 f"(Load Data, API Tokens), set it in {installation.settings.env_file}.",
+        "token": f"✗ token: INFLUXDB_ADMIN_TOKEN is not accepted (401 unauthorized access). {ALL_ACCESS}"
+                 f"{installation.settings.env_file}.",
         "organisation": "",
     }  # fmt: skip
 
@@ -235,23 +235,92 @@ def test_another_organisation_is_told(installation):
     }  # fmt: skip
 
 
-def test_a_token_that_may_only_read_is_told(installation, influx):
-    org_id = influx.call("GET", "/api/v2/orgs", params={"org": influx.org}).json()["orgs"][0]["id"]
-    things = ({"type": "buckets", "orgID": org_id}, {"type": "orgs", "id": org_id})
-    rights = [{"action": "read", "resource": thing} for thing in things]
-    body = {"orgID": org_id, "description": "reads", "permissions": rights}
-    token = influx.call("POST", "/api/v2/authorizations", json=body).json()["token"]
-    broken = installation.broken(influxdb_admin_token=token)
-    assert list(broken) == ["token"]
-    bucket = installation.settings.influxdb_bucket
-    assert broken["token"].startswith(f"✗ token: may not write to {bucket} (403")
-    assert broken["token"].endswith("Use a token that may read and write all buckets of the organisation.")
+# What each token of these tests may do: resource → actions, in the whole organisation; `bucket` is the admins' own.
+ALL_BUCKETS = {"buckets": "read write", "orgs": "read"}
+EVERYTHING_NEEDED = {**ALL_BUCKETS, "authorizations": "read write", "users": "read write"}
+TOO_LITTLE = {
+    "only reads": ({"buckets": "read", "orgs": "read"}, "write:orgs/ORG/authorizations is unauthorized"),
+    "one bucket": ({"bucket": "read write", "orgs": "read"}, "write:orgs/ORG/authorizations is unauthorized"),
+    "all buckets": (ALL_BUCKETS, "write:orgs/ORG/authorizations is unauthorized"),
+    "no users": ({**EVERYTHING_NEEDED, "users": "read"}, "write:users/USER is unauthorized"),
+    "tokens but one bucket": (
+        {**EVERYTHING_NEEDED, "buckets": "", "bucket": "read write"},
+        "permission write:orgs/ORG/buckets is not allowed: write:orgs/ORG/buckets is unauthorized",
+    ),
+    "does not read buckets": (
+        {**EVERYTHING_NEEDED, "buckets": "write"},
+        "permission read:orgs/ORG/buckets is not allowed: read:orgs/ORG/buckets is unauthorized",
+    ),
+    "does not read tokens": (
+        {**EVERYTHING_NEEDED, "authorizations": "write"},
+        "permission read:orgs/ORG/authorizations is not allowed: read:orgs/ORG/authorizations is unauthorized",
+    ),
+}
+ALL_ACCESS = "Make an all-access token on InfluxDB's page (Load Data, API Tokens, Generate, All Access) and set it in "
+
+
+def _ids(influx) -> tuple[str, str]:
+    org = influx.call("GET", "/api/v2/orgs", params={"org": influx.org}).json()["orgs"][0]["id"]
+    return org, influx.call("GET", "/api/v2/me").json()["id"]
+
+
+def _token(influx, bucket: str, may: dict[str, str]) -> str:
+    org, me = _ids(influx)
+    bucket_id = influx.call("GET", "/api/v2/buckets", params={"name": bucket}).json()["buckets"][0]["id"]
+    which = {"bucket": {"id": bucket_id, "orgID": org}, "orgs": {"id": org}, "users": {"id": me}}
+    rights = [
+        {"action": action, "resource": {"type": "buckets" if kind == "bucket" else kind,
+                                        **which.get(kind, {"orgID": org})}}
+        for kind, actions in may.items()
+        for action in actions.split()
+    ]  # fmt: skip
+    body = {"orgID": org, "description": "of a test", "permissions": rights}
+    return influx.call("POST", "/api/v2/authorizations", json=body).json()["token"]
+
+
+@pytest.mark.parametrize("which", TOO_LITTLE)
+def test_a_token_that_cannot_do_the_work_is_told(installation, influx, which):
+    may, lacks = TOO_LITTLE[which]
+    org, me = _ids(influx)
+    status = 403 if lacks.startswith("permission") else 401
+    token = _token(influx, installation.settings.influxdb_bucket, may)
+    said = lacks.replace("ORG", org).replace("USER", me)
+    assert installation.broken(influxdb_admin_token=token) == {
+        "token": f"✗ token: may not do all that PowerView does: make buckets, write to them, make tokens ({status} "
+                 f"{said}). {ALL_ACCESS}{installation.settings.env_file}.",
+    }  # fmt: skip
+
+
+def test_a_token_that_can_do_the_work_is_good_and_does_it(installation, influx, client):
+    token = _token(influx, client, EVERYTHING_NEEDED)
+    tokens = influx.call("GET", "/api/v2/authorizations").json()["authorizations"]
+    assert installation.broken(influxdb_admin_token=token) == {}
+    assert installation.broken() == {}  # the one of InfluxDB's first start
+    assert influx.call("GET", "/api/v2/authorizations").json()["authorizations"] == tokens
+    org, _ = _ids(influx)
+    headers = {"Authorization": f"Token {token}"}
+    rights = [{"action": "read", "resource": {"type": "buckets", "orgID": org}}]
+    made = {"buckets": {"name": f"{client}-new"}, "authorizations": {"description": "x", "permissions": rights}}
+    for kind, body in made.items():
+        influx.call("POST", f"/api/v2/{kind}", headers=headers, json={"orgID": org, **body})
+
+
+def test_a_server_that_says_nothing_of_rights_makes_no_tick(installation, monkeypatch):
+    ask = check._ask
+
+    def answer(method, address, **kwargs):
+        return "no connection" if address.endswith("/authorizations") else ask(method, address, **kwargs)
+
+    monkeypatch.setattr(check, "_ask", answer)
+    line = installation.broken()["token"]
+    assert line == (
+        f"– token: what it may do cannot be told (no connection). {ALL_ACCESS}{installation.settings.env_file}."
+    )
 
 
 def test_a_missing_bucket_of_the_admins_is_told(installation):
     assert installation.broken(influxdb_bucket="nowhere") == {
-        "token": "✗ token: the bucket nowhere (INFLUXDB_BUCKET) is missing or hidden. "
-                 "The first upload makes it; or use a token that may read and write all buckets.",
+        "token": "✗ token: the bucket nowhere (INFLUXDB_BUCKET) is missing. The first upload makes it.",
     }  # fmt: skip
 
 

@@ -218,12 +218,30 @@ check_server() {
   id "$admin" >/dev/null 2>&1 || die "there is no user $admin: name yours with --admin"
   grep -q "^$admin:" /etc/subuid || die "$admin has no subordinate ids, and containers need them:" \
     "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $admin"
+  check_folders
   if [[ $caddy && -e $CADDYFILE ]]; then
     nobodys_caddyfile ||
       die "$CADDYFILE has sites of its own, or was changed by hand:" \
         "add the sites of deploy/Caddyfile to it by hand, and use --no-caddy" \
         "($CADDYFILE_KEPT, if it is there, is what this script put there last)"
   fi
+}
+
+# The sweep may write below /srv/sftpgo only, and logrotate knows one folder of logs: with others both fail unseen.
+# Links count as what they lead to, for the sweep's unit sees them so.
+check_folders() {
+  local name folder uploads
+  local -A usual=([DATA]=$UPLOADS/data [STATE]=$UPLOADS/state [LOG]=$UPLOADS/logs)
+  uploads=$(realpath -m "$UPLOADS")
+  for name in DATA STATE LOG; do
+    folder=$(setting "POWERVIEW_${name}_DIR")
+    folder=$(cd "$PROJECT" && realpath -m -- "${folder:-${usual[$name]}}")
+    [[ $folder == "$uploads"/* ]] ||
+      die "POWERVIEW_${name}_DIR must lie below $UPLOADS, not at $folder: the sweep may write nowhere else" \
+        "(move it to ${usual[$name]}, and set that in $PROJECT/.env; a disk of its own is mounted there)"
+  done
+  [[ $folder == "$(realpath -m "$UPLOADS/logs")" ]] ||
+    die "POWERVIEW_LOG_DIR must be $UPLOADS/logs, not $folder: other logs are not rotated (set it in $PROJECT/.env)"
 }
 
 # Whether nothing is lost if the Caddyfile is replaced: it is ours, of today or as we put it there, or the package's.

@@ -750,6 +750,40 @@ def test_a_server_that_cannot_take_it_is_left_alone(server, file, text, sentence
     assert server.calls == []
 
 
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("POWERVIEW_DATA_DIR=/mnt/big", "POWERVIEW_DATA_DIR must lie below /srv/sftpgo, not at /mnt/big"),
+        (
+            "POWERVIEW_STATE_DIR = 'state' # mine",
+            "POWERVIEW_STATE_DIR must lie below /srv/sftpgo, not at /srv/powerview/",
+        ),
+        ("POWERVIEW_LOG_DIR=/srv/sftpgo/../x", "POWERVIEW_LOG_DIR must lie below /srv/sftpgo, not at /srv/x"),
+        ("POWERVIEW_LOG_DIR=/srv/sftpgo/log", "POWERVIEW_LOG_DIR must be /srv/sftpgo/logs, not /srv/sftpgo/log:"),
+    ],
+)
+def test_folders_that_the_sweep_or_logrotate_do_not_reach_are_refused(server, line, sentence):
+    (server.folder / "srv/powerview/.env").write_text(f"{line}\n")
+    done = server.install(*INSTALL, status=1)
+    assert sentence in done.stderr
+    assert server.calls == []
+
+
+def test_a_link_out_of_the_uploads_is_refused(server):
+    (server.folder / "srv/sftpgo").mkdir()
+    (server.folder / "srv/sftpgo/data").symlink_to("/srv/elsewhere")
+    done = server.install(*INSTALL, status=1)
+    assert "POWERVIEW_DATA_DIR must lie below /srv/sftpgo, not at /srv/elsewhere" in done.stderr
+    assert server.calls == []
+
+
+def test_folders_below_the_uploads_are_taken_as_they_are_named(server):
+    (server.folder / "srv/powerview/.env").write_text(
+        "POWERVIEW_DATA_DIR=/srv/sftpgo/a/b\nPOWERVIEW_LOG_DIR=../sftpgo/logs\n"
+    )
+    server.install(*INSTALL)
+
+
 def test_install_ends_as_the_check_does(server):
     server.install(*INSTALL, CHECK="1", status=1)
     assert server.calls[-1].endswith("-m powerview check")

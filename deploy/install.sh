@@ -12,7 +12,8 @@ set -euo pipefail
 readonly PROJECT=/srv/powerview UPLOADS=/srv/sftpgo
 readonly VENV=$PROJECT/envs/powerview
 readonly SECRETS=(INFLUXDB_ADMIN_TOKEN INFLUXDB_PASSWORD GRAFANA_PASSWORD) # made where .env has none
-readonly ENTRY="^[[:space:]]*(export[[:space:]]+)?'?([A-Z_]+)'?[[:space:]]*=(.*)\$" # a line of .env: 2 its name, 3 the rest
+# A line of .env. Groups: 1 the word export, 2 the name, 3 what stands behind the `=`.
+readonly ENTRY="^[[:space:]]*(export[[:space:]]+)?'?([A-Z_]+)'?[[:space:]]*=(.*)\$"
 readonly SETUP_CODE=/etc/sftpgo/env.d/setup.env
 readonly CADDYFILE=/etc/caddy/Caddyfile CADDYFILE_KEPT=/etc/caddy/Caddyfile.powerview # the second tells what we put
 readonly SWEEP=/etc/systemd/system/powerview-sweep.service
@@ -28,8 +29,8 @@ usage() {
 usage: sudo deploy/install.sh --domain adecwatts.fr --email contact@adecwatts.fr [--admin USER] [--dry-run]
   --domain DOMAIN  the public names are powerview.DOMAIN, db.powerview.DOMAIN and ftp.powerview.DOMAIN
   --email ADDRESS  whom the certificates are issued to
-  --admin USER     the person who runs the containers and may write to /srv (default: the
-                   admin of the first run; in the first run who called sudo, else ubuntu)
+  --admin USER     the person who runs the containers and may write to /srv (default: the admin of the first run; in
+                   the first run who called sudo, else ubuntu)
   --no-caddy       leave Caddy alone: no public names, or its Caddyfile has other sites and is merged by hand
   --dry-run        print every command that a fresh server needs, and do nothing
 A second run needs no options: it finds domain and address in /srv/powerview/.env, keeps the admin, and leaves Caddy

@@ -405,7 +405,7 @@ with_our_block() {
   local -A known=()
   mapfile -t block <"$ours"
   mapfile -t lines <"$1"
-  last=${block[-2]}
+  last=${block[-2]} # where a block without its end mark ends
   for line in "${block[@]}"; do known[=$line]=yes; done
   for i in "${!lines[@]}"; do
     case ${lines[i]} in

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import io
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from powerview import ingest, journal
 from powerview.inbox import Inbox, NoSuchFile
+from powerview.output import outlet, trouble
 from powerview.settings import Settings, SettingsError, load_settings, require_influxdb
 from powerview.store import line_protocol_folder, open_store
 
@@ -57,44 +57,6 @@ def main(arguments: list[str] | None = None) -> int:
         return complain(error, EX_USAGE)
     except OSError as error:  # single files have a trap of their own: this is the tree or the output itself
         return complain(trouble(error), EX_CONFIG)
-
-
-class Outlet(io.FileIO):
-    """Standard output or standard error, whose reader may go before we end, as `head` does: the rest is dropped.
-
-    It stops nothing: readings matter more than what is said about them, and the exit status is the run's own.
-    """
-
-    lost = False
-
-    def write(self, data: bytes) -> int:
-        """Write, or drop what cannot be written. Of a full disk behind standard output, standard error is told."""
-        try:
-            return super().write(data)
-        except OSError as error:
-            told, self.lost = self.lost or isinstance(error, BrokenPipeError) or self.fileno() != 1, True
-            if not told:
-                print(f"tsv_parser.py: standard output cannot be written: {error.strerror}", file=sys.stderr)
-            return len(data)
-
-
-def outlet(stream: io.TextIOWrapper | None) -> io.TextIOBase:
-    """The stream in whose place nothing that is said stops a run; None is one that was closed before we began."""
-    if stream is None:
-        return open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it lasts as long as we do
-    buffer = io.BufferedWriter(Outlet(stream.fileno(), "w", closefd=False))
-    # A file's name must not stop us either, where there is no UTF-8.
-    return io.TextIOWrapper(
-        buffer, encoding=stream.encoding, errors="backslashreplace", line_buffering=stream.line_buffering
-    )
-
-
-def trouble(error: OSError) -> str:
-    """What the system says, where, and what to do."""
-    what = error.strerror or str(error)
-    if error.filename is None:  # it failed in what was open already
-        return f"{what}; the system does not say where. Is there room on the disks, and do they work?"
-    return f"{error.filename}: {what}. This user must be able to work there."
 
 
 def work(settings: Settings, options: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
+from powerview.output import trouble
 from powerview.settings import Settings, SettingsError, load_settings
 
 EX_USAGE, EX_TEMPFAIL, EX_CONFIG = 2, 75, 78
@@ -62,9 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return complain(
-            f"{error.filename}: {error.strerror}. This user must be able to read and write there.", EX_CONFIG
-        )
+        return complain(trouble(error), EX_CONFIG)
 
 
 def preview(settings: Settings, options: argparse.Namespace) -> int:

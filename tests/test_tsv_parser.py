@@ -578,7 +578,7 @@ def test_the_help_is_read_as_far_as_somebody_wants(house):
 
 def test_a_full_disk_behind_the_output_is_told(house):
     house.put(FILE, GOOD)
-    said = "tsv_parser.py: standard output cannot be written: No space left on device\n"
+    said = "standard output cannot be written: No space left on device\n"
     assert heard(house, ">/dev/full") == (0, said)
     assert len(house.stored("acme")) == 6
 

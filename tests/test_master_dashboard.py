@@ -214,7 +214,7 @@ def test_the_row_of_numbers_is_that_of_the_files(roof, truth, span):
     last = last[last.time >= last.time.max() - timedelta(minutes=30)]
     assert roof.number("Power now (last reading) A", span) == pytest.approx(last.value.sum())
     assert roof.peak(span) == ("mean of 10m", pytest.approx(windows.groupby("time").value.sum().max()))
-    assert roof.number("Mean power A", span) == pytest.approx(windows.groupby("channel").value.mean().sum())
+    assert roof.number("Mean power A", span) == pytest.approx(windows.groupby("time").value.sum().mean())
     assert roof.number("Energy A", span) == pytest.approx(energy(readings))
 
 
@@ -338,6 +338,60 @@ def test_in_long_ranges_a_step_with_a_reading_counts_whole(made, influx, client,
     span = (start + timedelta(days=1) - timedelta(days=days), start + timedelta(days=1))
     assert made.number("Energy A", span) == pytest.approx(expected)
     assert made.rows("Share by channel A", span)[0]["_value"] == made.rows("Energy A", span)[0]["_value"]
+
+
+@pytest.fixture
+def moved(made, influx, client):
+    """Ten days of 500 W in the second column, then ten of 800 W in the fourth: the same label, two series."""
+    start = datetime(2025, 6, 1, tzinfo=UTC)
+    for days, place, watts in ((0, "2", 500.0), (10, "4", 800.0)):
+        tags = {**channel(), "channel_idx": place}
+        store(influx, client, "made", tags, start + timedelta(days=days), [watts] * 1440, 600)
+    return made, (start, start + timedelta(days=20))
+
+
+def test_a_channel_that_moves_to_another_column_stays_one_channel(moved):
+    grafana, span = moved
+    assert grafana.number("Mean power A", span) == pytest.approx(650)
+    curve = [(r["_time"], float(r["_value"])) for r in grafana.rows("Power by channel A", span)]
+    assert curve == sorted(curve)
+    assert [watts for _, watts in curve] == [500.0] * (len(curve) // 2) + [800.0] * (len(curve) // 2)
+    table = [grafana.rows(f"Minimum, mean and maximum {ref}", span) for ref in "ABC"]
+    assert [(len(rows), float(rows[0][what])) for rows, what in zip(table, ("Min", "Mean", "Max"), strict=True)] == [
+        (1, 500), (1, 650), (1, 800)
+    ]  # fmt: skip
+
+
+def test_a_channel_that_is_renamed_does_not_count_twice_in_the_mean(made, influx, client):
+    start = datetime(2025, 6, 1, tzinfo=UTC)
+    for days, name in ((0, "Voie1"), (10, "Kitchen")):
+        store(influx, client, "made", channel(name), start + timedelta(days=days), [500.0] * 1440, 600)
+    assert made.number("Mean power A", (start, start + timedelta(days=20))) == pytest.approx(500)
+
+
+def test_channels_of_one_name_are_rows_of_their_own_for_each_unit(made, influx, client):
+    start = datetime(2025, 6, 1, tzinfo=UTC)
+    for place, (unit, value) in enumerate((("V", 230.0), ("A", 0.04), ("W", 9.0)), 1):
+        tags = {**channel("Ph 1"), "unit": unit, "channel_idx": str(place)}
+        store(influx, client, "made", tags, start, [value] * 144, 600)
+    for ref, what in zip("ABC", ("Min", "Mean", "Max"), strict=True):
+        rows = made.rows(f"Minimum, mean and maximum {ref}", (start, start + timedelta(days=1)))
+        found = {(r["channel"][-4:], r["unit"]): float(r[what]) for r in rows}
+        assert found == pytest.approx({("Ph 1", "V"): 230.0, ("Ph 1", "A"): 0.04, ("Ph 1", "W"): 9.0})
+
+
+@pytest.mark.parametrize("days", [1, 6.5, 7, 8.4, 14, 31])
+def test_coverage_tells_of_every_third_reading_that_is_missing(made, influx, client, days):
+    start = datetime(2025, 6, 1, tzinfo=UTC)
+    whole, holes = ({**channel(device=device)} for device in ("02000001", "02000002"))
+    span = (start, start + timedelta(days=days))
+    readings = int(days * 144)
+    store(influx, client, "made", whole, start, [1.0] * readings, 600)
+    for first in (0, 1):
+        store(influx, client, "made", holes, start + timedelta(minutes=10 * first), [1.0] * (readings // 3), 1800)
+    rows = made.rows("Coverage A", span)
+    assert {r["_value"] for r in rows if r["device"] == "02000001"} == {"2"}
+    assert ("1" if days > 1 else "0") in {r["_value"] for r in rows if r["device"] == "02000002"}
 
 
 def test_a_channel_that_stopped_long_ago_has_no_power_now(made, influx, client):

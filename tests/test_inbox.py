@@ -208,12 +208,20 @@ def test_these_names_are_refused(name, place):
     )
 
 
-@pytest.mark.parametrize("name", ["admin", "Admin", "ADMIN", "powerview", "PowerView"])
+@pytest.mark.parametrize("name", ["admin", "Admin", "ADMIN", "powerview", "PowerView", "powerview-master"])
 def test_a_client_cannot_be_called_like_what_belongs_to_the_admins(name):
     assert refused_names(name, admin_bucket="PowerView") == (
         f"a client cannot be called {name}: that name belongs to the admins. Rename the folder."
     )
     assert refused_names("acme", name, name, admin_bucket="powerview") is None
+
+
+@pytest.mark.parametrize("name", ["General", "general"])
+def test_a_client_cannot_be_called_like_grafanas_own_folder(name):
+    assert refused_names(name, admin_bucket="powerview") == (
+        f"a client cannot be called {name}: Grafana has a folder of that name. Rename the folder."
+    )
+    assert refused_names("acme", name, admin_bucket="powerview") is None
 
 
 @pytest.mark.parametrize("name", ["parsed", "error"])

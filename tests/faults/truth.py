@@ -96,7 +96,7 @@ def is_refused(upload: Upload, admin_bucket: str = "powerview") -> bool:
     folders = (upload.client, upload.campaign, upload.device)
     return (
         not all(NAME.fullmatch(name) for name in folders)
-        or upload.client.lower() in ("admin", admin_bucket.lower())
+        or upload.client.lower() in ("admin", "general", "powerview-master", admin_bucket.lower())
         or upload.campaign in ("powerview_events", "parsed", "error")
         or upload.device in ("parsed", "error")
     )

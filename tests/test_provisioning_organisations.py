@@ -127,6 +127,27 @@ def test_a_client_is_deleted_with_what_was_moved_and_a_token_of_an_older_address
 
 
 @QUICKLY
+def test_an_organisation_that_is_renamed_meanwhile_sends_nothing_into_another(world: World):
+    world.env["POWERVIEW_ISOLATION"] = "org"
+    world.make_everything()  # the admins' things, in the main organisation
+    world.campaigns("acme/roof")
+    before = world.state()
+
+    def rename(_number, call):
+        if call.method == "POST" and call.target == "/api/orgs":
+            world.grafana.call("PUT", f"/api/orgs/{world.org('acme')}", {"name": "Acme Inc"})
+
+    world.journal.after = rename
+    run = world.run()
+    world.journal.after = None
+
+    assert (run.status, world.journal.writes) == (2, ["grafana POST /api/orgs → 200"])
+    assert run.told == ["powerview: not finished: acme: its organisation is not there any more: run again."]
+    assert world.state() == before
+    assert world.run().told == ["powerview: created acme", "powerview: created acme/roof"]
+
+
+@QUICKLY
 def test_a_main_organisation_called_like_a_client_is_told(world: World):
     world.env["POWERVIEW_ISOLATION"] = "org"
     world.make_everything()  # the admins' things, in the main organisation

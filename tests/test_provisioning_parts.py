@@ -263,6 +263,17 @@ def test_a_login_of_netrc_does_not_replace_ours(tmp_path, monkeypatch):
         assert grafana_at(contract.url).get("/api/org", 1).body == {"id": 1, "name": "Main Org."}
 
 
+@pytest.mark.parametrize("org", [None, "", "None"])
+def test_no_call_of_grafana_is_made_without_an_organisation(org):
+    with GrafanaContract("12.4", "secret") as contract:
+        grafana = grafana_at(contract.url)
+        for call in (grafana.headers, lambda org: grafana.get("/api/org", org)):
+            with pytest.raises(servers.ServerError, match="a call of Grafana names no organisation, and was not made"):
+                call(org)
+
+    assert grafana.headers(7)["X-Grafana-Org-Id"] == "7"
+
+
 def test_many_answers_come_in_the_order_of_the_questions():
     with GrafanaContract("12.4", "secret") as contract:
         gets = [servers.Get(f"/api/teams/search?name=team{n}", 1) for n in range(40)]

@@ -53,10 +53,20 @@ class Server:
     variable: str
     login: str
     authorization: str
+    has_organisations: bool = False
 
     def headers(self, org: int | None = None) -> dict[str, str]:
-        """The headers of a call; they hold the secret."""
-        named = {} if org is None else {"X-Grafana-Org-Id": str(org)}
+        """The headers of a call; they hold the secret. Raises ServerError for a call that has to name an organisation.
+
+        Grafana takes a call that names none to mean the one that our login looked at last: any client's. Calls that
+        concern the whole server name the main organisation.
+        """
+        if not self.has_organisations:
+            named = {}
+        elif str(org).isdecimal():
+            named = {"X-Grafana-Org-Id": str(org)}
+        else:
+            raise ServerError(f"a call of {self.name} names no organisation, and was not made: run again.")
         return {"Authorization": self.authorization, "Accept": "application/json", **named}
 
     def get(self, path: str, org: int | None = None, also: tuple[int, ...] = ()) -> Answer:
@@ -121,7 +131,8 @@ def grafana(settings: Settings) -> Server:
         raise SettingsError(f"GRAFANA_PASSWORD is not set: set it in {settings.env_file} or in the environment.")
     login = f"{settings.grafana_username}:{settings.grafana_password}".encode()
     authorization = "Basic " + b64encode(login).decode()
-    return Server("Grafana", settings.grafana_url, "GRAFANA_URL", "GRAFANA_USERNAME, GRAFANA_PASSWORD", authorization)
+    login_variables = "GRAFANA_USERNAME, GRAFANA_PASSWORD"
+    return Server("Grafana", settings.grafana_url, "GRAFANA_URL", login_variables, authorization, True)
 
 
 def influxdb(settings: Settings) -> Server:

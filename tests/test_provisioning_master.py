@@ -84,3 +84,27 @@ def test_a_moved_dashboard_that_was_saved_in_the_new_schema_is_left_to_a_person(
         f"powerview: not finished: acme: dashboard {uid} {dashboard.IN_V2}: move it back into its client's folder by "
         f"hand."
     ]
+
+
+@QUICKLY
+def test_a_master_with_a_library_panel_is_refused_before_anything_is_written(world: World):
+    world.campaigns("acme/roof")
+    linked = {"id": 9, "type": "timeseries", "title": "Shared", "libraryPanel": {"uid": "shared", "name": "Shared"}}
+    refusal = (
+        "powerview: the Master's panel 'Shared' is a library panel: its query and its data source lie outside the "
+        "Master, the same for every client. In Master unlink it (panel menu, Unlink library panel), save the Master, "
+        "and run again."
+    )
+    for panel in (linked, {"id": 8, "type": "row", "title": "Folded", "collapsed": True, "panels": [linked]}):
+        save_master(world, panels=[*MASTER["panels"], panel])
+
+        for playbook in ("create_grafana_resources", "update_dashboards"):
+            run = world.run(playbook=playbook)
+            assert (run.status, run.told, world.journal.writes) == (2, [refusal], [])
+
+
+def save_master(world: World, **changes) -> None:
+    """An admin's save of the Master."""
+    content = {**world.grafana.dashboard("powerview-master"), "id": None, **changes}
+    body = {"dashboard": content, "folderUid": "powerview-admin", "overwrite": True, "message": "by hand"}
+    world.grafana.call("POST", "/api/dashboards/db", body)

@@ -41,6 +41,13 @@ def master_problem(master: dict) -> str:
                 f"the Master's variable {variable.get('name')!r} lets people choose a data source, so every client "
                 f"would be offered those of the others: remove it from Master."
             )
+    for panel in _panels(master):
+        if panel.get("libraryPanel") is not None:
+            return (
+                f"the Master's panel {panel.get('title', '')!r} is a library panel: its query and its data source lie "
+                f"outside the Master, the same for every client. In Master unlink it (panel menu, Unlink library "
+                f"panel), save the Master, and run again."
+            )
     return ""
 
 
@@ -62,6 +69,12 @@ def differs(wanted: dict, present: dict) -> list[str]:
     """Which parts of a dashboard are not as `wanted`, but for title and tags (a person's) and ids (Grafana's)."""
     parts = sorted((set(wanted) | set(present)) - set(NOT_COMPARED))
     return [p for p in parts if wanted.get(p) != present.get(p)]
+
+
+def _panels(node: dict) -> list[dict]:
+    # A row that is folded up holds its panels.
+    inside = [p for p in node.get("panels") or () if isinstance(p, dict)]
+    return inside + [p for panel in inside for p in _panels(panel)]
 
 
 def _with_data_source(node: Any, uid: str) -> Any:

@@ -147,9 +147,9 @@ class GrafanaContract:
         return next(self._ids)
 
     def user(self, login_or_email: str) -> User | None:
-        """The login with this name or e-mail."""
+        """The login with this name or e-mail: looked for in lower case, whatever was written when it was made."""
         name = login_or_email.lower()
-        return next((u for u in self.users if name in (u.login.lower(), u.email.lower())), None)
+        return next((u for u in self.users if name in (u.login, u.email)), None)
 
     def hits(self, org: Org) -> list[dict]:
         """What a search finds, folders first, whoever asks."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from powerview_grafana import found
 from powerview_grafana.addresses import MAIN_ORG, path
-from powerview_grafana.servers import GONE, Server
+from powerview_grafana.servers import GONE, Server, ServerError
 from powerview_grafana.tree import UsageError
 
 LONGEST = 190
@@ -15,16 +15,22 @@ def to_do(grafana: Server, isolation: str, client: str, user: str, has_password:
     """What is missing for a person to see what the client sees: `steps` of login, organisation, role and team.
 
     A login that was there before keeps a role above Viewer, and `notes` says so; one that was just made (`is_new`)
-    must not have more than that. Raises UsageError if the client has no team yet, and if a login must be made without
-    a password.
+    must not have more than that. `user` is the name as Grafana keeps it. Raises UsageError if the client has no team
+    yet, and if a login must be made without a password; ServerError if a login that was just made cannot be found.
     """
+    user = user.lower()  # as Grafana keeps every login and e-mail, and looks for them
     org = found.organisations(grafana, isolation, [client])[client]
     team = _team(grafana, org["org"], client) if org["joined"] else None
     if team is None:
         raise UsageError(f"{client} has no team in Grafana yet: run create_grafana_resources.yml first.")
-    known = {"org": org["org"], "team_id": team, "notes": [], "user_id": None}
+    known = {"org": org["org"], "team_id": team, "user": user, "notes": [], "user_id": None}
     answer = grafana.get(path("api", "users", "lookup", loginOrEmail=user), MAIN_ORG, GONE)
     if answer.status == 404:
+        if is_new:
+            raise ServerError(
+                f"Grafana at {grafana.url} ({grafana.variable}) does not find the login {user!r}, which it says it "
+                f"has: nobody was put into {client}. Look for it there (Administration, Users), and run it again."
+            )
         if not has_password:
             raise UsageError(f"there is no login {user!r} yet: set POWERVIEW_USER_PASSWORD, and it is made.")
         email = {"email": user} if "@" in user else {}

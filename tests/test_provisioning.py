@@ -190,6 +190,40 @@ def test_check_mode_tells_what_would_be_done_and_does_none_of_it(world: World):
 
 
 @QUICKLY
+def test_what_is_in_the_way_of_a_data_source_keeps_nothing_open(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    outsider = world.add_person("outsider")
+    world.grafana.call("DELETE", f"/api/datasources/uid/{DATA_SOURCE}")
+    by_hand = {"name": "acme", "uid": "by-hand", "type": "influxdb", "access": "proxy", "url": "http://elsewhere"}
+    world.grafana.call("POST", "/api/datasources", by_hand)
+    everybody = {"items": [{"role": "Viewer", "permission": 1}]}
+    for opened in (f"folders/{FOLDER}", f"dashboards/uid/{ROOF}"):
+        world.grafana.call("POST", f"/api/{opened}/permissions", everybody)
+    assert titles(outsider) == ["acme", "roof"]
+    reason = (
+        "acme: Grafana has another data source called acme (uid by-hand): rename or delete that one "
+        "(Connections, Data sources)."
+    )
+
+    ahead = world.run("--check")
+    assert world.journal.writes == []
+    run = world.run()
+
+    assert ahead.told == [
+        "powerview: would repair acme: permissions, token, data source",
+        "powerview: would repair acme/roof: permissions",
+        f"powerview: would not finish {reason}",
+    ]
+    assert (run.status, run.told) == (2, [f"powerview: not finished: {reason}"])
+    assert world.journal.writes == [
+        f"grafana POST /api/folders/{FOLDER}/permissions → 200",
+        f"grafana POST /api/dashboards/uid/{ROOF}/permissions → 200",
+    ]
+    assert titles(outsider) == []
+
+
+@QUICKLY
 def test_a_persons_edits_of_a_dashboard_are_kept(world: World):
     world.campaigns("acme/roof")
     world.make_everything()

@@ -300,7 +300,10 @@ def test_another_data_source_of_the_clients_name_is_told_and_the_other_clients_g
         "powerview: created zeta/roof",
         f"powerview: not finished: acme: {reason}",
     ]
-    assert world.to_do() == ["powerview: would create acme", "powerview: would create acme/roof"]
+    assert world.to_do() == [
+        "powerview: would repair acme: bucket, token, data source",
+        "powerview: would create acme/roof",
+    ]
 
 
 def make_the_tree(world: World) -> None:

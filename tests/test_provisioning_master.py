@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
 from grafana_automation import dashboard
 from provisioning_world import MASTER, ON_CONTRACT, QUICKLY, World
 
@@ -101,6 +104,72 @@ def test_a_master_with_a_library_panel_is_refused_before_anything_is_written(wor
         for playbook in ("create_grafana_resources", "update_dashboards"):
             run = world.run(playbook=playbook)
             assert (run.status, run.told, world.journal.writes) == (2, [refusal], [])
+
+
+CLIENTS_OWN = {"type": "influxdb", "uid": "pv-d-own"}
+GRAFANAS = (
+    {"type": "grafana", "uid": "-- Grafana --"}, {"type": "datasource", "uid": "grafana"}, "-- Grafana --",
+    {"type": "datasource", "uid": "-- Mixed --"}, {"type": "datasource", "uid": "-- Dashboard --"}, "-- Mixed --",
+    {"type": "__expr__", "uid": "__expr__"}, "__expr__", {"type": "__expr__", "uid": "-100"},
+)  # fmt: skip
+SOMEBODYS = (
+    "acme", "default", "", None, "${source}", {}, {"uid": "acme"}, {"uid": "default"}, {"uid": None},
+    {"type": "influxdb"}, {"type": "influxdb", "uid": ""}, {"type": "influxdb", "uid": "acme"},
+    {"type": "influxdb", "uid": "grafana"}, {"type": "influxdb", "uid": "${source}"}, {"type": "datasource"},
+    {"type": "datasource", "uid": "acme"}, {"type": "prometheus"}, {"type": "prometheus", "uid": "default"},
+    {"type": "prometheus", "uid": "$source"}, {"type": "prometheus", "uid": "pv-d-acme"},
+)  # fmt: skip
+OF_THE_ADMINS = {"type": "prometheus", "uid": "machines"}
+
+
+def clone(**content) -> dict:
+    """A clone of the small Master with other content."""
+    return dashboard.clone({**MASTER, **content}, "acme", "roof", "pv-b-x", "pv-d-own", "Europe/Paris")
+
+
+@pytest.mark.parametrize("reference", SOMEBODYS, ids=json.dumps)
+def test_a_reference_that_may_be_anybodys_becomes_the_clients(reference):
+    made = clone(
+        panels=[{"type": "row", "panels": [{"datasource": reference, "targets": [{"datasource": reference}]}]}],
+        templating={"list": [{"name": "channels", "type": "query", "datasource": reference}]},
+        annotations={"list": [{"name": "Restarts", "datasource": reference}]},
+    )
+
+    (panel,) = made["panels"][0]["panels"]
+    asking = [panel, *panel["targets"], *made["templating"]["list"], *made["annotations"]["list"]]
+    assert [node["datasource"] for node in asking] == [CLIENTS_OWN] * 4
+
+
+@pytest.mark.parametrize("reference", [*GRAFANAS, OF_THE_ADMINS], ids=json.dumps)
+def test_grafanas_own_and_what_names_a_data_source_of_another_kind_stays(reference):
+    (panel,) = clone(panels=[{"datasource": reference, "targets": [{"datasource": reference}]}])["panels"]
+
+    assert (panel["datasource"], panel["targets"][0]["datasource"]) == (reference, reference)
+
+
+def test_what_names_no_data_source_gets_the_clients_or_its_panels():
+    variables = [{"name": kind, "type": kind} for kind in ("query", "adhoc", "groupby", "constant", "custom")]
+    made = clone(
+        panels=[
+            {"type": "timeseries", "targets": [{"refId": "A"}]},
+            {"type": "timeseries", "datasource": "-- Mixed --", "targets": [{"refId": "A"}]},
+            {"type": "timeseries", "datasource": GRAFANAS[3], "targets": [{"refId": "A", "datasource": None}]},
+            {"type": "timeseries", "datasource": GRAFANAS[4], "targets": [{"refId": "A"}]},
+            {"type": "text"},
+            {"type": "row", "panels": [{"type": "stat", "targets": [{"refId": "A"}]}]},
+        ],
+        templating={"list": variables},
+        annotations={"list": [{"name": "Restarts"}, {"name": "Annotations & Alerts", "builtIn": 1}]},
+    )
+
+    *shown, text, row = made["panels"]
+    (folded,) = row["panels"]
+    assert [p["datasource"] for p in [*shown, folded]] == [CLIENTS_OWN, "-- Mixed --", *GRAFANAS[3:5], CLIENTS_OWN]
+    asked = [p["targets"][0]["datasource"] for p in [*shown, folded]]
+    assert asked == [CLIENTS_OWN, CLIENTS_OWN, CLIENTS_OWN, GRAFANAS[4], CLIENTS_OWN]
+    assert [node for node in (text, row) if "datasource" in node] == []
+    assert [v.get("datasource") for v in made["templating"]["list"]] == [CLIENTS_OWN] * 3 + [None] * 2
+    assert [a.get("datasource") for a in made["annotations"]["list"]] == [CLIENTS_OWN, None]
 
 
 def save_master(world: World, **changes) -> None:

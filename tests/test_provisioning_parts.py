@@ -97,10 +97,10 @@ def cloned(**master) -> dict:
         ({"type": "influxdb", "uid": "pv-d-of-another-client"}, OWN),
         ({"type": "influxdb"}, OWN),
         (None, OWN),
-        ({"type": "influxdb", "uid": "the-admins-own"}, {"type": "influxdb", "uid": "the-admins-own"}),
+        ({"type": "influxdb", "uid": "the-admins-own"}, OWN),
         ({"type": "datasource", "uid": "-- Mixed --"}, {"type": "datasource", "uid": "-- Mixed --"}),
         ({"type": "grafana", "uid": "-- Grafana --"}, {"type": "grafana", "uid": "-- Grafana --"}),
-        ("${source}", "${source}"),
+        ("${source}", OWN),
     ],
     ids=str,
 )
@@ -123,10 +123,11 @@ def test_a_clone_reads_its_own_clients_bucket_everywhere(reference, becomes):
 def test_what_somebody_had_chosen_in_the_master_is_forgotten_and_all_is_kept():
     chosen = {"type": "query", "current": {"text": ["A"], "value": ["A"]}, "options": [{"text": "A", "value": "A"}]}
     every = {"type": "query", "current": {"text": ["All"], "value": ["$__all"]}, "options": []}
+    chosen, every = {"datasource": OWN, **chosen}, {"datasource": OWN, **every}
 
     made = cloned(templating={"list": [chosen, every]})
 
-    assert made["templating"]["list"] == [{"type": "query", "current": {}, "options": []}, every]
+    assert made["templating"]["list"] == [{**chosen, "current": {}, "options": []}, every]
 
 
 def test_a_clone_leaves_the_master_alone_and_its_legends_unrendered():

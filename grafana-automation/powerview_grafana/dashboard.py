@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from powerview_grafana.addresses import MASTER_UID
 
 CLIENT_DATA_SOURCE_PREFIX = "pv-d-"
 IN_V2 = "was saved in Grafana's new schema (v2), which cannot be read back whole"
+MIXED = "-- Mixed --"
+GRAFANAS_OWN = (MIXED, "-- Dashboard --", "-- Grafana --", "grafana", "__expr__")  # they hold no client's readings
+WITHOUT_QUERIES = ("row", "text")
+ASKING_VARIABLES = ("query", "adhoc", "groupby")
+MASTER_REFERENCE = {"type": "influxdb", "uid": MASTER_UID}
 NOT_COMPARED = ("id", "uid", "version", "title", "tags")
 SAVE_AS_CLASSIC = (
     "In Grafana open Dashboards, admin, Master, and bring back its last classic version (Settings, Versions, Restore), "
@@ -53,7 +59,8 @@ def master_problem(master: dict) -> str:
 
 def clone(master: dict, client: str, campaign: str, uid: str, data_source_uid: str, timezone: str) -> dict:
     """A campaign's dashboard: the Master with its own title, tags, data source and constants, and without its ids."""
-    made = _with_data_source({k: v for k, v in master.items() if k not in ("id", "version")}, data_source_uid)
+    content = _with_defaults_named({k: v for k, v in master.items() if k not in ("id", "version")})
+    made = _with_data_source(content, data_source_uid)
     constants = {"campaign": campaign, "timezone": timezone}
     for variable in _inner(made, "templating").get("list", ()):
         if variable.get("type") == "constant" and variable.get("name") in constants:
@@ -79,7 +86,8 @@ def _panels(node: dict) -> list[dict]:
 
 def _with_data_source(node: Any, uid: str) -> Any:
     # Not only the Master's own: an admin who looks at the Master through a client's data source, and saves it so, must
-    # not bring that client's readings to all others. An empty reference means the organisation's default: no better.
+    # not bring that client's readings to all others. Only what names a data source of another kind, or Grafana itself,
+    # stays: a name alone, as older versions wrote it, may be a client's.
     if isinstance(node, list):
         return [_with_data_source(item, uid) for item in node]
     if not isinstance(node, dict):
@@ -90,12 +98,33 @@ def _with_data_source(node: Any, uid: str) -> Any:
     return made
 
 
+def _with_defaults_named(master: dict) -> dict:
+    # What names no data source would be shown through the organisation's default, whosever that is.
+    made = deepcopy(master)
+    asking = [v for v in _inner(made, "templating").get("list", ()) if v.get("type") in ASKING_VARIABLES]
+    marked = [a for a in _inner(made, "annotations").get("list", ()) if not a.get("builtIn")]
+    for node in asking + marked + [p for p in _panels(made) if p.get("type") not in WITHOUT_QUERIES]:
+        node["datasource"] = node.get("datasource") or MASTER_REFERENCE
+    for panel in _panels(made):
+        above = panel.get("datasource")
+        mixed = MIXED in (above, _inner(above).get("uid"))
+        for target in panel.get("targets") or ():
+            target["datasource"] = target.get("datasource") or (MASTER_REFERENCE if mixed else above)
+    return made
+
+
 def _reference(reference: Any, uid: str) -> Any:
     kind, name = (reference.get("type"), reference.get("uid")) if isinstance(reference, dict) else (None, reference)
-    unnamed = name is None and kind in (None, "influxdb")
-    if unnamed or name == MASTER_UID or str(name).startswith(CLIENT_DATA_SOURCE_PREFIX):
-        return {"type": "influxdb", "uid": uid}
-    return reference
+    grafanas = kind != "influxdb" and (name in GRAFANAS_OWN or kind == "__expr__")
+    kept = grafanas or _is_of_another_kind(kind, str(name or ""))
+    return reference if kept else {"type": "influxdb", "uid": uid}
+
+
+def _is_of_another_kind(kind: Any, name: str) -> bool:
+    # Grafana goes by the uid alone: without one it takes the default, and a variable's value may be any data source.
+    if kind in (None, "", "influxdb", "datasource") or name in ("", "default") or name.startswith(("$", "[[")):
+        return False
+    return name != MASTER_UID and not name.startswith(CLIENT_DATA_SOURCE_PREFIX)
 
 
 def _set_constant(variable: dict, value: str) -> None:

@@ -111,6 +111,7 @@ class GrafanaContract:
         self.admin, self.password = "admin", password
         self.violations: list[str] = []
         self.index_is_behind = False
+        self.compares_without_case = False  # as MySQL does, when it looks for a team by its name
         self._index: dict[int, list[dict]] = {}
         self._ids = itertools.count(100)
         self._lock = threading.RLock()
@@ -353,6 +354,12 @@ def _create_user(server, call):
     return {"id": user.id, "message": "User created"}
 
 
+@route("GET", "/api/users/<number>/teams", who="server")
+def _teams_of_user(server, call, number):
+    teams = call.org.teams.items()
+    return [{"id": i, "orgId": call.org.id, "name": t["name"]} for i, t in teams if int(number) in t["members"]]
+
+
 def _memberships(server, number: int) -> list[dict]:
     orgs = [o for o in server.orgs.values() if number in o.roles]
     return [{"orgId": o.id, "name": o.name, "role": o.roles[number]} for o in orgs]
@@ -375,10 +382,11 @@ def _role(role: str) -> str:
 
 @route("GET", "/api/teams/search", query="name query perpage page")
 def _search_teams(server, call):
+    same = str.lower if server.compares_without_case else str
     teams = [
         {"id": i, "uid": t["uid"], "orgId": call.org.id, "name": t["name"], "memberCount": len(t["members"])}
         for i, t in call.org.teams.items()
-        if call.query.get("name", t["name"]) == t["name"] and call.query.get("query", "") in t["name"]
+        if same(call.query.get("name", t["name"])) == same(t["name"]) and call.query.get("query", "") in t["name"]
     ]
     page, size = int(call.query.get("page", 1)), int(call.query.get("perpage", 1000))
     return {"totalCount": len(teams), "teams": teams[(page - 1) * size :][:size], "page": page, "perPage": size}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grafana_automation import tree
 from provisioning_world import QUICKLY, QUICKLY_ON_CONTRACT, World
 
 pytest_plugins = ("provisioning_fixture",)
@@ -45,3 +46,45 @@ def test_a_new_login_that_is_not_found_is_told(world: World):
         ],
     )
     assert world.journal.writes == ["grafana POST /api/admin/users → 200"]
+
+
+@QUICKLY
+def test_a_person_of_another_client_is_told_before_anything_is_done(world: World):
+    world.campaigns("acme/roof", "globex/roof")
+    world.make_everything()
+    world.add_person("bob", "globex")
+
+    ahead = add(world, "--check", USER="bob")
+    assert world.journal.writes == []
+    run = add(world, USER="bob")
+
+    note = "powerview: note: bob is in the team of globex too, and sees what that may see"
+    assert (ahead.told, run.told) == (
+        ["powerview: would put bob into acme", note],
+        ["powerview: put bob into acme", note],
+    )
+
+
+@QUICKLY_ON_CONTRACT
+def test_a_team_whose_name_differs_in_case_is_another_clients(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    world.contract.compares_without_case = True
+    teams = world.contract.orgs[1].teams
+    ((ours, team),) = teams.items()
+    other = world.contract.new_id()
+    teams.clear()
+    teams.update({other: {"uid": "other", "name": "Acme", "members": set()}, ours: team})
+    world.add_person("bob")
+
+    put = add(world, USER="bob")
+    del teams[ours]
+    missing = add(world, USER="bob")
+    again = world.run()
+
+    assert (put.status, missing.status, again.status) == (0, 2, 0)
+    assert teams[other]["members"] == set()
+    assert missing.told == ["powerview: acme has no team in Grafana yet: run create_grafana_resources.yml first."]
+    made = next(i for i, t in teams.items() if t["name"] == "acme")
+    folder = world.contract.orgs[1].folders[tree.describe("acme", [])["folder_uid"]]
+    assert [row["teamId"] for row in folder["rows"]] == [made]

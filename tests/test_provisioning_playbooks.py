@@ -317,6 +317,7 @@ def test_a_person_with_a_login_keeps_it_and_its_password(world: World):
         "powerview: put bob into acme",
         "powerview: note: bob has a login already: POWERVIEW_USER_PASSWORD was not used",
         "powerview: note: bob is Editor and stays so: that is more than a client needs",
+        "powerview: note: bob is in the team of globex too, and sees what that may see",
     ]
     assert run.changed == 1
     assert sorted(hit["title"] for hit in bob.get("/api/search")) == ["acme", "globex", "roof", "roof"]

@@ -42,7 +42,7 @@ def to_do(grafana: Server, isolation: str, client: str, user: str, has_password:
     members = grafana.get(path("api", "teams", team, "members"), org["org"]).body
     role = roles.get(org["org"], {}).get("role")
     steps = _steps(role, is_new, any(m["userId"] == number for m in members))
-    notes = [] if is_new else _notes(user, role, has_password, isolation, [r["name"] for r in roles.values()], client)
+    notes = [] if is_new else _notes(user, role, has_password, _sees_too(grafana, isolation, number, roles, client))
     return {**known, "user_id": number, "steps": steps, "told": f"put {user} into {client}", "notes": notes}
 
 
@@ -53,16 +53,25 @@ def _steps(role: str | None, is_new: bool, in_team: bool) -> list[str]:
     return steps if in_team else [*steps, "team"]
 
 
-def _notes(user: str, role: str | None, has_password: bool, isolation: str, orgs: list[str], client: str) -> list[str]:
+def _notes(user: str, role: str | None, has_password: bool, sees_too: str) -> list[str]:
     notes = []
     if has_password:
         notes.append(f"{user} has a login already: POWERVIEW_USER_PASSWORD was not used")
     if role in ("Editor", "Admin"):
         notes.append(f"{user} is {role} and stays so: that is more than a client needs")
-    others = [name for name in orgs if name != client]
-    if isolation == "org" and others:
-        notes.append(f"{user} is a member of other organisations too, and sees their data: {', '.join(others)}")
+    if sees_too:
+        notes.append(f"{user} is {sees_too}")
     return [f"powerview: note: {note}" for note in notes]
+
+
+def _sees_too(grafana: Server, isolation: str, number: int, roles: dict[int, dict], client: str) -> str:
+    # Where else the login is let in: whoever types the wrong client or the wrong person sees it here.
+    if isolation == "org":
+        others = [r["name"] for r in roles.values() if r["name"] != client]
+        return f"a member of other organisations too, and sees their data: {', '.join(others)}" if others else ""
+    teams = grafana.get(path("api", "users", number, "teams"), MAIN_ORG).body
+    others = sorted(t["name"] for t in teams if t["name"] != client)
+    return f"in the team of {', '.join(others)} too, and sees what that may see" if others else ""
 
 
 def check_user(user: str) -> None:
@@ -76,5 +85,6 @@ def check_user(user: str) -> None:
 
 
 def _team(grafana: Server, org: int, client: str) -> int | None:
+    # Some databases compare without case: they answer another client's team.
     found_teams = grafana.get(path("api", "teams", "search", name=client), org).body["teams"]
-    return found_teams[0]["id"] if found_teams else None
+    return next((t["id"] for t in found_teams if t["name"] == client), None)

@@ -172,6 +172,32 @@ def test_what_names_no_data_source_gets_the_clients_or_its_panels():
     assert [a.get("datasource") for a in made["annotations"]["list"]] == [CLIENTS_OWN, None]
 
 
+@QUICKLY
+def test_a_master_whose_campaign_is_no_constant_is_refused_before_anything_is_written(world: World):
+    world.campaigns("acme/roof")
+    others = MASTER["templating"]["list"][1:]
+    textbox = {"name": "campaign", "type": "textbox", "query": "roof", "current": {"text": "roof", "value": "roof"}}
+    for variables in ([textbox, *others], others, [textbox, *MASTER["templating"]["list"]]):
+        save_master(world, templating={"list": variables})
+
+        run = world.run()
+
+        assert (run.status, world.journal.writes) == (2, [])
+        assert run.told == [
+            "powerview: the Master has no constant 'campaign', which says whose readings a dashboard shows, so every "
+            "campaign would show the same ones: in Master make its variable 'campaign' a constant again (Settings, "
+            "Variables), save the Master, and run again."
+        ]
+
+
+def test_filters_that_somebody_had_set_in_the_master_are_forgotten():
+    chosen = {"name": "filters", "type": "adhoc", "filters": [{"key": "device", "operator": "=", "value": "02001084"}]}
+
+    made = clone(templating={"list": [chosen]})
+
+    assert made["templating"]["list"] == [{**chosen, "filters": [], "datasource": CLIENTS_OWN}]
+
+
 def save_master(world: World, **changes) -> None:
     """An admin's save of the Master."""
     content = {**world.grafana.dashboard("powerview-master"), "id": None, **changes}

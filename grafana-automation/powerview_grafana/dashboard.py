@@ -47,6 +47,14 @@ def master_problem(master: dict) -> str:
                 f"the Master's variable {variable.get('name')!r} lets people choose a data source, so every client "
                 f"would be offered those of the others: remove it from Master."
             )
+    # One without panels shows nobody's readings.
+    kinds = [v.get("type") for v in _inner(master, "templating").get("list", ()) if v.get("name") == "campaign"]
+    if master["panels"] and kinds != ["constant"]:
+        return (
+            "the Master has no constant 'campaign', which says whose readings a dashboard shows, so every campaign "
+            "would show the same ones: in Master make its variable 'campaign' a constant again (Settings, Variables), "
+            "save the Master, and run again."
+        )
     for panel in _panels(master):
         if panel.get("libraryPanel") is not None:
             return (
@@ -69,6 +77,8 @@ def clone(master: dict, client: str, campaign: str, uid: str, data_source_uid: s
                 made["timezone"] = timezone  # else axes and the bars' dates would be those of another place
         elif variable.get("type") == "query":
             _forget_choice(variable)
+        elif variable.get("type") == "adhoc":
+            variable["filters"] = []  # somebody's device
     return {**made, "uid": uid, "title": campaign, "tags": ["powerview", client]}
 
 

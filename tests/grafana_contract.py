@@ -678,7 +678,7 @@ def _save_dashboard(server, call):
     if body.get("folderUid") and body["folderUid"] not in call.org.folders:
         raise Refused(400, "folder not found")
     old = call.org.dashboards.get(new["uid"])
-    if old and not body.get("overwrite"):
+    if old and not body.get("overwrite") and new.get("version") != old["version"]:
         raise _exists(server)
     saved = _new_dashboard(new, body.get("folderUid", ""), old["json"]["id"] if old else server.new_id())
     if old:

@@ -60,6 +60,34 @@ def test_a_campaign_without_a_dashboard_is_no_ones_update(world: World):
     assert (run.status, run.changed, run.told, world.journal.writes) == (0, 0, [], [])
 
 
+@QUICKLY
+def test_what_a_person_saves_during_an_update_is_left(world: World):
+    world.campaigns("acme/roof", "globex/roof")
+    world.make_everything()
+    edit(world, "powerview-master", "powerview-admin", panel="Power of all channels")
+
+    def save(number, _what):
+        if number == 1:  # acme's update is under way
+            edit(world, GLOBEX_ROOF, GLOBEX["folder_uid"], title="Main roof", panel="Mine")
+
+    world.journal.before = save
+    run = world.run(playbook="update_dashboards")
+    world.journal.before = None
+
+    assert (run.status, run.changed) == (0, 1)
+    assert run.told == [
+        "powerview: updated acme/roof: panels",
+        "powerview: globex/roof was changed meanwhile and is left: run again",
+    ]
+    left = world.grafana.dashboard(GLOBEX_ROOF)
+    assert (left["title"], left["panels"][0]["title"]) == ("Main roof", "Mine")
+
+    again = world.run(playbook="update_dashboards")
+    assert again.told == ["powerview: updated globex/roof: panels"]
+    assert world.grafana.dashboard(GLOBEX_ROOF)["title"] == "Main roof"
+    assert (world.run(playbook="update_dashboards").changed, world.journal.writes) == (0, [])
+
+
 # ── delete_grafana_resources.yml ─────────────────────────────────────────────────────────────────────────────────────
 
 

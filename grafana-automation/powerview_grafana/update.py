@@ -26,6 +26,9 @@ def outdated(grafana: Server, wanted: dict, master: dict) -> list[dict]:
             master, client["client"], campaign["campaign"], campaign["uid"], client["data_source_uid"],
             wanted["settings"]["timezone"],
         )  # fmt: skip
+        # With the version that was read, Grafana refuses to put it over what somebody has saved since. One in the new
+        # schema tells none, and nothing of it was to be kept.
+        read = {"version": now["version"]} if now else {}
         kept = {k: v for k in ("title", "tags") if (v := now.get(k, dashboard.get(k))) is not None}
         if parts := differs(to_be, now) if now else ["saved in the new schema"]:
             updates.append(
@@ -34,7 +37,8 @@ def outdated(grafana: Server, wanted: dict, master: dict) -> list[dict]:
                     "org": dashboard["org"],
                     "folder_uid": client["folder_uid"],
                     "parts": parts,
-                    "dashboard": {**to_be, **kept},
+                    "dashboard": {**to_be, **kept, **read},
+                    "overwrite": not read,
                 }
             )
     return updates

@@ -88,6 +88,29 @@ def test_what_a_person_saves_during_an_update_is_left(world: World):
     assert (world.run(playbook="update_dashboards").changed, world.journal.writes) == (0, [])
 
 
+@QUICKLY
+def test_an_update_that_fails_is_told_at_the_end_and_the_others_have_their_turn(world: World):
+    world.campaigns("acme/roof", "acme/hall", "globex/roof")
+    world.make_everything()
+    edit(world, "powerview-master", "powerview-admin", panel="Power of all channels")
+
+    world.journal.before = lambda number, _what: 500 if number in (1, 3) else None
+    run = world.run(playbook="update_dashboards")
+    world.journal.before = None
+
+    reason = (
+        f'Grafana at {world.env["GRAFANA_URL"]} (GRAFANA_URL) answered the task "Update the dashboard" with 500 '
+        f"(a fault of the test): look at its log."
+    )
+    assert (run.status, run.changed) == (2, 1)
+    assert run.told == [
+        "powerview: updated acme/roof: panels",
+        f"powerview: not finished: acme/hall: {reason}; globex/roof: {reason}",
+    ]
+    again = world.run(playbook="update_dashboards")
+    assert again.told == ["powerview: updated acme/hall: panels", "powerview: updated globex/roof: panels"]
+
+
 # ── delete_grafana_resources.yml ─────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -485,10 +485,36 @@ def _move_folder(server, call, uid):
 
 @route("DELETE", "/api/folders/<uid>")
 def _delete_folder(server, call, uid):
-    _folder(call, uid)
+    if _folder(call, uid)["alert rules"]:
+        raise Refused(400, "Folder cannot be deleted: folder is not empty", messageId="folder.not-empty")
+    if _folder(call, uid)["library panels"]:
+        raise Refused(403, "Folder could not be deleted because it contains library elements in use")
     del call.org.folders[uid]
     call.org.dashboards = {k: d for k, d in call.org.dashboards.items() if d["folder"] != uid}
     return {"message": "Folder deleted", "title": uid}
+
+
+@route("GET", "/api/folders/<uid>/counts", who="anyone")
+def _count_in_folder(server, call, uid):
+    folder = _folder(call, uid)
+    return {
+        "alertrules": folder["alert rules"],
+        "dashboards": sum(d["folder"] == uid for d in call.org.dashboards.values()),
+        "folders": sum(f["parent"] == uid for f in call.org.folders.values()),
+        "library_elements": folder["library panels"],
+    }
+
+
+@route("POST", "/api/v1/provisioning/alert-rules")
+def _create_alert_rule(server, call):
+    _folder(call, call.body["folderUID"])["alert rules"] += 1
+    return {"uid": f"rule{server.new_id()}", "title": call.body["title"]}
+
+
+@route("POST", "/api/library-elements")
+def _create_library_panel(server, call):
+    _folder(call, call.body["folderUid"])["library panels"] += 1
+    return {"result": {"uid": f"panel{server.new_id()}", "name": call.body["name"]}}
 
 
 @route("GET", "/api/folders/<uid>/permissions")
@@ -512,7 +538,7 @@ def _new_folder(uid: str, title: str, parent: str, creator: int) -> dict:
     rows = [{"userId": creator, "permission": ADMIN}] if creator else []
     if not parent:  # a root folder is open to everyone until somebody closes it
         rows += [{"role": "Editor", "permission": EDIT}, {"role": "Viewer", "permission": VIEW}]
-    return {"uid": uid, "title": title, "parent": parent, "rows": rows}
+    return {"uid": uid, "title": title, "parent": parent, "rows": rows, "alert rules": 0, "library panels": 0}
 
 
 def _folder_hit(org: Org, folder: dict) -> dict:

@@ -95,3 +95,28 @@ def test_a_dashboard_moved_since_the_search_last_looked_hides_nobodys(world: Wor
 
     assert run.told[0] == "powerview: deleted acme: dashboard, token, data source, team"
     assert dashboards.keys() == {"powerview-master", "by-hand"}
+
+
+@QUICKLY
+@pytest.mark.parametrize("campaign", ["", "roof"])
+def test_nothing_is_deleted_of_an_organisation_that_has_put_our_login_out(world: World, campaign: str):
+    world.env["POWERVIEW_ISOLATION"] = "org"
+    world.make_everything()  # the admins' things, in the main organisation
+    world.campaigns("acme/roof")
+    assert world.run().status == 0
+    acme = world.org("acme")
+    world.add_person("boss", org=acme)
+    world.grafana.call("PATCH", f"/api/orgs/{acme}/users/{world.user_id('boss')}", {"role": "Admin"})
+    world.grafana.call("DELETE", f"/api/orgs/{acme}/users/{world.user_id('admin')}")
+    confirm = f"acme/{campaign}" if campaign else "acme"
+
+    run = delete(world, CAMPAIGN=campaign, CONFIRM=confirm)
+
+    assert (run.status, world.journal.writes) == (2, [])
+    assert run.told == [
+        "powerview: admin (GRAFANA_USERNAME) is no Admin of acme's organisation in Grafana, and nothing was deleted. "
+        "Make it one (Administration, Organizations), or run create_grafana_resources.yml while the client has a "
+        "folder, which does it."
+    ]
+    assert world.run().status == 0
+    assert delete(world, CAMPAIGN=campaign, CONFIRM=confirm).told[0].startswith(f"powerview: deleted {confirm}: ")

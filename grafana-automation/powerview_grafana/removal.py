@@ -41,7 +41,7 @@ def of_campaign(grafana: Server, wanted: dict, data: Path) -> dict:
     (client,) = wanted["clients"]
     (campaign,) = client["campaigns"]
     name = f"{client['client']}/{campaign['campaign']}"
-    org = found.organisations(grafana, wanted["settings"]["isolation"], [client["client"]])[client["client"]]
+    org = _organisation(grafana, wanted)
     there = found.in_grafana(grafana, [client], {client["client"]: org})[client["client"]]["dashboards"]
     calls = [_call(grafana, "dashboard", org["org"], "api", "dashboards", "uid", uid) for uid, d in there.items() if d]
     left = [f"{name}: its readings, measurement {campaign['campaign']} in bucket {client['bucket']}"]
@@ -52,11 +52,11 @@ def of_client(grafana: Server, influxdb: Server, influx: dict, wanted: dict, dat
     """The calls that delete a client's objects, in their order, and what is left: {"calls": […], "left": […]}.
 
     A folder with anything that PowerView did not make for the client is left, and so is an organisation with anything
-    else in it.
+    else in it. Raises UsageError if our login may not see what is in the organisation.
     """
     (client,) = wanted["clients"]
-    name, isolation = client["client"], wanted["settings"]["isolation"]
-    org = found.organisations(grafana, isolation, [name])[name]
+    name = client["client"]
+    org = _organisation(grafana, wanted)
     held: dict = {"first": [], "last": [], "left": [], "data_source": None}
     if org["joined"]:
         held = _in_grafana(grafana, wanted, org)
@@ -71,6 +71,20 @@ def of_client(grafana: Server, influxdb: Server, influx: dict, wanted: dict, dat
     elif bucket:
         left.append(f"{name}: bucket {name} with its readings (POWERVIEW_DELETE_BUCKET={name} deletes it)")
     return {"calls": calls + held["last"], "left": held["left"] + left + _on_disk(name, data / name)}
+
+
+def _organisation(grafana: Server, wanted: dict) -> dict:
+    # Where our login is no Admin it sees nothing: all would seem gone, and the token would go without the rest.
+    (client,) = wanted["clients"]
+    name, settings = client["client"], wanted["settings"]
+    org = found.organisations(grafana, settings["isolation"], [name])[name]
+    if org["org"] and not org["joined"]:
+        raise UsageError(
+            f"{settings['grafana_username']} (GRAFANA_USERNAME) is no Admin of {name}'s organisation in Grafana, and "
+            f"nothing was deleted. Make it one (Administration, Organizations), or run create_grafana_resources.yml "
+            f"while the client has a folder, which does it."
+        )
+    return org
 
 
 def _in_grafana(grafana: Server, wanted: dict, org: dict) -> dict:

@@ -112,6 +112,63 @@ def test_a_500_in_the_middle_is_told_and_the_next_run_ends_well(world: World, nu
 
 
 @QUICKLY
+@pytest.mark.parametrize("there", [False, True], ids=["new", "there"])
+def test_a_data_source_that_grafana_refuses_leaves_no_token_behind(world: World, there):
+    world.make_everything()  # the admins' things
+    world.campaigns("acme/roof", "globex/roof")
+    if there:
+        world.make_everything()
+        used = next(i for i, t in world.tokens().items() if "reads acme" in t["description"])
+        world.influx_call("DELETE", f"/api/v2/authorizations/{used}")
+    before = world.in_influx()["tokens"]
+    name = ACME["data_source_uid"] if there else "/api/datasources"
+    refused = []
+
+    def refuse_the_first(_number, what):
+        if "datasources" in what and name in what and not refused:
+            refused.append(what)
+            return 403
+        return None
+
+    for _ in range(2):
+        refused.clear()
+        world.journal.before = refuse_the_first
+        run = world.run(POWERVIEW_CLIENT="acme")
+
+        assert (run.status, len(refused)) == (2, 1)
+        (told,) = run.told
+        task = "Change" if there else "Create"
+        start = f"powerview: not finished: acme: Grafana at {world.env['GRAFANA_URL']} forbids the task"
+        assert told.startswith(f'{start} "{task} the data source"'), told
+        assert world.in_influx()["tokens"] == before
+
+    world.journal.before = None
+    assert world.run().status == 0
+    tree_now = {"acme": ["roof"], "globex": ["roof"]}
+    assert world.state() == {**expected(world, tree_now), **expected_in_influx(world, list(tree_now))}
+
+
+@QUICKLY
+def test_a_data_source_that_was_written_all_the_same_keeps_its_token(world: World):
+    world.campaigns("acme/roof")
+    real = world.to_grafana._forward
+
+    def forward(upstream, method, target, headers, body):
+        answer, call = real(upstream, method, target, headers, body)
+        if method == "POST" and target == "/api/datasources" and b'"acme"' in body:
+            return (500, "application/json", b'{"message": "too late"}'), call
+        return answer, call
+
+    world.to_grafana._forward = forward
+    failed = world.run()
+    world.to_grafana._forward = real
+
+    assert (failed.status, failed.told[-1].endswith("with 500 (too late): look at its log.")) == (2, True)
+    assert world.in_influx() == expected_in_influx(world, ["acme"])
+    ends_well(world)
+
+
+@QUICKLY
 @pytest.mark.parametrize("number", faults({TOKEN_MADE}))
 def test_a_run_that_is_killed_after_any_write_leaves_what_the_next_one_finishes(world: World, number):
     world.campaigns("acme/roof")

@@ -111,6 +111,22 @@ def test_an_update_that_fails_is_told_at_the_end_and_the_others_have_their_turn(
     assert again.told == ["powerview: updated acme/hall: panels", "powerview: updated globex/roof: panels"]
 
 
+@QUICKLY
+def test_a_grafana_that_dies_ends_the_update_at_once(world: World):
+    world.campaigns("acme/roof", "globex/roof")
+    world.make_everything()
+    edit(world, "powerview-master", "powerview-admin", panel="Power of all channels")
+
+    world.journal.before = lambda _number, _what: world.to_grafana.go_away()
+    run = world.run(playbook="update_dashboards")
+
+    assert run.status == 2
+    assert run.told == [
+        f"powerview: not finished: acme/roof: Grafana does not answer at {world.env['GRAFANA_URL']} (GRAFANA_URL): "
+        f"Remote end closed connection without response. Is it running?"
+    ]
+
+
 # ── delete_grafana_resources.yml ─────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -148,6 +148,76 @@ def test_an_organisation_that_is_renamed_meanwhile_sends_nothing_into_another(wo
 
 
 @QUICKLY
+def test_an_organisation_that_cannot_be_made_is_told_and_all_others_go_on(world: World):
+    world.env["POWERVIEW_ISOLATION"] = "org"
+    world.campaigns("acme/roof", "globex/hall")
+    refuse = [403]
+    world.journal.before = lambda _number, what: refuse.pop() if "POST /api/orgs" in what and refuse else None
+
+    run = world.run()
+    world.journal.before = None
+
+    assert run.status == 2
+    assert run.told[:-1] == [
+        "powerview: repaired admin: permissions, bucket, token, data source",
+        "powerview: created globex",
+        "powerview: created globex/hall",
+    ]
+    start = f"powerview: not finished: acme: Grafana at {world.env['GRAFANA_URL']} forbids the task"
+    assert run.told[-1].startswith(f'{start} "Create the organisation"'), run.told
+    assert "its organisation is not there" not in run.told[-1]
+    again = world.run()
+    assert (again.status, again.told) == (0, ["powerview: created acme", "powerview: created acme/roof"])
+
+
+@QUICKLY
+def test_a_login_that_is_not_let_in_again_is_told_and_all_others_go_on(world: World):
+    world.env["POWERVIEW_ISOLATION"] = "org"
+    world.make_everything()  # the admins' things, in the main organisation
+    world.campaigns("acme/roof")
+    assert world.run().status == 0
+    acme = world.org("acme")
+    world.grafana.call("PATCH", f"/api/orgs/{acme}/users/{add_admin(world, acme)}", {"role": "Admin"})
+    world.grafana.call("DELETE", f"/api/orgs/{acme}/users/{world.user_id('admin')}")
+    world.campaigns("globex/hall")
+    world.journal.before = lambda _number, what: 500 if what.endswith(f"/api/orgs/{acme}/users") else None
+
+    run = world.run()
+    world.journal.before = None
+
+    url = world.env["GRAFANA_URL"]
+    assert (run.status, run.told) == (
+        2,
+        [
+            "powerview: created globex",
+            "powerview: created globex/hall",
+            f'powerview: not finished: acme: Grafana at {url} (GRAFANA_URL) answered the task "Join the organisation" '
+            f"with 500 (a fault of the test): look at its log.",
+        ],
+    )
+
+
+@QUICKLY
+def test_a_grafana_that_dies_while_an_organisation_is_made_ends_the_run_at_once(world: World):
+    world.env["POWERVIEW_ISOLATION"] = "org"
+    world.campaigns("acme/roof", "globex/hall")
+    attempts = []
+
+    def die(_count, what):
+        attempts.append(what)
+        world.to_grafana.go_away()
+
+    world.journal.before = die
+    run = world.run()
+
+    assert (run.status, len(attempts)) == (2, 1)
+    assert run.told == [
+        f"powerview: not finished: acme: Grafana does not answer at {world.env['GRAFANA_URL']} (GRAFANA_URL): "
+        f"Remote end closed connection without response. Is it running?"
+    ]
+
+
+@QUICKLY
 def test_a_main_organisation_called_like_a_client_is_told(world: World):
     world.env["POWERVIEW_ISOLATION"] = "org"
     world.make_everything()  # the admins' things, in the main organisation

@@ -322,3 +322,20 @@ def test_a_write_without_an_answer_is_told(said, reason):
     assert questions.failure(settings, "Create the team", result) == (
         f"Grafana does not answer at http://grafana:3000 (GRAFANA_URL): {reason}. Is it running?"
     )
+
+
+@pytest.mark.parametrize(
+    ("influxdb", "grafana", "url", "name"),
+    [
+        ("https://pv.org", "https://pv.org/grafana", "https://pv.org/grafana/api/teams", "Grafana"),
+        ("https://pv.org", "https://pv.org/grafana", "https://pv.org/api/v2/buckets", "InfluxDB"),
+        ("https://pv.org/influx", "https://pv.org", "https://pv.org/influx/api/v2/buckets", "InfluxDB"),
+        ("https://pv.org/influx", "https://pv.org", "https://pv.org/api/teams", "Grafana"),
+    ],
+)
+def test_a_server_below_the_others_address_is_told_by_its_own_name(influxdb, grafana, url, name):
+    variables = {**SETTINGS, "INFLUXDB_HOST": influxdb, "GRAFANA_URL": grafana}
+
+    told = questions.failure(load_settings(variables, Path("/nonexistent")), "Do it", {"url": url, "status": 401})
+
+    assert told.startswith(f"{name} at {influxdb if name == 'InfluxDB' else grafana} refuses the login: look at ")

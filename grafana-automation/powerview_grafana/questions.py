@@ -150,8 +150,10 @@ def failure(settings: Settings, task: str, result: dict) -> str:
     url, status = str(result.get("url", "")), result.get("status", 0)
     if not url:
         return str(result.get("msg", f"{task}: no reason given")).rpartition("lookup plugin 'powerview' failed: ")[2]
-    at_influxdb = bool(settings.influxdb_host) and url.startswith(settings.influxdb_host + "/")
-    server = _server(settings, "influxdb" if at_influxdb else "grafana")
+    addresses = {"influxdb": settings.influxdb_host or "", "grafana": settings.grafana_url}
+    # One may stand below the other: https://pv.org and https://pv.org/grafana.
+    above = [name for name, address in addresses.items() if address and url.startswith(address + "/")]
+    server = _server(settings, max(above, key=lambda name: len(addresses[name]), default="grafana"))
     if status <= 0:
         reason = NO_ANSWER.search(str(result.get("msg", "")))
         return server.no_answer(reason[1] if reason else "no answer")

@@ -324,6 +324,17 @@ def test_a_write_without_an_answer_is_told(said, reason):
     )
 
 
+@pytest.mark.parametrize(("message", "shown"), [("Quota reached.", " (Quota reached)"), ("", "")])
+def test_what_a_server_says_when_it_forbids_is_told(message, shown):
+    settings = load_settings({**SETTINGS, "GRAFANA_URL": "http://grafana:3000"}, Path("/nonexistent"))
+    result = {"url": "http://grafana:3000/api/datasources", "status": 403, "json": {"message": message}}
+
+    assert questions.failure(settings, "Create the data source", result) == (
+        f'Grafana at http://grafana:3000 forbids the task "Create the data source" to this login{shown}: '
+        f"look at GRAFANA_USERNAME, GRAFANA_PASSWORD."
+    )
+
+
 @pytest.mark.parametrize(
     ("influxdb", "grafana", "url", "name"),
     [

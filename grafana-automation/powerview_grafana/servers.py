@@ -116,7 +116,8 @@ class Server:
         if status == 401:
             return f"{self.name} at {self.url} refuses the login: look at {self.login}."
         if status == 403:
-            return f"{self.name} at {self.url} forbids {what} to this login: look at {self.login}."
+            said = f" ({message.rstrip('.')})" if message else ""
+            return f"{self.name} at {self.url} forbids {what} to this login{said}: look at {self.login}."
         if 300 <= status < 400:
             return f"{self.name} is not at {self.url}, it sends us elsewhere ({status}): look at {self.variable}."
         where = f"{self.name} at {self.url} ({self.variable})"

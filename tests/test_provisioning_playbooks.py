@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grafana_automation import tree
-from provisioning_world import QUICKLY, World, expected, expected_in_influx
+from provisioning_world import QUICKLY, QUICKLY_ON_CONTRACT, World, expected, expected_in_influx
 
 pytest_plugins = ("provisioning_fixture",)
 
@@ -86,6 +86,16 @@ def test_what_a_person_saves_during_an_update_is_left(world: World):
     assert again.told == ["powerview: updated globex/roof: panels"]
     assert world.grafana.dashboard(GLOBEX_ROOF)["title"] == "Main roof"
     assert (world.run(playbook="update_dashboards").changed, world.journal.writes) == (0, [])
+
+
+@QUICKLY_ON_CONTRACT
+def test_an_update_refused_as_too_late_without_reason_is_sent_again(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    edit(world, "powerview-master", "powerview-admin", panel="Power of all channels")
+    world.journal.before = lambda number, _what: 412 if number == 1 else None
+    run = world.run(playbook="update_dashboards")
+    assert (run.status, run.changed, run.told) == (0, 1, ["powerview: updated acme/roof: panels"])
 
 
 @QUICKLY

@@ -129,6 +129,17 @@ class World:
     env: dict[str, str]
     home: Path
 
+    def let_grafana_die(self) -> list[str]:
+        """Grafana ends at the next write, to it or to InfluxDB; returns the writes that are tried from now on."""
+        attempts: list[str] = []
+
+        def die(_number: int, what: str) -> None:
+            attempts.append(what)
+            self.to_grafana.go_away()
+
+        self.journal.before = die
+        return attempts
+
     def campaigns(self, *names: str) -> None:
         """Make campaign folders: `campaigns("acme/roof")`."""
         for name in names:

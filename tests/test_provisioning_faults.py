@@ -211,13 +211,7 @@ def test_a_grafana_that_dies_in_the_middle_ends_the_run_at_once(world: World):
     for client in ("acme", "beta", "gamma"):
         folder = tree.describe(client, [])["folder_uid"]
         world.grafana.call("POST", f"/api/folders/{folder}/permissions", {"items": []})
-    attempts = []
-
-    def die(_count, what):
-        attempts.append(what)
-        world.to_grafana.go_away()
-
-    world.journal.before = die
+    attempts = world.let_grafana_die()
     run = world.run()
 
     assert run.status == 2

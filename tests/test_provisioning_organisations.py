@@ -65,14 +65,20 @@ def test_a_person_who_is_a_member_elsewhere_too_is_told(world: World):
     assert run.changed == 2
 
 
-@pytest.mark.slow
-def test_our_login_is_let_in_again(world: World):
+def organisation_with_another_admin(world: World) -> int:
+    """The number of acme's organisation, as a run makes it, with an Admin beside our login."""
     world.env["POWERVIEW_ISOLATION"] = "org"
     world.make_everything()  # the admins' things, in the main organisation
     world.campaigns("acme/roof")
     assert world.run().status == 0
     acme = world.org("acme")
     world.grafana.call("PATCH", f"/api/orgs/{acme}/users/{add_admin(world, acme)}", {"role": "Admin"})
+    return acme
+
+
+@pytest.mark.slow
+def test_our_login_is_let_in_again(world: World):
+    acme = organisation_with_another_admin(world)
     ourselves = world.user_id("admin")
 
     for damage in (
@@ -172,12 +178,7 @@ def test_an_organisation_that_cannot_be_made_is_told_and_all_others_go_on(world:
 
 @QUICKLY
 def test_a_login_that_is_not_let_in_again_is_told_and_all_others_go_on(world: World):
-    world.env["POWERVIEW_ISOLATION"] = "org"
-    world.make_everything()  # the admins' things, in the main organisation
-    world.campaigns("acme/roof")
-    assert world.run().status == 0
-    acme = world.org("acme")
-    world.grafana.call("PATCH", f"/api/orgs/{acme}/users/{add_admin(world, acme)}", {"role": "Admin"})
+    acme = organisation_with_another_admin(world)
     world.grafana.call("DELETE", f"/api/orgs/{acme}/users/{world.user_id('admin')}")
     world.campaigns("globex/hall")
     world.journal.before = lambda _number, what: 500 if what.endswith(f"/api/orgs/{acme}/users") else None
@@ -201,13 +202,7 @@ def test_a_login_that_is_not_let_in_again_is_told_and_all_others_go_on(world: Wo
 def test_a_grafana_that_dies_while_an_organisation_is_made_ends_the_run_at_once(world: World):
     world.env["POWERVIEW_ISOLATION"] = "org"
     world.campaigns("acme/roof", "globex/hall")
-    attempts = []
-
-    def die(_count, what):
-        attempts.append(what)
-        world.to_grafana.go_away()
-
-    world.journal.before = die
+    attempts = world.let_grafana_die()
     run = world.run()
 
     assert (run.status, len(attempts)) == (2, 1)

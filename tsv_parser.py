@@ -15,13 +15,14 @@ import signal
 import sys
 from pathlib import Path
 
-from powerview import ingest, journal
+from powerview import ingest
 from powerview.inbox import Inbox, NoSuchFile
+from powerview.ingest import journal
 from powerview.output import outlet, trouble
 from powerview.settings import Settings, SettingsError, load_settings, require_influxdb
 from powerview.store import line_protocol_folder, open_store
 
-EX_USAGE, EX_CONFIG = 2, 78
+EX_USAGE, EX_CONFIG = 2, os.EX_CONFIG
 
 
 def parser() -> argparse.ArgumentParser:

@@ -26,8 +26,8 @@ from load import (  # first: it makes the project's modules known
 )
 
 from dashboard_queries import View, fill, queries  # isort: skip
-from powerview import fleet  # isort: skip
-from powerview.journal import ERROR, OK, PARTIAL, Outcome  # isort: skip
+from powerview.ingest import uploads as fleet  # isort: skip
+from powerview.ingest.journal import Outcome, Status  # isort: skip
 
 LOGGERS_DASHBOARD = PROJECT / "grafana-automation" / "dashboards" / "loggers.json"
 LOGGERS, DAYS = 1000, 365
@@ -51,11 +51,13 @@ def uploads(now: int, dice: random.Random) -> Iterator[Outcome]:
 def _upload(path: str, arrived: int, dice: random.Random) -> Outcome:
     luck = dice.random()
     if luck < 0.004:
-        return Outcome(ERROR, path, "there is no complete row behind line 2, the header: nothing.", arrived=arrived)
+        return Outcome(
+            Status.ERROR, path, "there is no complete row behind line 2, the header: nothing.", arrived=arrived
+        )
     rows = 145 if luck > 0.05 else dice.randrange(20, 145)
     left_out = Counter({"restart markers": dice.choice((0,) * 18 + (1, 4)), "unset clock": int(dice.random() < 0.005)})
     return Outcome(
-        OK if rows == 145 else PARTIAL, path, "" if rows == 145 else "the last row is cut", rows=rows,
+        Status.OK if rows == 145 else Status.PARTIAL, path, "" if rows == 145 else "the last row is cut", rows=rows,
         readings=rows * 30, last=arrived - dice.randrange(60, 1200), arrived=arrived, seconds=dice.uniform(0.02, 0.1),
         left_out=left_out,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from pathlib import Path
 from powerview.output import trouble
 from powerview.settings import Settings, SettingsError, load_settings
 
-EX_USAGE, EX_TEMPFAIL, EX_CONFIG = 2, 75, 78
+EX_USAGE, EX_TEMPFAIL, EX_CONFIG = 2, os.EX_TEMPFAIL, os.EX_CONFIG
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
 def preview(settings: Settings, options: argparse.Namespace) -> int:
     """Make the page; says where it is."""
     settings = in_tree(settings, options.data)
-    from powerview.preview import NothingToShow, write_preview  # late: charts take half a second to import
+    from powerview.reporting.preview import NothingToShow, write_preview  # late: charts take half a second to import
 
     try:
         campaigns = write_preview(settings, options.output)
@@ -88,7 +88,7 @@ def export(settings: Settings, options: argparse.Namespace) -> int:
         settings = in_tree(settings, options.data)
     if options.format == "parquet" and options.output is None:
         return complain("--format parquet needs -o FILE: it is no text for a terminal", EX_USAGE)
-    from powerview import export  # late: pandas takes its time
+    from powerview.reporting import export  # late: pandas takes its time
     from powerview.store import StoreAway
 
     try:
@@ -103,7 +103,7 @@ def export(settings: Settings, options: argparse.Namespace) -> int:
 
 def run_check(settings: Settings, options: argparse.Namespace) -> int:
     """Look at the whole installation."""
-    from powerview import check
+    from powerview.monitoring import check
 
     where = (options.sftpgo_env,) if options.sftpgo_env else check.SFTPGO_ENVIRONMENT
     return check.run_check(settings, as_json=options.json, sftpgo=where)

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from powerview.ingest import encoded
-from powerview.journal import counted, iso
+from powerview.ingest.journal import counted, iso
 from powerview.mv2 import NotReadable, Recording, read_recording
 
 SAMPLES = Path(__file__).resolve().parent / "samples"

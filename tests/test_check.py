@@ -18,7 +18,7 @@ from grafana_contract import GrafanaContract, Refused, route
 from influx_server import free_port
 from trees import ROOT, House, day_rows, v002
 
-from powerview import check
+from powerview.monitoring import check
 from powerview.settings import Settings, load_settings
 
 HEALTHY = {

@@ -13,8 +13,9 @@ import pytest
 from sample_tree import SAMPLES
 from trees import ROOT, House, day_rows, v002
 
-from powerview import export as exporting
-from powerview import store
+from powerview.reporting import export as exporting
+from powerview.store import StoreAway
+from powerview.store.influxdb import influx_client
 
 NIGHT = "T302_251026_031500.tsv"
 
@@ -109,7 +110,7 @@ def test_many_slices_make_the_same_table_as_one(stored, client, monkeypatch):
     settings = stored.settings()
     want = exporting.wanted(settings, client, "roof", None, None)
     monkeypatch.setattr(exporting, "SLICE_READINGS", 20)
-    with store.influx_client(settings) as connection:
+    with influx_client(settings) as connection:
         source = exporting.InfluxSource(settings, connection, want)
         frames = list(source.frames())
     assert len(frames) == 7  # five local days reach into seven of UTC
@@ -141,7 +142,7 @@ def test_slices_that_begin_at_a_local_midnight_do_not_overlap(stored, client, mo
     settings = stored.settings()
     want = exporting.wanted(settings, client, "roof", date(2025, 7, 2), date(2025, 7, 3))
     monkeypatch.setattr(exporting, "SLICE_READINGS", 20)
-    with store.influx_client(settings) as connection:
+    with influx_client(settings) as connection:
         frames = list(exporting.InfluxSource(settings, connection, want).frames())
     assert len(frames) == 3
     assert pd.concat(frames).index.tolist() == [want.start + 600 * i for i in range(2 * 144)]
@@ -219,9 +220,9 @@ def test_an_answer_that_is_cut_short_is_no_table(stored, client, monkeypatch):
     stored.put(f"{client}/roof/02001283/a.tsv", v002(*day_rows(count=3)))
     assert stored.run().returncode == 0
     settings = stored.settings()
-    with store.influx_client(settings) as connection:
+    with influx_client(settings) as connection:
         source = exporting.InfluxSource(settings, connection, exporting.wanted(settings, client, "roof", None, None))
         whole = source._raw
         monkeypatch.setattr(source, "_raw", lambda query: io.BytesIO(b"\n".join(whole(query).read().split(b"\n")[:-3])))
-        with pytest.raises(store.StoreAway, match="counted 6 readings and gave"):
+        with pytest.raises(StoreAway, match="counted 6 readings and gave"):
             list(source.frames())

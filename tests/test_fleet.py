@@ -15,9 +15,10 @@ import yaml
 from dashboard_queries import View, fill, panels, queries
 from trees import ROOT, House, day_rows, v002
 
-from powerview import check, fleet
-from powerview.journal import ERROR, OK, PARTIAL, Outcome
-from powerview.store import MOST_BAD_LINES
+from powerview.ingest import uploads as fleet
+from powerview.ingest.journal import Outcome, Status
+from powerview.monitoring import check
+from powerview.store.influxdb import MOST_BAD_LINES
 
 LOGGERS = ROOT / "grafana-automation" / "dashboards" / "loggers.json"
 ALERTS = ROOT / "grafana-automation" / "provisioning" / "alerting" / "powerview.yml"
@@ -25,7 +26,7 @@ DASHBOARD = json.loads(LOGGERS.read_text(encoding="utf-8"))
 
 ARRIVED = 1_761_532_500.25
 WHOLE = Outcome(
-    OK, "acme/roof-2025/02001171/T302_251027_031500.tsv", rows=145, readings=4350, first=1_761_400_000,
+    Status.OK, "acme/roof-2025/02001171/T302_251027_031500.tsv", rows=145, readings=4350, first=1_761_400_000,
     last=1_761_531_600, arrived=ARRIVED, seconds=0.0512,
 )  # fmt: skip
 
@@ -51,7 +52,7 @@ def test_a_whole_file_is_two_points():
 
 def test_what_was_left_out_is_told_with_its_reason():
     torn = dataclasses.replace(
-        WHOLE, status=PARTIAL, reason="the last row is cut",
+        WHOLE, status=Status.PARTIAL, reason="the last row is cut",
         left_out=Counter({"restart markers": 4, "unset clock": 2, "cut rows": 1}),
     )  # fmt: skip
     assert told(torn) == [
@@ -63,7 +64,7 @@ def test_what_was_left_out_is_told_with_its_reason():
 
 
 def test_a_file_that_cannot_be_read_has_no_lag():
-    bad = Outcome(ERROR, WHOLE.path, reason="the file is empty", arrived=ARRIVED)
+    bad = Outcome(Status.ERROR, WHOLE.path, reason="the file is empty", arrived=ARRIVED)
     assert told(bad) == [
         "uploads,campaign=roof-2025,client=acme,device=02001171 "
         f'rows=0.0,readings=0.0,seconds=0.0,error=1.0,reason="the file is empty" {at(WHOLE)}',
@@ -155,7 +156,7 @@ def test_files_of_any_time_keep_nobodys_points_from_influxdb(influx, told_house,
 def test_influxdb_takes_any_name_and_reason(influx, client):
     influx.make_bucket(client)
     hostile = 'a "quoted" \\ reason,\nwith=two lines \udcff'
-    outcome = Outcome(ERROR, 'acme/x/02001171/a "b\\c\udcff,=\n.tsv', reason=hostile, arrived=ARRIVED)
+    outcome = Outcome(Status.ERROR, 'acme/x/02001171/a "b\\c\udcff,=\n.tsv', reason=hostile, arrived=ARRIVED)
     params = {"org": influx.org, "bucket": client, "precision": "ns"}
     influx.call("POST", "/api/v2/write", params=params, data=fleet.point(outcome))
     rows = influx.query(
@@ -181,7 +182,7 @@ def upload(device: str, hours_ago: float, **kwargs) -> Outcome:
     client = kwargs.pop("client", "acme")
     arrived = NOON.timestamp() - hours_ago * 3600
     name = f"T302_{datetime.fromtimestamp(arrived, UTC):%y%m%d_%H%M%S}.tsv"
-    given = {"status": OK, "rows": 145, "readings": 4350, "last": int(arrived) - 600, "seconds": 0.5, **kwargs}
+    given = {"status": Status.OK, "rows": 145, "readings": 4350, "last": int(arrived) - 600, "seconds": 0.5, **kwargs}
     return Outcome(path=f"{client}/roof/{device}/{name}", arrived=arrived, **given)
 
 
@@ -189,9 +190,9 @@ FLEET = [
     upload("0200", 1),
     upload("0200", 25, seconds=1.5),
     upload("0200", 49, left_out=Counter({"restart markers": 12})),
-    upload("0400", 50, status=PARTIAL, rows=20, readings=600, last=int(NOON.timestamp()) - 100 * 3600,
+    upload("0400", 50, status=Status.PARTIAL, rows=20, readings=600, last=int(NOON.timestamp()) - 100 * 3600,
            reason="the last row is cut", left_out=Counter({"unset clock": 3})),
-    upload("0400", 51, status=ERROR, rows=0, readings=0, last=None, reason="the file is empty"),
+    upload("0400", 51, status=Status.ERROR, rows=0, readings=0, last=None, reason="the file is empty"),
     upload("0900", 20 * 24, client="globex"),
 ]  # fmt: skip
 
@@ -332,7 +333,7 @@ def test_the_alert_tells_silent_loggers_by_hours(influx, client):
     now = time.time()
     ages = {("acme", "0200"): 40, ("acme", "0400"): 5, ("globex", "0400"): 60, ("globex", "0900"): 31 * 24}
     outcomes = [
-        Outcome(OK, f"{who}/roof/{device}/a.tsv", arrived=now - hours * 3600, last=1)
+        Outcome(Status.OK, f"{who}/roof/{device}/a.tsv", arrived=now - hours * 3600, last=1)
         for (who, device), hours in ages.items()
     ]
     params = {"org": influx.org, "bucket": client, "precision": "ns"}

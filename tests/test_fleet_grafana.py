@@ -17,8 +17,8 @@ from grafana_server import provision, running_grafana
 from influx_server import wait_until
 from trees import ROOT
 
-from powerview import fleet
-from powerview.journal import OK, PARTIAL, Outcome
+from powerview.ingest import uploads as fleet
+from powerview.ingest.journal import Outcome, Status
 
 pytestmark = pytest.mark.skipif(not os.environ.get("GRAFANA"), reason="no real Grafana: GRAFANA names none")
 
@@ -82,13 +82,13 @@ def rules(url: str) -> dict[str, dict]:
 def upload(device: str, hours_ago: float, **kwargs) -> Outcome:
     """A file of acme/roof that arrived so long ago."""
     arrived = time.time() - hours_ago * 3600
-    given = {"status": OK, "rows": 145, "readings": 4350, "last": int(arrived) - 600, "seconds": 0.5, **kwargs}
+    given = {"status": Status.OK, "rows": 145, "readings": 4350, "last": int(arrived) - 600, "seconds": 0.5, **kwargs}
     return Outcome(path=f"acme/roof/{device}/{hours_ago}.tsv", arrived=arrived, **given)
 
 
 def test_the_alert_reaches_the_admin_and_every_panel_is_drawn(influx, client, tmp_path):
     influx.make_bucket(client)
-    fleet_now = [upload("0200", 1), upload("0400", 40, status=PARTIAL, reason="the last row is cut")]
+    fleet_now = [upload("0200", 1), upload("0400", 40, status=Status.PARTIAL, reason="the last row is cut")]
     params = {"org": influx.org, "bucket": client, "precision": "ns"}
     influx.call("POST", "/api/v2/write", params=params, data=b"".join(map(fleet.point, fleet_now)))
     provision(tmp_path, DASHBOARDS)

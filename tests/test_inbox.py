@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from trees import snapshot
 
-from powerview import inbox
 from powerview.inbox import (
     Busy,
     Claim,
@@ -24,9 +23,11 @@ from powerview.inbox import (
     Pending,
     Refusal,
     Upload,
-    refused_names,
+    disk,
     upload_order,
 )
+from powerview.inbox import claim as claim_module
+from powerview.names import refused_names
 
 DEVICE = "acme/roof/02001283"
 RULE = "names are letters, digits, `_`, `.` and `-`, begin with a letter or digit, and have 64 characters at most"
@@ -498,15 +499,15 @@ def test_a_file_that_was_replaced_while_it_was_read_is_not_moved(data):
 
 def test_a_writer_that_comes_while_the_file_is_moved_gets_it_back(data, monkeypatch):
     file = put(data, f"{DEVICE}/x.tsv")
-    real = inbox.rename_no_replace
+    real = disk.rename_no_replace
 
     def rename(*names):
-        monkeypatch.setattr(inbox, "rename_no_replace", real)
+        monkeypatch.setattr(claim_module, "rename_no_replace", real)
         with pytest.raises(BlockingIOError):  # without O_NONBLOCK the writer would wait for us
             os.open(file, os.O_WRONLY | os.O_NONBLOCK)
         real(*names)
 
-    monkeypatch.setattr(inbox, "rename_no_replace", rename)
+    monkeypatch.setattr(claim_module, "rename_no_replace", rename)
     with Claim(data, upload()) as claim, pytest.raises(Busy, match="^it was written again while it was moved"):
         claim.to_parsed()
     assert files(data) == {f"{DEVICE}/x.tsv": b"content\n"}
@@ -514,15 +515,15 @@ def test_a_writer_that_comes_while_the_file_is_moved_gets_it_back(data, monkeypa
 
 def test_what_comes_under_the_name_of_a_file_that_goes_back_is_not_overwritten(data, monkeypatch):
     file = put(data, f"{DEVICE}/x.tsv", b"old\n")
-    real = inbox.rename_no_replace
+    real = disk.rename_no_replace
 
     def rename(*names):
-        monkeypatch.setattr(inbox, "rename_no_replace", real)
+        monkeypatch.setattr(claim_module, "rename_no_replace", real)
         put(data, "newer", b"newer\n").replace(file)
         real(*names)
         put(data, f"{DEVICE}/x.tsv", b"newest\n")
 
-    monkeypatch.setattr(inbox, "rename_no_replace", rename)
+    monkeypatch.setattr(claim_module, "rename_no_replace", rename)
     with Claim(data, upload()) as claim, pytest.raises(Busy):
         claim.to_parsed()
     assert files(data) == {f"{DEVICE}/x.tsv": b"newest\n", f"{DEVICE}/x.1.tsv": b"newer\n"}
@@ -672,7 +673,7 @@ def test_a_move_that_fails_says_why_and_what_to_do(data, monkeypatch, number, ad
     def fails(*_):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(inbox, "rename_no_replace", fails)
+    monkeypatch.setattr(claim_module, "rename_no_replace", fails)
     with Claim(data, upload()) as claim, pytest.raises(Pending) as error:
         claim.to_parsed()
     assert str(error.value) == f"the file cannot be moved and stays pending: {advice}"
@@ -681,10 +682,10 @@ def test_a_move_that_fails_says_why_and_what_to_do(data, monkeypatch, number, ad
 @pytest.mark.parametrize("answer", [errno.ENOSYS, errno.EINVAL])
 def test_where_a_rename_cannot_refuse_to_overwrite_nothing_is_overwritten(data, monkeypatch, answer):
     def cannot(*_):
-        inbox.ctypes.set_errno(answer)
+        disk.ctypes.set_errno(answer)
         return -1
 
-    monkeypatch.setattr(inbox, "_renameat2", cannot)
+    monkeypatch.setattr(disk, "_renameat2", cannot)
     for number in range(2):
         put(data, f"{DEVICE}/x.tsv", b"%d" % number)
         with Claim(data, upload()) as claim:

@@ -16,9 +16,10 @@ from influx_server import wait_until
 from sample_tree import CAMPAIGNS, lay_out
 from trees import House, day_rows, snapshot, v002, v003
 
-from powerview import inbox, ingest, mv2
+from powerview import ingest, mv2
 from powerview.inbox import Inbox, Refusal, Upload
-from powerview.journal import ERROR, OK, PARTIAL, PENDING, REFUSED, Journal
+from powerview.ingest.journal import Journal, Status
+from powerview.ingest.state import latest_time
 from powerview.settings import SettingsError
 from powerview.store import FileStore, StoreAway, open_store
 
@@ -155,7 +156,7 @@ def test_a_second_run_and_one_more_of_everything_change_nothing_in_influxdb(infl
     before, tree = influx.points("acme-samples"), snapshot(house.data)
     assert run(house).outcomes == []
     done = run(house, again=True)
-    assert {status for status, _ in statuses(done)} == {OK, PARTIAL}
+    assert {status for status, _ in statuses(done)} == {Status.OK, Status.PARTIAL}
     assert len(done.outcomes) == 10
     assert influx.points("acme-samples") == before
     assert snapshot(house.data) == tree
@@ -208,7 +209,7 @@ def test_how_each_upload_went_stands_in_the_admins_bucket(influx, influx_house, 
 def test_a_good_file_is_stored_and_moved(house):
     house.put(f"{DEVICE}/x.tsv", v002(f"{ONE} 240.50 1.5"))
     done = run(house)
-    assert (statuses(done), done.status) == ([(OK, f"{DEVICE}/x.tsv")], 0)
+    assert (statuses(done), done.status) == ([(Status.OK, f"{DEVICE}/x.tsv")], 0)
     assert house.files() == {f"{DEVICE}/parsed/x.tsv": v002(f"{ONE} 240.50 1.5")}
     assert first_values(house) == ["240.50"]
 
@@ -219,7 +220,11 @@ def test_a_file_that_cannot_be_read_lies_in_error_with_the_reason_and_the_others
     house.put(f"{DEVICE}/c.tsv", v002(*day_rows()))
     done = run(house)
     assert done.status == 1
-    assert statuses(done) == [(ERROR, f"{DEVICE}/a.tsv"), (ERROR, f"{DEVICE}/b.tsv"), (OK, f"{DEVICE}/c.tsv")]
+    assert statuses(done) == [
+        (Status.ERROR, f"{DEVICE}/a.tsv"),
+        (Status.ERROR, f"{DEVICE}/b.tsv"),
+        (Status.OK, f"{DEVICE}/c.tsv"),
+    ]
     files = house.files()
     assert files[f"{DEVICE}/error/a.tsv.reason.txt"].decode() == (
         f"{DEVICE}/a.tsv: the file is empty. The logger sends these readings again in a later file; if it does not, "
@@ -237,7 +242,7 @@ def test_a_file_that_cannot_be_read_lies_in_error_with_the_reason_and_the_others
 
 def test_a_file_with_another_header_inside_is_in_error_and_what_stands_above_it_is_stored(house):
     house.put(f"{DEVICE}/a.tsv", v002(f"{ONE} 1.5 2.5") + v002(f"{ONE} 3.5 4.5", labels=("A", "B")))
-    assert statuses(run(house)) == [(ERROR, f"{DEVICE}/a.tsv")]
+    assert statuses(run(house)) == [(Status.ERROR, f"{DEVICE}/a.tsv")]
     assert first_values(house) == ["1.5"]
     assert house.files()[f"{DEVICE}/error/a.tsv.reason.txt"].decode() == (
         f"{DEVICE}/a.tsv: line 5: another header begins here, with other channels or time settings. What stands "
@@ -269,7 +274,7 @@ def test_lines_that_influxdb_never_takes_put_the_file_into_error_and_the_rest_of
     influx_house.put(f"{client}/roof/02001283/a.tsv", v002(f"{ONE} 1.5 2.5", "01/09/25 12:00:00 3.5 4.5"))
     influx_house.put(f"{client}/cellar/02001283/b.tsv", v002(f"{ONE} 5.5 6.5"))
     done = run(influx_house)
-    assert [status for status, _ in statuses(done)] == [ERROR, OK]
+    assert [status for status, _ in statuses(done)] == [Status.ERROR, Status.OK]
     reason = influx_house.files()[f"{client}/roof/02001283/error/a.tsv.reason.txt"].decode()
     assert reason.startswith(f"{client}/roof/02001283/a.tsv: InfluxDB refused some of its lines: ")
     assert "field type conflict" in reason
@@ -316,7 +321,7 @@ def test_a_late_file_whose_end_cannot_be_read_does_not_win_either(house):
     run(house)
     late = v002(f"{ONE} 2.5 1.5") + v002(f"{ONE} 9.5 9.5", labels=("A", "B"))
     house.put(f"{DEVICE}/T_250702_031500.tsv", late)
-    assert statuses(run(house)) == [(ERROR, f"{DEVICE}/T_250702_031500.tsv")]
+    assert statuses(run(house)) == [(Status.ERROR, f"{DEVICE}/T_250702_031500.tsv")]
     assert first_values(house) == ["3.5"]
 
 
@@ -342,7 +347,7 @@ def test_a_chosen_file_read_once_more_does_not_win_over_later_uploads(house):
     run(house)
     before = snapshot(house.data)
     assert statuses(run(house, again=True, files=[early.parent / "parsed" / early.name])) == [
-        (OK, f"{DEVICE}/parsed/T_250702_031500.tsv")
+        (Status.OK, f"{DEVICE}/parsed/T_250702_031500.tsv")
     ]
     assert first_values(house) == ["3.5"]
     assert snapshot(house.data) == before
@@ -381,7 +386,7 @@ def test_what_is_no_file_in_parsed_stands_in_no_late_files_way(house, name):
     run(house)
     odd = house.data / DEVICE / "parsed" / "T_250703_031500.tsv"
     {"folder": odd.mkdir, "symlink": lambda: odd.symlink_to("/etc/passwd"), "fifo": lambda: os.mkfifo(odd)}[name]()
-    assert put_late(house) == [(OK, f"{DEVICE}/T_250702_031500.tsv")]
+    assert put_late(house) == [(Status.OK, f"{DEVICE}/T_250702_031500.tsv")]
     assert first_values(house) == ["4.5"]
 
 
@@ -396,11 +401,11 @@ def test_a_late_file_waits_for_a_later_one_that_cannot_be_read(house, monkeypatc
         return real(path, *arguments, **how)
 
     monkeypatch.setattr(os, "open", unreadable)
-    assert put_late(house) == [(REFUSED, f"{DEVICE}/T_250702_031500.tsv")]
+    assert put_late(house) == [(Status.REFUSED, f"{DEVICE}/T_250702_031500.tsv")]
     assert f"{DEVICE}/parsed/T_250703_031500.tsv, which was uploaded later and must stand over it" in house.told()[-1]
     assert first_values(house) == ["3.5"]
     monkeypatch.undo()
-    assert statuses(run(house)) == [(OK, f"{DEVICE}/T_250702_031500.tsv")]
+    assert statuses(run(house)) == [(Status.OK, f"{DEVICE}/T_250702_031500.tsv")]
     assert first_values(house) == ["3.5"]
 
 
@@ -413,8 +418,8 @@ def test_a_late_file_does_not_win_over_files_of_the_earlier_convention(house):
 
 def test_a_late_file_does_not_win_over_what_a_file_in_error_has_stored(house):
     house.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5") + v002(f"{ONE} 9.5 9.5", labels=("A", "B")))
-    assert statuses(run(house)) == [(ERROR, f"{DEVICE}/T_250703_031500.tsv")]
-    assert put_late(house) == [(OK, f"{DEVICE}/T_250702_031500.tsv")]
+    assert statuses(run(house)) == [(Status.ERROR, f"{DEVICE}/T_250703_031500.tsv")]
+    assert put_late(house) == [(Status.OK, f"{DEVICE}/T_250702_031500.tsv")]
     assert first_values(house) == ["3.5"]
     run(house, again=True)
     assert first_values(house) == ["3.5"]
@@ -428,9 +433,9 @@ def test_lines_refused_once_more_are_not_the_late_files_fault(influx, influx_hou
     recent, old = (f"{now - timedelta(days=days):%d/%m/%y} 12:00:00" for days in (2, 90))
     folder = f"{client}/roof/02001283"
     influx_house.put(f"{folder}/T_250703_031500.tsv", v002(f"{old} 3.5 1.5", f"{recent} 3.5 1.5"))
-    assert statuses(run(influx_house)) == [(ERROR, f"{folder}/T_250703_031500.tsv")]
+    assert statuses(run(influx_house)) == [(Status.ERROR, f"{folder}/T_250703_031500.tsv")]
     influx_house.put(f"{folder}/T_250702_031500.tsv", v002(f"{recent} 2.5 1.5"))
-    assert statuses(run(influx_house)) == [(OK, f"{folder}/T_250702_031500.tsv")]
+    assert statuses(run(influx_house)) == [(Status.OK, f"{folder}/T_250702_031500.tsv")]
     assert sorted(influx.points(client).values()) == [1.5, 3.5]
 
 
@@ -455,7 +460,7 @@ def test_a_file_that_somebody_writes_stays_pending_and_the_others_go_on(house):
     house.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
     with house.put(f"{DEVICE}/a.tsv", v002(*day_rows())).open("ab"):
         done = run(house)
-    assert (statuses(done), done.status) == ([(PENDING, f"{DEVICE}/a.tsv"), (OK, f"{DEVICE}/b.tsv")], 0)
+    assert (statuses(done), done.status) == ([(Status.PENDING, f"{DEVICE}/a.tsv"), (Status.OK, f"{DEVICE}/b.tsv")], 0)
     assert house.told()[-1] == f"TIME PENDING 1 file: {DEVICE}/a.tsv somebody is still writing it"
     assert run(house).status == 0
     assert sorted(house.files()) == [f"{DEVICE}/parsed/a.tsv", f"{DEVICE}/parsed/b.tsv"]
@@ -489,9 +494,9 @@ def test_a_file_that_changes_while_it_is_read_stays_pending_and_is_read_anew(hou
             os.utime(file, (1, 1))
 
     done = run(house, store=Meddling(house.lines, meddle))
-    assert (statuses(done), done.status) == ([(PENDING, f"{DEVICE}/a.tsv")], 0)
+    assert (statuses(done), done.status) == ([(Status.PENDING, f"{DEVICE}/a.tsv")], 0)
     file.write_bytes(whole)
-    assert statuses(run(house)) == [(OK, f"{DEVICE}/a.tsv")]
+    assert statuses(run(house)) == [(Status.OK, f"{DEVICE}/a.tsv")]
     assert house.files() == {f"{DEVICE}/parsed/a.tsv": whole}
     assert len(first_values(house)) == 101
 
@@ -500,27 +505,27 @@ def test_a_file_that_is_moved_away_before_its_turn_is_no_trouble(house):
     house.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
     second = house.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
     done = run(house, store=Meddling(house.lines, lambda: second.unlink(missing_ok=True)))
-    assert statuses(done) == [(OK, f"{DEVICE}/a.tsv"), (PENDING, f"{DEVICE}/b.tsv")]
+    assert statuses(done) == [(Status.OK, f"{DEVICE}/a.tsv"), (Status.PENDING, f"{DEVICE}/b.tsv")]
 
 
 @pytest.fixture
 def short_quiet(no_leases, monkeypatch):
     """A file system without leases, and a quiet period that a test can wait for."""
-    monkeypatch.setattr(inbox, "QUIET_SECONDS", 0.5)
+    monkeypatch.setattr("powerview.inbox.claim.QUIET_SECONDS", 0.5)
 
 
 def test_without_leases_one_run_waits_for_a_file_to_be_quiet_and_looks_back(house, short_quiet):
     quiet = house.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
     os.utime(quiet, (1, 1))
     house.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
-    assert statuses(run(house)) == [(OK, f"{DEVICE}/b.tsv"), (OK, f"{DEVICE}/a.tsv")]
+    assert statuses(run(house)) == [(Status.OK, f"{DEVICE}/b.tsv"), (Status.OK, f"{DEVICE}/a.tsv")]
 
 
 def test_without_leases_a_file_that_keeps_growing_stays_pending(house, short_quiet, monkeypatch):
     file = house.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
     monkeypatch.setattr(time, "sleep", lambda _: os.utime(file))
     done = run(house)
-    assert statuses(done) == [(PENDING, f"{DEVICE}/a.tsv")]
+    assert statuses(done) == [(Status.PENDING, f"{DEVICE}/a.tsv")]
     assert done.outcomes[0].reason == "it changed less than 0.5 seconds ago and may still be growing"
 
 
@@ -583,7 +588,7 @@ def test_a_fault_of_ours_is_shown_and_does_not_stop_the_others(house, monkeypatc
     house.put(f"{DEVICE}/a.tsv", v002(*day_rows(), master="02006666"))
     house.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
     done = run(house)
-    assert (statuses(done), done.status) == ([(REFUSED, f"{DEVICE}/a.tsv"), (OK, f"{DEVICE}/b.tsv")], 1)
+    assert (statuses(done), done.status) == ([(Status.REFUSED, f"{DEVICE}/a.tsv"), (Status.OK, f"{DEVICE}/b.tsv")], 1)
     assert "ZeroDivisionError: boom" in capsys.readouterr().err
     assert house.told()[0] == (
         f"TIME REFUSED {DEVICE}/a.tsv: PowerView failed on this file (ZeroDivisionError: boom) and left it pending: "
@@ -649,7 +654,7 @@ def test_a_run_that_the_store_stopped_forgets_nothing_that_was_told(house):
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"7", b"\xff", b'{"a": 7}'])
 def test_a_damaged_memory_only_means_that_something_is_told_once_more(house, content):
-    (house.state / "told.json").write_bytes(content)
+    (house.state / "reported.json").write_bytes(content)
     house.put("acme/x.tsv", b"a")
     run(house)
     run(house)
@@ -660,8 +665,8 @@ def test_a_memory_that_cannot_be_written_stops_nothing(house, capsys):
     (house.state / "told.half").mkdir()
     house.put("acme/x.tsv", b"a")
     house.put(f"{DEVICE}/y.tsv", v002(*day_rows()))
-    assert statuses(run(house)) == [(REFUSED, "acme/x.tsv"), (OK, f"{DEVICE}/y.tsv")]
-    assert capsys.readouterr().err == f"{house.state}/told.json cannot be written: Is a directory\n"
+    assert statuses(run(house)) == [(Status.REFUSED, "acme/x.tsv"), (Status.OK, f"{DEVICE}/y.tsv")]
+    assert capsys.readouterr().err == f"{house.state}/reported.json cannot be written: Is a directory\n"
 
 
 # ── choose ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -721,9 +726,9 @@ def test_a_state_folder_that_cannot_be_used_is_a_setting_that_is_wrong(tmp_path)
 
 def test_a_clock_that_was_set_back_makes_no_good_reading_one_of_an_unset_clock(house):
     ahead = time.time() + 30 * 86_400
-    assert abs(ingest.latest_time(house.state) - time.time()) < 5
+    assert abs(latest_time(house.state) - time.time()) < 5
     os.utime(house.state / "latest-time", (ahead, ahead))
-    assert ingest.latest_time(house.state) == pytest.approx(ahead)
+    assert latest_time(house.state) == pytest.approx(ahead)
     stamp = time.strftime("%d/%m/%y %H:%M:%S", time.localtime(ahead))
     house.put(f"{DEVICE}/x.tsv", v003(f"{stamp} 1.5 2.5"))
     assert run(house).outcomes[0].rows == 1
@@ -732,9 +737,9 @@ def test_a_clock_that_was_set_back_makes_no_good_reading_one_of_an_unset_clock(h
 def test_the_latest_time_goes_on_with_the_clock(house):
     (house.state / "latest-time").touch()
     os.utime(house.state / "latest-time", (1, 1))
-    assert abs(ingest.latest_time(house.state) - time.time()) < 5
+    assert abs(latest_time(house.state) - time.time()) < 5
     assert (house.state / "latest-time").stat().st_mtime > 1_000_000_000
 
 
 def test_without_a_state_folder_the_clock_alone_must_do(tmp_path):
-    assert abs(ingest.latest_time(tmp_path / "nowhere") - time.time()) < 5
+    assert abs(latest_time(tmp_path / "nowhere") - time.time()) < 5

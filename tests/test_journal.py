@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from trees import masked
 
-from powerview import journal
-from powerview.journal import ERROR, OK, PARTIAL, PENDING, REFUSED, Journal, Outcome
+from powerview.ingest import journal
+from powerview.ingest.journal import Journal, Outcome, Status
 
 PATH = "acme/roof/02001283/T302_250701_031500.tsv"
 
 
-def stored(status: str = OK, path: str = PATH, **more) -> Outcome:
+def stored(status: str = Status.OK, path: str = PATH, **more) -> Outcome:
     """An outcome with some readings, 00:00 to 01:00 of 1 July 2025."""
     return Outcome(status, path, rows=7, readings=14, first=1_751_328_000, last=1_751_331_600, seconds=0.12, **more)
 
@@ -53,20 +53,21 @@ def records(log: Path) -> list[dict]:
             "acme/roof/02001283/parsed/T302_250701_031500.1.tsv; 0.12 s",
         ),
         (
-            stored(PARTIAL, reason="the last row is cut", left_out=Counter({"cut rows": 1})),
+            stored(Status.PARTIAL, reason="the last row is cut", left_out=Counter({"cut rows": 1})),
             f"PARTIAL {PATH}: the last row is cut; 7 rows, 14 readings, 2025-07-01 00:00:00Z to 2025-07-01 01:00:00Z; "
             "left out: cut rows 1; 0.12 s",
         ),
         (
-            Outcome(OK, PATH, left_out=Counter({"unset clock": 3})),
+            Outcome(Status.OK, PATH, left_out=Counter({"unset clock": 3})),
             f"OK      {PATH}: 0 rows, 0 readings; left out: unset clock 3; 0.00 s",
         ),
         (
-            Outcome(ERROR, PATH, "the file is empty. Upload it again.", settled_as="acme/roof/02001283/error/x.tsv"),
+            Outcome(Status.ERROR, PATH, "the file is empty. Upload it again.",
+                    settled_as="acme/roof/02001283/error/x.tsv"),
             f"ERROR   {PATH}: the file is empty. Upload it again; now acme/roof/02001283/error/x.tsv; 0.00 s",
         ),
-        (Outcome(REFUSED, PATH, "no: why."), f"REFUSED {PATH}: no: why."),
-        (Outcome(PENDING, PATH, "somebody writes it"), f"PENDING {PATH}: somebody writes it"),
+        (Outcome(Status.REFUSED, PATH, "no: why."), f"REFUSED {PATH}: no: why."),
+        (Outcome(Status.PENDING, PATH, "somebody writes it"), f"PENDING {PATH}: somebody writes it"),
     ],
 )  # fmt: skip
 def test_a_line_says_what_became_of_a_file_and_why(outcome, line):
@@ -96,7 +97,7 @@ def test_what_could_end_a_line_or_hide_in_one_is_shown_by_its_escape(text, shown
 
 def test_a_file_name_cannot_forge_a_line(log):
     name = "x\n2026-01-01 00:00:00+00:00 OK      acme/roof/02001283/good.tsv: 7 rows"
-    Journal(log).file(Outcome(REFUSED, f"a/b/c/{name}.tsv", f"{name}\r\x85\u2028no"))
+    Journal(log).file(Outcome(Status.REFUSED, f"a/b/c/{name}.tsv", f"{name}\r\x85\u2028no"))
     shown = "x\\n2026-01-01 00:00:00+00:00 OK      acme/roof/02001283/good.tsv: 7 rows"
     assert told(log) == [f"TIME REFUSED a/b/c/{shown}.tsv: {shown}\\r\\x85\\u2028no"]
     assert [record["path"] for record in records(log)] == [f"a/b/c/{name}.tsv"]
@@ -107,7 +108,7 @@ def test_a_file_name_cannot_forge_a_line(log):
 
 def test_a_record_says_the_same_in_fields(log):
     outcome = stored(
-        PARTIAL, reason="the last row is cut", left_out=Counter({"cut rows": 1}), notes=["a note"],
+        Status.PARTIAL, reason="the last row is cut", left_out=Counter({"cut rows": 1}), notes=["a note"],
         settled_as="acme/roof/02001283/parsed/x.tsv",
     )  # fmt: skip
     Journal(log).file(outcome)
@@ -141,12 +142,12 @@ def test_a_record_says_the_same_in_fields(log):
     ],
 )
 def test_a_record_of_a_file_at_another_depth_names_what_there_is(path, names):
-    record = Outcome(REFUSED, path, "why").record()
+    record = Outcome(Status.REFUSED, path, "why").record()
     assert {key: record[key] for key in ("client", "campaign", "device", "file") if key in record} == names
 
 
 def test_bytes_that_are_no_utf_8_stay_in_a_record(log):
-    Journal(log).file(Outcome(REFUSED, "a/b/c/\udcff.tsv", "why"))
+    Journal(log).file(Outcome(Status.REFUSED, "a/b/c/\udcff.tsv", "why"))
     assert records(log)[0]["file"] == "\udcff.tsv"
     assert told(log) == ["TIME REFUSED a/b/c/\\xff.tsv: why"]
 
@@ -155,7 +156,10 @@ def test_a_run_that_left_files_pending_is_one_line(log):
     writer = Journal(log)
     writer.run("the server is away\nreally", 3)
     writer.run("still", 1)
-    assert told(log) == ["TIME PENDING 3 files: the server is away\\nreally", "TIME PENDING 1 file: still"]
+    assert told(log) == [
+        "TIME PENDING 3 files: the server is away\\nreally",
+        "TIME PENDING 1 file: still",
+    ]
     assert [{k: v for k, v in record.items() if k != "time"} for record in records(log)] == [
         {"status": "PENDING", "files": 3, "reason": "the server is away\nreally"},
         {"status": "PENDING", "files": 1, "reason": "still"},
@@ -167,7 +171,7 @@ def test_a_run_that_left_files_pending_is_one_line(log):
 
 def test_lines_are_appended_and_the_log_is_not_for_everybody(log):
     for _ in range(2):
-        Journal(log).file(Outcome(REFUSED, PATH, "why"))
+        Journal(log).file(Outcome(Status.REFUSED, PATH, "why"))
     assert told(log) == [f"TIME REFUSED {PATH}: why"] * 2
     assert [(log / name).stat().st_mode & 0o777 & ~0o640 for name in ("uploads.log", "uploads.jsonl")] == [0, 0]
 
@@ -175,7 +179,7 @@ def test_lines_are_appended_and_the_log_is_not_for_everybody(log):
 def test_a_line_that_a_full_disk_cut_is_ended_before_the_next(log):
     log.mkdir()
     (log / "uploads.log").write_text("half a li")
-    Journal(log).file(Outcome(REFUSED, PATH, "why"))
+    Journal(log).file(Outcome(Status.REFUSED, PATH, "why"))
     assert told(log) == ["half a li", f"TIME REFUSED {PATH}: why"]
 
 
@@ -183,7 +187,7 @@ def test_lines_of_many_writers_do_not_mix(log):
     def write(number: int) -> None:
         writer = Journal(log)
         for _ in range(100):
-            writer.file(Outcome(REFUSED, PATH, f"{number} " * 200))
+            writer.file(Outcome(Status.REFUSED, PATH, f"{number} " * 200))
 
     writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
     for writer in writers:
@@ -214,10 +218,12 @@ def test_the_summary_has_a_line_for_each_campaign_and_one_for_each_file_that_was
     shown = journal.summary(
         [
             stored(path="acme/roof/1/a.tsv"),
-            stored(PARTIAL, "acme/roof/2/b.tsv", reason="the last row is cut", left_out=Counter({"cut rows": 1})),
-            Outcome(ERROR, "acme/cellar/1/c.tsv", "the file is empty."),
-            Outcome(REFUSED, "wrong\nplace.tsv", "no"),
-            Outcome(PENDING, "zenith/roof/1/d.tsv", "somebody writes it"),
+            stored(
+                Status.PARTIAL, "acme/roof/2/b.tsv", reason="the last row is cut", left_out=Counter({"cut rows": 1})
+            ),
+            Outcome(Status.ERROR, "acme/cellar/1/c.tsv", "the file is empty."),
+            Outcome(Status.REFUSED, "wrong\nplace.tsv", "no"),
+            Outcome(Status.PENDING, "zenith/roof/1/d.tsv", "somebody writes it"),
             stored(path="zenith/roof/1/e.tsv", left_out=Counter({"cells": 2, "restart markers": 12_345})),
         ]
     )

@@ -7,8 +7,9 @@ import pytest
 import requests
 from trees import v002
 
-from powerview import line_protocol
-from powerview.mv2 import Channel, Event, _finite
+from powerview.mv2 import Channel, Event
+from powerview.mv2.recording import _finite
+from powerview.store import line_protocol
 
 
 def lines_of(data: bytes, campaign: str = "roof") -> list[str]:

@@ -15,8 +15,8 @@ import pytest
 from trees import PREAMBLE, ROOT, day_rows, v002, v003
 
 from powerview import mv2
-from powerview.line_protocol import escape_tag
 from powerview.mv2 import AGAIN, TELL_US, Changed, Channel, NotReadable, read_recording
+from powerview.store.line_protocol import escape_tag
 
 LOCAL = PREAMBLE.replace(b'"UTC"', b'"Local"')
 

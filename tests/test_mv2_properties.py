@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from trees import PREAMBLE, day_rows, v002, v003
 
-from powerview import line_protocol
 from powerview.mv2 import NotReadable, Recording
+from powerview.store import line_protocol
 
 settings.register_profile("reader", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("reader")

@@ -14,10 +14,10 @@ import sample_tree
 from browser import opened
 from trees import ROOT, House, day_rows, v002
 
-from powerview import charts
-from powerview.campaign import Series, read_tree, usual_step
-from powerview.days import covered, days_of
-from powerview.preview import view_of, write_preview
+from powerview.reporting import charts
+from powerview.reporting.campaign import Series, read_tree, usual_step
+from powerview.reporting.days import covered, days_of
+from powerview.reporting.preview import view_of, write_preview
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -272,7 +272,7 @@ def test_a_page_that_cannot_be_finished_leaves_the_one_before(house, tmp_path, m
     output = tmp_path / "out" / "preview.html"
     output.parent.mkdir()
     output.write_text("before")
-    monkeypatch.setattr("powerview.preview.page", lambda *_: 1 / 0)
+    monkeypatch.setattr("powerview.reporting.preview.page", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_preview(house.settings(), output)
     assert [(file.name, file.read_text()) for file in output.parent.iterdir()] == [("preview.html", "before")]

@@ -115,7 +115,7 @@ def test_logs_and_state_are_for_user_and_group_alone(house):
     house.proxy.up()
     house.parse(before=("bash", "-c", 'umask 0; exec "$@"', "umask"))
     files = [p for folder in (house.logs, house.state) for p in folder.rglob("*") if p.is_file()]
-    assert {p.name for p in files} >= {"uploads.log", "uploads.jsonl", "parser.lock", "told.json"}
+    assert {p.name for p in files} >= {"uploads.log", "uploads.jsonl", "parser.lock", "reported.json"}
     assert [p.name for p in files if p.stat().st_mode & stat.S_IWOTH] == []
     assert [p.name for p in files if p.parent == house.logs and p.stat().st_mode & stat.S_IROTH] == []
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from powerview.inbox import refused_names
+from powerview.names import refused_names
 from powerview.settings import Settings, SettingsError, load_settings
 from powerview_grafana import found, people, removal, servers, tree, update
 from powerview_grafana.addresses import MAIN_ORG, MASTER_UID, path

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from powerview.inbox import refused_names
+from powerview.names import refused_names
 from powerview_grafana.addresses import ADMIN_FOLDER_UID, MASTER_UID
 
 ALERTS_FOLDER = "admin alerts"

@@ -13,13 +13,12 @@ from functools import lru_cache
 from operator import add
 from typing import TYPE_CHECKING
 
+from powerview.names import EVENTS
+
 if TYPE_CHECKING:  # for the words only: inbox needs this module, and a sweep with nothing to do needs no pandas
     import pandas as pd
 
     from powerview.mv2 import Channel, Event, Header
-
-EVENTS = "powerview_events"
-"""The measurement of restarts and clock faults; no campaign may be called so."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 

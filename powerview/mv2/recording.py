@@ -21,8 +21,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from powerview import clock
-from powerview.line_protocol import escape_tag
+from powerview.mv2 import clock
+from powerview.mv2.clock import A_DAY
 
 UNITS = frozenset(
     ("V", "mV", "kV", "A", "mA", "kA", "W", "mW", "kW", "MW", "VA", "kVA", "var", "kvar", "VAr", "kVAr")
@@ -34,7 +34,6 @@ UNITS = frozenset(
 EARLIEST = int(pd.Timestamp("2020-01-02").timestamp())
 """A logger that has lost its clock starts at 01/01/20 01:00:00: what is before this wall time was never set."""
 
-A_DAY = 86_400
 BOM = b"\xef\xbb\xbf"
 LONGEST_LINE = 1 << 20
 BLOCK_ROWS, BLOCK_BYTES = 4096, 1 << 21
@@ -42,6 +41,7 @@ LONGEST_NAME = 255
 MOST_CHANNELS = 1000
 """More than ten times what a logger with all its slaves has."""
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _MODEL = re.compile(r"MV_[A-Za-z0-9]+_V(\d{3})")
 _STAMP = re.compile(rb"\d\d/\d\d/\d\d \d\d:\d\d:\d\d")
 # Possessive: a cell may be a megabyte of digits, which must not be tried in every division.
@@ -302,7 +302,9 @@ def _text(line: bytes) -> str:
 
 
 def _texts(row: bytes) -> list[str]:
-    return [cell.strip() for cell in _text(row).split("\t")]
+    # Line protocol has no escape for a backslash, and no line may end inside a name: both are replaced here, once, so
+    # that what is compared, shown and stored is the same text.
+    return [_CONTROL.sub(" ", cell).replace("\\", "/").strip() for cell in _text(row).split("\t")]
 
 
 def _channels(devices: list[str], labels: list[str], line: int) -> tuple[Channel, ...]:
@@ -335,14 +337,14 @@ def _unique(columns: list[tuple[str, str, str | None]]) -> Iterator[Channel]:
         # a column that nobody named is known by its place
         places.append((device, name or str(counted[device]), unit, counted[device]))
     labels = [f"SN: {device} - Ch: {name}" for device, name, _, _ in places]
-    same = Counter((escape_tag(label), unit) for label, (_, _, unit, _) in zip(labels, places, strict=True))
+    same = Counter((label, unit) for label, (_, _, unit, _) in zip(labels, places, strict=True))
     taken: set[tuple[str, str | None]] = set()
     for label, (device, name, unit, idx) in zip(labels, places, strict=True):
-        if same[escape_tag(label), unit] > 1:
+        if same[label, unit] > 1:
             label += f" ({idx})"
-        while (escape_tag(label), unit) in taken:
+        while (label, unit) in taken:
             label += f" ({idx})"
-        taken.add((escape_tag(label), unit))
+        taken.add((label, unit))
         yield Channel(idx=idx, device=device, name=name, unit=unit, channel=label)
 
 

@@ -7,23 +7,22 @@ run stores the same points again, which changes nothing.
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import sys
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from powerview import fleet, inbox, line_protocol
+from powerview import inbox
 from powerview.inbox import Claim, Inbox, Refusal, Upload
-from powerview.journal import ERROR, OK, PARTIAL, PENDING, REFUSED, Journal, Outcome
-from powerview.settings import Settings, SettingsError
-from powerview.store import BadLines, Delivery, Store, StoreAway
+from powerview.ingest import uploads as upload_points
+from powerview.ingest.journal import Journal, Outcome, Status
+from powerview.ingest.state import Reported, latest_time
+from powerview.settings import Settings
+from powerview.store import BadLines, Delivery, Store, StoreAway, line_protocol
 
 IN_FLIGHT = 8
 """How many files may wait for the store's answer while the next one is read."""
@@ -40,41 +39,8 @@ class Run:
     def status(self) -> int:
         """Exit status: 0 all stored, 1 something went to error/ or was refused, 75 the store is away."""
         if self.away:
-            return 75
-        return 1 if any(o.status in (ERROR, REFUSED) for o in self.outcomes) else 0
-
-
-# ── choose ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def choose(tree: Inbox, *, again: bool, files: list[Path] | None) -> tuple[list[Upload], list[Refusal]]:
-    """The files to read, in the order of their uploads, and those that are refused.
-
-    `files` narrows it to these; `again` takes what was settled before instead of what is pending.
-    Raises inbox.NoSuchFile for a named file that is not there, OSError if the tree cannot be read.
-    """
-    if files is not None:
-        found: Iterable[Upload | Refusal] = dict.fromkeys(_wanted(tree.find(path), again) for path in files)
-    else:
-        found = tree.settled() if again else tree.pending()
-    uploads, refusals = [], []
-    for item in found:
-        (uploads if isinstance(item, Upload) else refusals).append(item)
-    return sorted(uploads, key=inbox.upload_order), refusals
-
-
-def _wanted(found: Upload | Refusal, again: bool) -> Upload | Refusal:
-    if isinstance(found, Refusal):
-        return found
-    settled = found.state == inbox.PARSED or found.name.startswith("PARSED_")
-    if settled and not again:
-        return Refusal(found.path, "this file was parsed before: read it once more with --again")
-    if found.state == inbox.ERROR:
-        return Refusal(found.path, "this file lies in error/: move it back into the device's folder to try it again")
-    return found
-
-
-# ── the loop ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+            return os.EX_TEMPFAIL
+        return 1 if any(o.status in (Status.ERROR, Status.REFUSED) for o in self.outcomes) else 0
 
 
 class Ingest:
@@ -95,7 +61,7 @@ class Ingest:
         self.tree = Inbox(settings.data_dir, settings.influxdb_bucket)
         self.now = latest_time(settings.state_dir) if journal else time.time()
         self.run = Run()
-        self._told = Told(settings.state_dir) if journal else None
+        self._reported = Reported(settings.state_dir) if journal else None
         self._sent: deque[_Sent] = deque()
         self._spans: dict[str, tuple[int, int] | None] = {}
 
@@ -140,7 +106,7 @@ class Ingest:
         except StoreAway:
             raise
         except inbox.Busy as busy:
-            self.run.outcomes.append(Outcome(PENDING, upload.path, str(busy)))
+            self.run.outcomes.append(Outcome(Status.PENDING, upload.path, str(busy)))
         except inbox.Pending as pending:
             self._refuse(upload.path, str(pending), mark)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not keep the other files waiting
@@ -162,11 +128,11 @@ class Ingest:
     def _send(self, claim: Claim, upload: Upload) -> _Sent:
         from powerview import mv2  # late: a run with nothing to do needs no pandas
 
-        outcome = Outcome(OK, upload.path, arrived=claim.arrived)
+        outcome = Outcome(Status.OK, upload.path, arrived=claim.arrived)
         try:
             recording = self._read(claim)
         except mv2.NotReadable as error:
-            outcome.status, outcome.reason = ERROR, str(error)
+            outcome.status, outcome.reason = Status.ERROR, str(error)
             return _Sent(claim, upload, outcome, None)
         later = self._later(upload, recording)  # looked at before anything is sent that they must stand over
         delivery = self._deliver(recording, upload)
@@ -202,7 +168,7 @@ class Ingest:
         first, last = recording.first, recording.last
         all_again = not self.settle and self.every  # each in its turn, but for those in error/
         for later in self.tree.later_settled(upload):
-            if all_again and later.state != inbox.ERROR:
+            if all_again and later.state != inbox.ERROR_DIR:
                 continue
             span = self._span(later)
             if span and span[0] <= last and span[1] >= first:
@@ -254,7 +220,7 @@ class Ingest:
             if sent.delivery:
                 sent.delivery.result()
         except BadLines as bad:
-            outcome.status = ERROR
+            outcome.status = Status.ERROR
             outcome.reason = f"InfluxDB refused some of its lines: {bad}. What it took of the others is stored"
         for delivery in sent.later:
             with suppress(BadLines):  # it refused them when they came, and their reason lies beside them
@@ -265,10 +231,10 @@ class Ingest:
         self._record(outcome)
 
     def _move(self, claim: Claim, outcome: Outcome) -> None:
-        if outcome.status == ERROR:
-            state, name = inbox.ERROR, claim.to_error(f"{outcome.path}: {outcome.reason}")
+        if outcome.status == Status.ERROR:
+            state, name = inbox.ERROR_DIR, claim.to_error(f"{outcome.path}: {outcome.reason}")
         else:
-            state, name = inbox.PARSED, claim.to_parsed()
+            state, name = inbox.PARSED_DIR, claim.to_parsed()
         outcome.settled_as = Upload(*claim.upload.folder, name, state).path
 
     def _drop(self) -> None:
@@ -284,19 +250,21 @@ class Ingest:
             self.journal.file(outcome)
 
     def _refuse(self, path: str, reason: str, mark: str) -> None:
-        outcome = Outcome(REFUSED, path, reason)
+        outcome = Outcome(Status.REFUSED, path, reason)
         self.run.outcomes.append(outcome)
-        if self.journal and self._told.is_new(path, mark, reason):
+        if self.journal and self._reported.is_new(path, mark, reason):
             self.journal.file(outcome)
 
-    def _tell_fleet(self) -> None:
+    def _report_uploads(self) -> None:
         # For the admins' dashboard; last, since a failure here must not keep a reading from being stored.
-        points = [fleet.point(o) for o in self.run.outcomes if o.status in (OK, PARTIAL, ERROR)]
+        points = [
+            upload_points.point(o) for o in self.run.outcomes if o.status in (Status.OK, Status.PARTIAL, Status.ERROR)
+        ]
         if not points or self.run.away or not self.settings.influxdb_host:
             return
         try:
             delivery = self.store.deliver(self.settings.influxdb_bucket, precision="ns")
-            delivery.send(fleet.MEASUREMENT, b"".join(points))
+            delivery.send(upload_points.MEASUREMENT, b"".join(points))
             delivery.finish()
             delivery.result()
         except (StoreAway, BadLines) as error:
@@ -305,12 +273,12 @@ class Ingest:
     def _finish(self, wanted: int) -> None:
         if not self.journal:
             return
-        self._told.save(keep=not self.every or self.run.away is not None)
-        self._tell_fleet()
-        settled = sum(o.status in (OK, PARTIAL, ERROR) for o in self.run.outcomes)
+        self._reported.save(keep=not self.every or self.run.away is not None)
+        self._report_uploads()
+        settled = sum(o.status in (Status.OK, Status.PARTIAL, Status.ERROR) for o in self.run.outcomes)
         if self.run.away:
             self.journal.run(self.run.away, wanted - settled)
-        elif growing := [o for o in self.run.outcomes if o.status == PENDING]:
+        elif growing := [o for o in self.run.outcomes if o.status == Status.PENDING]:
             self.journal.run(f"{growing[0].path} {growing[0].reason}", len(growing))
 
 
@@ -337,7 +305,7 @@ def encoded(recording, campaign: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _describe(outcome: Outcome, recording, upload: Upload) -> None:
-    outcome.status = ERROR if recording.unread else PARTIAL if recording.torn else OK
+    outcome.status = Status.ERROR if recording.unread else Status.PARTIAL if recording.torn else Status.OK
     outcome.reason = recording.unread or recording.torn or ""
     outcome.rows, outcome.readings = recording.rows, recording.readings
     outcome.first, outcome.last = recording.first, recording.last
@@ -345,80 +313,3 @@ def _describe(outcome: Outcome, recording, upload: Upload) -> None:
     if recording.header.master != upload.device:
         outcome.notes.append(f"the folder is {upload.device}, the logger is {recording.header.master}")
     outcome.notes += [f"{n} {what}" for what, n in recording.notes.items()]
-
-
-# ── what lasts from run to run ───────────────────────────────────────────────────────────────────────────────────────
-
-
-@contextmanager
-def only_run(state_dir: Path, waiting: Callable[[], object]) -> Iterator[None]:
-    """Hold the lock that keeps two runs apart; calls `waiting` once if another holds it, then waits for it.
-
-    The kernel lets go of it however the process ends. Raises SettingsError if POWERVIEW_STATE_DIR cannot be used.
-    """
-    try:
-        state_dir.mkdir(parents=True, exist_ok=True)
-        lock = os.open(state_dir / "parser.lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o660)
-    except OSError as error:
-        raise SettingsError(
-            f"POWERVIEW_STATE_DIR {state_dir} cannot be used: {error.strerror}. Make it, owned by the user that runs "
-            f"PowerView, or name another folder."
-        ) from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
-
-
-def latest_time(state_dir: Path) -> float:
-    """The latest UTC seconds that this server's clock has shown, which is now unless the clock was set back.
-
-    Readings more than a day ahead are left out; a server's clock that was set back must not do that to good ones.
-    """
-    mark = state_dir / "latest-time"
-    now = time.time()
-    with suppress(OSError):  # the first run; or a full or read-only disk, where the clock alone must do
-        latest = mark.stat().st_mtime
-        if latest > now + 60:
-            return latest
-    with suppress(OSError):
-        mark.touch(0o660)
-    return now
-
-
-class Told:
-    """What was said of files that still lie there, so that no sweep says it again; kept in `told.json`."""
-
-    def __init__(self, state_dir: Path) -> None:
-        self._path = state_dir / "told.json"
-        try:
-            self._before = dict(json.loads(self._path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            self._before = {}  # at worst something is said once more
-        self._said: dict[str, list] = {}
-
-    def is_new(self, path: str, mark: str, reason: str) -> bool:
-        """Whether this was not said of the unchanged file before."""
-        self._said[path] = [mark, reason]
-        return self._before.get(path) != [mark, reason]
-
-    def save(self, *, keep: bool) -> None:
-        """Remember what this run said, and with `keep` what earlier ones said of files that it did not come to.
-
-        A full disk only means that something is said again.
-        """
-        said = {**self._before, **self._said} if keep else self._said
-        if said == self._before:
-            return
-        half = self._path.with_suffix(".half")
-        try:
-            half.touch(0o660)
-            half.write_text(json.dumps(said), encoding="utf-8")
-            half.replace(self._path)
-        except OSError as error:
-            print(f"{self._path} cannot be written: {error.strerror}", file=sys.stderr)

@@ -20,9 +20,8 @@ from pathlib import Path
 import requests
 import yaml
 
-from powerview.inbox import ERROR, REASON, Inbox, Refusal, Upload
-from powerview.journal import ERROR as FAILED
-from powerview.journal import OK, PARTIAL, now_text, printable
+from powerview.inbox import ERROR_DIR, REASON, Inbox, Refusal, Upload
+from powerview.ingest.journal import Status, now_text, printable
 from powerview.settings import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -540,12 +539,16 @@ def _settled(line: bytes) -> dict | None:
         said = json.loads(line)
     except ValueError:
         return None  # a full disk may have cut it
-    moved = isinstance(said, dict) and said.get("status") in (OK, PARTIAL, FAILED) and said.get("settled_as")
+    moved = (
+        isinstance(said, dict)
+        and said.get("status") in (Status.OK, Status.PARTIAL, Status.ERROR)
+        and said.get("settled_as")
+    )
     return said if moved else None
 
 
 def _in_error(data: Path) -> Item:
-    found = [p for p in data.glob(f"*/*/*/{ERROR}/*") if not p.name.endswith(REASON)]
+    found = [p for p in data.glob(f"*/*/*/{ERROR_DIR}/*") if not p.name.endswith(REASON)]
     if not found:
         return Item("files in error/", GOOD, "none")
     newest = max(found, key=lambda p: p.lstat().st_mtime)

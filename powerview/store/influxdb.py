@@ -1,23 +1,18 @@
-"""Where line protocol goes: InfluxDB, or files when none is configured.
-
-A Delivery is one file's way into the store. It is done when the store has said that everything is kept; until then
-nothing of it counts as stored.
-"""
+"""InfluxDB 2 through its Python client, each body in a synchronous write of its own."""
 
 from __future__ import annotations
 
-import os
 import threading
 import traceback
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import suppress
 from queue import Empty, Full, Queue
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from powerview.settings import Settings
+from powerview.store.answers import message, not_influxdb, reporting_influxdb
+from powerview.store.protocol import BadLines, Delivery, StoreAway
 
 BODY_BYTES = 1 << 20
 """A body is sent when it has so many bytes: about 8 000 points, where InfluxDB is fastest."""
@@ -32,84 +27,6 @@ question about a year must then open each series 53 times instead of five."""
 CONNECT_MS, ANSWER_MS = 5_000, 30_000
 CLOSE_SECONDS = 1
 MOST_BAD_LINES = 10
-
-
-class StoreAway(Exception):
-    """The store is away, or refuses us; the file stays pending. The text names what to look at."""
-
-
-class BadLines(Exception):
-    """The store will never take some lines of this file; what it could take of the others is stored."""
-
-
-class Delivery(Protocol):
-    """One file's way into the store."""
-
-    def send(self, series: str, lines: bytes) -> None:
-        """Hand over points of one series, in their order; may return before they are stored."""
-
-    def finish(self) -> None:
-        """Say that nothing more comes."""
-
-    @property
-    def done(self) -> bool:
-        """Whether `result` would return, or raise, at once."""
-
-    def result(self) -> None:
-        """Wait until all is stored. Raises StoreAway or BadLines."""
-
-
-class Store(Protocol):
-    """Takes deliveries; a context manager."""
-
-    def deliver(self, bucket: str, precision: str = "s") -> Delivery:
-        """Begin a delivery into a bucket, made if it is missing. Times are in `precision`. Raises StoreAway."""
-
-
-@contextmanager
-def open_store(settings: Settings, output: Path | None = None, *, dry_run: bool = False) -> Iterator[Store]:
-    """The store that the settings name: InfluxDB, or else files; files in `output`, anew, if that is given."""
-    if dry_run:
-        store = Nowhere()
-    elif output is not None:
-        store = FileStore(output, anew=True)
-    elif settings.influxdb_host:
-        store = InfluxStore(settings)
-    else:
-        store = FileStore(line_protocol_folder(settings.data_dir))
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-class Nowhere:
-    """A store that keeps nothing, for a look at what would be stored; its own delivery."""
-
-    done = True
-
-    def deliver(self, bucket: str, precision: str = "s") -> Delivery:  # noqa: ARG002
-        return self
-
-    def send(self, series: str, lines: bytes) -> None:  # noqa: ARG002
-        pass
-
-    def finish(self) -> None:
-        pass
-
-    def result(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-def line_protocol_folder(data_dir: Path) -> Path:
-    """Where line protocol files lie when no InfluxDB is configured: beside the tree."""
-    return data_dir.parent / "line-protocol"
-
-
-# ── InfluxDB ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class InfluxStore:
@@ -127,7 +44,7 @@ class InfluxStore:
         if self.away:
             raise self.away
         if bucket not in self._buckets:
-            with telling_influxdb(self.settings, f"bucket {bucket!r}"):
+            with reporting_influxdb(self.settings, f"bucket {bucket!r}"):
                 _provide_bucket(self._client.buckets_api(), bucket, self.settings.influxdb_org)
             self._buckets.add(bucket)
         return _InfluxDelivery(self._connections, bucket, precision)
@@ -229,7 +146,7 @@ class _Connection:
             bad: list[list[str]] = [[] for _ in jobs]
             if not self._store.away:
                 try:
-                    with telling_influxdb(self._store.settings, f"bucket {jobs[0].target[0]!r}"):
+                    with reporting_influxdb(self._store.settings, f"bucket {jobs[0].target[0]!r}"):
                         self._write_together(jobs, bad)
                 except StoreAway as away:
                     self._store.away = away
@@ -282,11 +199,11 @@ class _Connection:
             self._post(target, body)
         except ApiException as error:
             if error.status == 422:
-                bad.append(_message(error))
+                bad.append(message(error))
             elif error.status in (400, 413):
                 first, second = _halves(body)
                 if not second:
-                    bad.append(f"{_message(error)}: {body[:200].decode(errors='replace').strip()}")
+                    bad.append(f"{message(error)}: {body[:200].decode(errors='replace').strip()}")
                     return
                 self._write(target, first, bad)
                 self._write(target, second, bad)
@@ -305,7 +222,7 @@ class _Connection:
             content_type="text/plain; charset=utf-8", _request_timeout=(CONNECT_MS, ANSWER_MS), **extra,
         )  # fmt: skip
         if status != 204:  # https://docs.influxdata.com/influxdb/v2/api/#operation/PostWrite: 204 says "written"
-            raise StoreAway(_not_influxdb(self._store.settings, status))
+            raise StoreAway(not_influxdb(self._store.settings, status))
 
 
 def influx_client(settings: Settings):
@@ -354,75 +271,9 @@ def _bucket(buckets, name: str, org: str):
     try:
         return next(iter(buckets.find_buckets(name=name, org=org).buckets), None)
     except ApiException as error:
-        if error.status == 404 and not _message(error).startswith("organization"):  # `organization name "x" not found`
+        if error.status == 404 and not message(error).startswith("organization"):  # `organization name "x" not found`
             return None
         raise
-
-
-@contextmanager
-def telling_influxdb(settings: Settings, what: str) -> Iterator[None]:
-    """Turn what InfluxDB's client raises into StoreAway, naming the variable to look at; `what` is being worked on."""
-    from influxdb_client.client.exceptions import InfluxDBError
-    from urllib3.exceptions import HTTPError
-
-    try:
-        yield
-    except InfluxDBError as error:
-        if getattr(error, "status", None) == 0:  # the client's way of telling that TLS failed
-            raise StoreAway(_no_answer(settings, _message(error))) from error
-        raise StoreAway(_refusal(settings, what, error)) from error
-    except (HTTPError, OSError) as error:
-        raise StoreAway(_no_answer(settings, _short(error))) from error
-    except (ValueError, TypeError, AttributeError) as error:  # an answer that the client cannot read
-        raise StoreAway(_not_influxdb(settings, _short(error))) from error
-
-
-def _no_answer(settings: Settings, said: str) -> str:
-    return (
-        f"InfluxDB does not answer at {settings.influxdb_host} ({said}): is it running, and is INFLUXDB_HOST right? "
-        f"(set in {settings.env_file})"
-    )
-
-
-def _refusal(settings: Settings, what: str, error) -> str:
-    status = getattr(error, "status", None) or getattr(error.response, "status", None)
-    host, where = settings.influxdb_host, f"set in {settings.env_file}"
-    said = _message(error)
-    if status is None:  # raised by the client, which looks for the organisation's id before it makes a bucket
-        return (
-            f"{what} cannot be made in InfluxDB at {host}: INFLUXDB_ORG {settings.influxdb_org!r} is missing, or the "
-            f"token in INFLUXDB_ADMIN_TOKEN may not see it ({where}): {said}"
-        )
-    if status == 401:
-        return f"InfluxDB at {host} does not know the token in INFLUXDB_ADMIN_TOKEN (401, {where})"
-    if status == 403:
-        return f"the token in INFLUXDB_ADMIN_TOKEN may not work on {what} (403, {where}): {said}"
-    if status == 404:
-        return (
-            f"InfluxDB at {host} does not find {what} of INFLUXDB_ORG {settings.influxdb_org!r} (404, {where}): {said}"
-        )
-    if status in (429, 503):
-        after = (getattr(error, "headers", None) or {}).get("Retry-After")
-        return f"InfluxDB at {host} is busy ({status}{f', asks to come back in {after} s' if after else ''}): {said}"
-    if status and status >= 500:
-        return f"InfluxDB at {host} failed ({status}): {said}. Its own log says why"
-    return _not_influxdb(settings, f"{status} {said}")
-
-
-def _not_influxdb(settings: Settings, said: object) -> str:
-    return (
-        f"what answers at {settings.influxdb_host} is no InfluxDB 2 ({said}): look at INFLUXDB_HOST "
-        f"(set in {settings.env_file})"
-    )
-
-
-def _message(error) -> str:
-    text = str(getattr(error, "message", None) or getattr(error, "reason", None) or error)
-    return " ".join(text.split())[:300]
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _halves(body: bytes) -> tuple[bytes, bytes]:
@@ -435,93 +286,3 @@ def _halves(body: bytes) -> tuple[bytes, bytes]:
 def _is_local(host: str) -> bool:
     name = urlsplit(host).hostname or ""
     return name in ("localhost", "::1") or name.startswith("127.")
-
-
-# ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class FileStore:
-    """Line protocol files, `<bucket>.lp` with times in seconds, in one folder: what any InfluxDB takes.
-
-    They are appended to; with `anew` each is begun anew when a run first writes to it.
-    """
-
-    def __init__(self, folder: Path, *, anew: bool = False) -> None:
-        self.folder = folder
-        self._anew = anew
-        self._files: dict[str, int] = {}
-
-    def deliver(self, bucket: str, precision: str = "s") -> Delivery:  # noqa: ARG002 - whoever writes knows it
-        """Begin a delivery. Raises StoreAway if the folder or the file cannot be written."""
-        with self._telling():
-            if bucket not in self._files:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                self._files[bucket] = self._open(self.folder / f"{bucket}.lp")
-            return _FileDelivery(self, self._files[bucket])
-
-    def close(self) -> None:
-        """Close the files."""
-        for descriptor in self._files.values():
-            os.close(descriptor)
-
-    def _open(self, path: Path) -> int:
-        anew = os.O_TRUNC if self._anew else 0
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | anew, 0o640)
-        _cut_unfinished_line(descriptor)
-        return descriptor
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise StoreAway(
-                f"line protocol files cannot be written in {self.folder}: {error.strerror or error}. Make room, or let "
-                f"this user write there, or name an InfluxDB in INFLUXDB_HOST"
-            ) from error
-
-
-class _FileDelivery:
-    def __init__(self, store: FileStore, descriptor: int) -> None:
-        self._store = store
-        self._descriptor = descriptor
-        self._away: StoreAway | None = None
-        self.done = False
-
-    def send(self, series: str, lines: bytes) -> None:  # noqa: ARG002 - the order of the file is the order of writing
-        if self._away:
-            return
-        try:
-            with self._store._telling():
-                rest = memoryview(lines)
-                while rest:
-                    rest = rest[os.write(self._descriptor, rest) :]
-        except StoreAway as away:
-            with suppress(OSError):
-                _cut_unfinished_line(self._descriptor)
-            self._away = away
-
-    def finish(self) -> None:
-        try:
-            with self._store._telling():
-                os.fsync(self._descriptor)
-        except StoreAway as away:
-            self._away = self._away or away
-        self.done = True
-
-    def result(self) -> None:
-        if self._away:
-            raise self._away
-
-
-def _cut_unfinished_line(descriptor: int) -> None:
-    # A run that was killed while it wrote left half a line. Its file is still pending, so nothing is lost with it.
-    end = os.lseek(descriptor, 0, os.SEEK_END)
-    while end > 0:
-        start = max(0, end - 65_536)
-        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
-        if newline >= 0:
-            end = start + newline + 1
-            break
-        end = start
-    os.ftruncate(descriptor, end)

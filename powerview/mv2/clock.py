@@ -18,7 +18,7 @@ import pandas as pd
 NO_TIME = np.iinfo(np.int64).min
 """What stands for a stamp that is no date."""
 
-_DAY = 86_400
+A_DAY = 86_400
 _STEP = 900  # no zone in use changes its clock off a quarter of an hour
 
 
@@ -47,9 +47,9 @@ def to_utc(wall: np.ndarray, zone: ZoneInfo | None) -> tuple[np.ndarray, int]:
     first, second = _offsets(wall, zone)
     doubled = np.flatnonzero(first > second)
     utc = wall - first
-    for night in np.unique(wall[doubled] // _DAY):
+    for night in np.unique(wall[doubled] // A_DAY):
         # Rows of another time may stand between those of the hour: its second pass, once begun, goes on behind them.
-        rows = doubled[wall[doubled] // _DAY == night]
+        rows = doubled[wall[doubled] // A_DAY == night]
         late = rows[_second_pass(wall[rows], begins_file=rows[0] == 0) :]
         utc[late] = wall[late] - second[late]
     return utc, int(np.count_nonzero(first < second))
@@ -77,9 +77,9 @@ def _second_pass(wall: np.ndarray, *, begins_file: bool) -> int:
 def _offsets(wall: np.ndarray, zone: ZoneInfo) -> tuple[np.ndarray, np.ndarray]:
     # The zone's offset from UTC at each wall time, by the first and by the second reading of it (`fold`); they differ
     # only where the clock changes. Asked once for each day, and for each quarter of an hour on days with a change.
-    days, day_of = np.unique(wall // _DAY, return_inverse=True)
-    at_midnight = np.array([_offset(day * _DAY, zone, 0) for day in days.tolist()])
-    at_next = np.array([_offset((day + 1) * _DAY, zone, 1) for day in days.tolist()])
+    days, day_of = np.unique(wall // A_DAY, return_inverse=True)
+    at_midnight = np.array([_offset(day * A_DAY, zone, 0) for day in days.tolist()])
+    at_next = np.array([_offset((day + 1) * A_DAY, zone, 1) for day in days.tolist()])
     first = at_midnight[day_of]
     second = first.copy()
     changing = np.flatnonzero((at_midnight != at_next)[day_of])

@@ -19,14 +19,14 @@ from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from powerview import charts
-from powerview.campaign import Campaign, Series, read_tree
-from powerview.charts import Group
-from powerview.days import Days, covered, days_of
 from powerview.inbox import Refusal
-from powerview.journal import counted, printable
+from powerview.ingest.journal import counted, printable
 from powerview.mv2 import Channel
 from powerview.output import replacing
+from powerview.reporting import charts
+from powerview.reporting.campaign import Campaign, Series, read_tree
+from powerview.reporting.charts import Group
+from powerview.reporting.days import Days, covered, days_of
 from powerview.settings import Settings
 
 MOST_VALUES = 600_000

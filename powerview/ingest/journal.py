@@ -14,16 +14,25 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 
-OK, PARTIAL, ERROR, REFUSED, PENDING = "OK", "PARTIAL", "ERROR", "REFUSED", "PENDING"
+
+class Status(StrEnum):
+    """What became of one file; PENDING is a file that is left for the next run."""
+
+    OK = "OK"
+    PARTIAL = "PARTIAL"
+    ERROR = "ERROR"
+    REFUSED = "REFUSED"
+    PENDING = "PENDING"
 
 
 @dataclass
 class Outcome:
     """What became of one file. Times are UTC seconds; `settled_as` is where it lies now, below the tree."""
 
-    status: str
+    status: Status
     path: str
     reason: str = ""
     settled_as: str = ""
@@ -46,10 +55,10 @@ class Outcome:
         return f"{self.status:<8}{printable(self.path)}: {'; '.join(self._parts())}"
 
     def _parts(self) -> list[str]:
-        if self.status in (REFUSED, PENDING):
+        if self.status in (Status.REFUSED, Status.PENDING):
             return [printable(self.reason)]
         parts = [printable(self.reason).removesuffix(".")] if self.reason else []
-        if self.rows or self.status != ERROR:
+        if self.rows or self.status != Status.ERROR:
             parts.append(f"{self.rows} rows, {self.readings} readings")
         if self.first is not None and self.last is not None:
             parts[-1] += f", {iso(self.first)} to {iso(self.last)}"
@@ -88,9 +97,10 @@ class Journal:
     def run(self, text: str, count: int) -> None:
         """One line for a run that left files pending."""
         self._write(
-            "uploads.log", f"{now_text()} {PENDING:<8}{count} {'file' if count == 1 else 'files'}: {printable(text)}"
+            "uploads.log",
+            f"{now_text()} {Status.PENDING:<8}{count} {'file' if count == 1 else 'files'}: {printable(text)}",
         )
-        record = {"time": now_text(), "status": PENDING, "files": count, "reason": text}
+        record = {"time": now_text(), "status": Status.PENDING, "files": count, "reason": text}
         self._write("uploads.jsonl", json.dumps(record))
 
     def _write(self, name: str, line: str) -> None:
@@ -142,20 +152,20 @@ def summary(outcomes: Iterable[Outcome]) -> str:
         groups.setdefault("/".join(outcome.names[:2]), []).append(outcome)
     if not groups:
         return "Nothing to do: no file is pending."
-    head = ("campaign", "files", OK, PARTIAL, ERROR, REFUSED, PENDING, "rows", "readings", "left out")
+    head = ("campaign", "files", *Status, "rows", "readings", "left out")
     table = [head] + [_campaign_row(printable(name), group) for name, group in sorted(groups.items())]
     widths = [max(len(row[i]) for row in table) for i in range(len(head) - 1)]
     lines = []
     for row in table:
         cells = [row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:-1], widths[1:], strict=True)]
         lines.append("  ".join([*cells, row[-1]]).rstrip())
-    told = [o.line() for group in groups.values() for o in group if o.status not in (OK,)]
+    told = [o.line() for group in groups.values() for o in group if o.status != Status.OK]
     return "\n".join(lines + ([""] + told if told else []))
 
 
 def _campaign_row(name: str, group: list[Outcome]) -> tuple[str, ...]:
     statuses = Counter(o.status for o in group)
     left_out = sum((o.left_out for o in group), Counter())
-    numbers = [len(group), *(statuses[s] for s in (OK, PARTIAL, ERROR, REFUSED, PENDING))]
+    numbers = [len(group), *(statuses[s] for s in Status)]
     numbers += [sum(o.rows for o in group), sum(o.readings for o in group)]
     return (name, *(str(n) for n in numbers), counted(left_out))

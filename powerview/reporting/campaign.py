@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 
 from powerview import inbox, mv2
-from powerview.inbox import ERROR, REASON, Claim, Inbox, Refusal, Upload
-from powerview.line_protocol import escape_tag
+from powerview.inbox import ERROR_DIR, REASON, Claim, Inbox, Refusal, Upload
 from powerview.mv2 import Channel
+from powerview.names import refused_names
 from powerview.settings import Settings
 
 USUAL_STEP = 600
@@ -99,9 +99,9 @@ def _in_error(tree: Inbox) -> Iterator[Upload]:
         parts = Path(folder).relative_to(tree.root).parts
         if len(parts) == 4:
             below.clear()
-        if len(parts) != 4 or parts[3] != ERROR or inbox.refused_names(*parts[:3], admin_bucket=tree.admin_bucket):
+        if len(parts) != 4 or parts[3] != ERROR_DIR or refused_names(*parts[:3], admin_bucket=tree.admin_bucket):
             continue
-        yield from (Upload(*parts[:3], name, ERROR) for name in names if name.lower().endswith(".tsv"))
+        yield from (Upload(*parts[:3], name, ERROR_DIR) for name in names if name.lower().endswith(".tsv"))
 
 
 def _read_campaign(settings: Settings, client: str, name: str, uploads: list[Upload]) -> Campaign:
@@ -114,7 +114,7 @@ def _read_campaign(settings: Settings, client: str, name: str, uploads: list[Upl
 
 
 def _read_file(settings: Settings, upload: Upload, pieces: dict[Channel, list[Series]]) -> File:
-    reason = _reason(settings.data_dir, upload) if upload.state == ERROR else ""
+    reason = _reason(settings.data_dir, upload) if upload.state == ERROR_DIR else ""
     try:
         with Claim(settings.data_dir, upload) as claim:
             recording = mv2.read_recording(claim.file, timezone=settings.timezone, now=time.time())
@@ -124,7 +124,9 @@ def _read_file(settings: Settings, upload: Upload, pieces: dict[Channel, list[Se
     except (inbox.Pending, mv2.Changed) as error:
         return File(upload, "waiting", str(error))
     _take(recording, frame, pieces)
-    status = "not readable" if upload.state == ERROR or recording.unread else "partial" if recording.torn else "whole"
+    status = (
+        "not readable" if upload.state == ERROR_DIR or recording.unread else "partial" if recording.torn else "whole"
+    )
     reason = reason or recording.unread or recording.torn or ""
     return File(upload, status, reason, recording.rows, recording.readings, recording.first, recording.last,
                 +recording.left_out)  # fmt: skip
@@ -147,20 +149,13 @@ def _take(recording: mv2.Recording, frame: pd.DataFrame, pieces: dict[Channel, l
         there = np.isfinite(cells[:, column])
         if there.any():
             part = Series(times[there], cells[there, column], np.full(np.count_nonzero(there), step))
-            pieces.setdefault(_as_stored(channel), []).append(part)
+            pieces.setdefault(channel, []).append(part)
 
 
 def usual_step(times: np.ndarray) -> int:
     """The seconds between a file's rows, most often; never more than ten minutes, and those where nothing says it."""
     steps = np.diff(times)
     return min(int(np.median(steps)), USUAL_STEP) if len(steps) else USUAL_STEP
-
-
-def _as_stored(channel: Channel) -> Channel:
-    # What InfluxDB gives back: characters that line protocol cannot carry are replaced. What it cannot carry includes
-    # the backslash, so that every one in the escaped text is an escape.
-    stored = {name: escape_tag(getattr(channel, name)).replace("\\", "") for name in ("device", "name", "channel")}
-    return dataclasses.replace(channel, **stored)
 
 
 def _merged(parts: list[Series]) -> Series:

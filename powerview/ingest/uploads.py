@@ -19,8 +19,8 @@ from __future__ import annotations
 import time
 import zlib
 
-from powerview.journal import ERROR, PARTIAL, Outcome
-from powerview.line_protocol import escape_tag
+from powerview.ingest.journal import Outcome, Status
+from powerview.store.line_protocol import escape_tag
 
 MEASUREMENT, SUMMARY = "uploads", "fleet"
 LONGEST_TEXT = 1000
@@ -41,8 +41,8 @@ def point(outcome: Outcome) -> bytes:
         "left_out": outcome.left_out.total(),
         "restarts": outcome.left_out["restart markers"],
         "clock_unset": outcome.left_out["unset clock"],
-        "partial": outcome.status == PARTIAL,
-        "error": outcome.status == ERROR,
+        "partial": outcome.status == Status.PARTIAL,
+        "error": outcome.status == Status.ERROR,
     }
     told = {"readings": outcome.readings, "seconds": round(outcome.seconds, 3)}
     if outcome.last is not None and arrived == int(outcome.arrived):

@@ -19,11 +19,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from powerview import store
-from powerview.inbox import refused_names
 from powerview.mv2 import A_DAY, Channel
+from powerview.names import refused_names
 from powerview.output import replacing
 from powerview.settings import Settings, SettingsError, require_influxdb
+from powerview.store import StoreAway
+from powerview.store.answers import reporting_influxdb
+from powerview.store.influxdb import influx_client
 
 SLICE_READINGS = 200_000
 """About how many readings are asked of InfluxDB at a time."""
@@ -90,7 +92,7 @@ class FileSource:
     """From the files of the tree. Raises NotThere, and OSError if the tree cannot be read."""
 
     def __init__(self, settings: Settings, want: Wanted) -> None:
-        from powerview.campaign import read_tree
+        from powerview.reporting.campaign import read_tree
 
         campaigns, _ = read_tree(settings, want.client, want.campaign)
         series = campaigns[0].series if campaigns else {}
@@ -110,7 +112,7 @@ class FileSource:
 
 
 class InfluxSource:
-    """From InfluxDB, by stretches of time. Raises NotThere and store.StoreAway."""
+    """From InfluxDB, by stretches of time. Raises NotThere and StoreAway."""
 
     def __init__(self, settings: Settings, client, want: Wanted) -> None:
         self._settings, self._client, self._want = settings, client, want
@@ -130,7 +132,7 @@ class InfluxSource:
         self._slices = list(_slices(days))
 
     def _asking(self):
-        return store.telling_influxdb(self._settings, f"bucket {self._want.client!r}")
+        return reporting_influxdb(self._settings, f"bucket {self._want.client!r}")
 
     def _query(self, start: int, stop: int, then: str) -> str:
         # Only static predicates, so that InfluxDB's storage filters; names were checked, they need no escape.
@@ -161,7 +163,7 @@ class InfluxSource:
             if len(frame):
                 yield frame
         if self._got < self._readings:  # more is no fault: logger files come in meanwhile
-            raise store.StoreAway(f"InfluxDB counted {self._readings} readings and gave {self._got}: try again")
+            raise StoreAway(f"InfluxDB counted {self._readings} readings and gave {self._got}: try again")
 
     def _slice(self, start: int, stop: int, place: dict[Channel, int]) -> pd.DataFrame:
         columns = ["_time", "_value", *TAGS]
@@ -271,14 +273,14 @@ WRITERS = {"csv": write_csv, "parquet": write_parquet}
 def export(settings: Settings, want: Wanted, form: str, output: Path | None, *, from_files: bool) -> None:
     """Write the readings to a file, whole or not at all, or to stdout.
 
-    Raises NotThere, SettingsError, store.StoreAway, and OSError of the tree or the file.
+    Raises NotThere, SettingsError, StoreAway, and OSError of the tree or the file.
     """
     with contextlib.ExitStack() as stack:
         if from_files or not settings.influxdb_host:
             source = FileSource(settings, want)
         else:
             require_influxdb(settings)
-            source = InfluxSource(settings, stack.enter_context(store.influx_client(settings)), want)
+            source = InfluxSource(settings, stack.enter_context(influx_client(settings)), want)
         file = stack.enter_context(replacing(output)) if output else sys.stdout.buffer
         WRITERS[form](source, settings.timezone, file)
         file.flush()

@@ -1,0 +1,160 @@
+"""The tree on disk: which files are pending, settled or refused."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterator
+from operator import itemgetter
+from pathlib import Path
+
+from powerview.inbox.disk import FOLDER, cannot, exists, free_names, identity, opened
+from powerview.inbox.upload import Refusal, Upload, upload_order
+from powerview.names import ERROR_DIR, PARSED_DIR, is_tsv, refused_names
+
+
+class NoSuchFile(Exception):
+    """A person named a file that is not there, or not in the tree."""
+
+
+class Inbox:
+    """The tree below `root` (DATA). `admin_bucket` is the name that no client may have."""
+
+    def __init__(self, root: Path, admin_bucket: str) -> None:
+        self.root = root
+        self.admin_bucket = admin_bucket
+        self._settled: dict[tuple[str, str, str], list[tuple[tuple, Upload]]] = {}
+
+    def pending(self) -> Iterator[Upload | Refusal]:
+        """Every file that waits to be read, and every file that is refused, in no order.
+
+        Raises OSError if the tree itself cannot be read.
+        """
+        with opened(self.root) as folder:
+            yield from self._level(folder, (), want_settled=False)
+
+    def settled(self) -> Iterator[Upload]:
+        """Every file in a `parsed/` folder, and every PARSED_* file of the earlier convention, in no order."""
+        with opened(self.root) as folder:
+            found = self._level(folder, (), want_settled=True)
+            yield from (f for f in found if isinstance(f, Upload))
+
+    def later_settled(self, upload: Upload) -> list[Upload]:
+        """The files of this device that were settled and were uploaded after this one, in their order.
+
+        Those in `error/` are among them: their complete rows may be stored. A pending file counts as what it would be
+        called in `parsed/`: a name that comes again is a later upload. The folders are listed once: what one run
+        settles in the order of the uploads is never later than what it settles next.
+        """
+        if upload.folder not in self._settled:
+            found = [
+                (upload_order(f), f) for state in (PARSED_DIR, ERROR_DIR, "") for f in self._settled_in(upload, state)
+            ]
+            self._settled[upload.folder] = sorted(found, key=itemgetter(0))
+        known = self._settled[upload.folder]
+        named = upload.state or upload.name.startswith("PARSED_")
+        mine = upload_order(upload if named else Upload(*upload.folder, self.settled_name(upload)))
+        return [later for _, later in known[bisect_right(known, mine, key=itemgetter(0)) :]]
+
+    def _settled_in(self, upload: Upload, state: str) -> list[Upload]:
+        # Files only: what else somebody put there has no readings, and must not stand in a file's way.
+        try:
+            with opened(self.root, *upload.folder, *filter(None, [state])) as folder, os.scandir(folder) as entries:
+                names = [e.name for e in entries if is_tsv(e.name) and e.is_file(follow_symlinks=False)]
+        except OSError:  # there is no such folder yet, or `settle` will tell what is wrong with it
+            return []
+        return [Upload(*upload.folder, name, state) for name in names if state or name.startswith("PARSED_")]
+
+    def settled_name(self, upload: Upload) -> str:
+        """The name that a pending file would get in `parsed/` now."""
+        try:
+            with opened(self.root, *upload.folder, PARSED_DIR) as folder:
+                return next(n for n in free_names(upload.name) if not exists(n, folder))
+        except OSError:
+            return upload.name
+
+    def find(self, path: Path) -> Upload | Refusal:
+        """The file that a person names by its path, absolute, relative, or below the tree. Raises NoSuchFile."""
+        for candidate in (Path(os.path.abspath(path)), self.root / path):
+            if candidate.is_relative_to(self.root) and os.path.lexists(candidate):
+                return self._placed(candidate.relative_to(self.root).parts)
+        if not os.path.lexists(path):
+            raise NoSuchFile(f"{path}: there is no such file")
+        raise NoSuchFile(f"{path} does not lie in the tree {self.root}: name the tree with -d")
+
+    def _placed(self, parts: tuple[str, ...]) -> Upload | Refusal:
+        state = parts[3] if len(parts) == 5 and parts[3] in (PARSED_DIR, ERROR_DIR) else ""
+        if len(parts) != (5 if state else 4) or not is_tsv(parts[-1]):
+            return Refusal("/".join(parts), _WRONG_PLACE)
+        reason = refused_names(*parts[:3], admin_bucket=self.admin_bucket)
+        if reason:
+            return Refusal("/".join(parts), reason)
+        return Upload(*parts[:3], parts[-1], state)
+
+    def _level(self, folder: int, parts: tuple[str, ...], want_settled: bool) -> Iterator[Upload | Refusal]:
+        reason = refused_names(*parts[:3], admin_bucket=self.admin_bucket) if 0 < len(parts) < 4 else None
+        if reason:
+            yield from _every_tsv(folder, parts, reason)
+            return
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._below(folder, (*parts, entry.name), want_settled)
+            elif is_tsv(entry.name) and entry.is_file(follow_symlinks=False):
+                yield from self._file(entry, parts, want_settled)
+
+    def _below(self, folder: int, parts: tuple[str, ...], want_settled: bool) -> Iterator[Upload | Refusal]:
+        inside_device = len(parts) == 4
+        if inside_device and parts[3] in (PARSED_DIR, ERROR_DIR) and not (want_settled and parts[3] == PARSED_DIR):
+            return
+        if len(parts) > 64:
+            yield Refusal("/".join(parts), "folders lie too deep here: " + _WRONG_PLACE)
+            return
+        try:
+            below = os.open(parts[-1], FOLDER, dir_fd=folder)
+        except FileNotFoundError:
+            return  # moved away meanwhile
+        except OSError as error:
+            yield Refusal("/".join(parts), cannot("the folder cannot be read", error))
+            return
+        try:
+            yield from self._level(below, parts, want_settled)
+        finally:
+            os.close(below)
+
+    def _file(self, entry: os.DirEntry, parts: tuple[str, ...], want_settled: bool) -> Iterator[Upload | Refusal]:
+        old_mark = entry.name.startswith("PARSED_")
+        if len(parts) == 4 and parts[3] == PARSED_DIR or (len(parts) == 3 and old_mark):
+            if want_settled:
+                yield Upload(*parts[:3], entry.name, parts[3] if len(parts) == 4 else "")
+        elif want_settled:
+            return
+        elif len(parts) == 3:
+            yield Upload(*parts, entry.name)
+        elif not old_mark:
+            yield Refusal("/".join((*parts, entry.name)), _WRONG_PLACE, _mark(entry))
+
+
+_WRONG_PLACE = "files belong into DATA/<client>/<campaign>/<device serial>/: this one lies elsewhere and is left"
+
+
+def _every_tsv(folder: int, parts: tuple[str, ...], reason: str) -> Iterator[Refusal]:
+    # The files below a folder whose name is refused; deep trees are followed no further than PowerView's own depth.
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False) and len(parts) < 5:
+            try:
+                below = os.open(entry.name, FOLDER, dir_fd=folder)
+            except OSError:
+                continue
+            try:
+                yield from _every_tsv(below, (*parts, entry.name), reason)
+            finally:
+                os.close(below)
+        elif is_tsv(entry.name) and entry.is_file(follow_symlinks=False):
+            yield Refusal("/".join((*parts, entry.name)), reason, _mark(entry))
+
+
+def _mark(entry: os.DirEntry) -> str:
+    try:
+        return identity(entry.stat(follow_symlinks=False))
+    except OSError:
+        return ""

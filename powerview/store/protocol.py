@@ -1,0 +1,41 @@
+"""What a store is: it takes deliveries, one for each file.
+
+A Delivery is one file's way into the store. It is done when the store has confirmed that everything is kept; until
+then nothing of it counts as stored.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class StoreAway(Exception):
+    """The store is away, or refuses us; the file stays pending. The text names what to look at."""
+
+
+class BadLines(Exception):
+    """The store will never take some lines of this file; what it could take of the others is stored."""
+
+
+class Delivery(Protocol):
+    """One file's way into the store."""
+
+    def send(self, series: str, lines: bytes) -> None:
+        """Hand over points of one series, in their order; may return before they are stored."""
+
+    def finish(self) -> None:
+        """Say that nothing more comes."""
+
+    @property
+    def done(self) -> bool:
+        """Whether `result` would return, or raise, at once."""
+
+    def result(self) -> None:
+        """Wait until all is stored. Raises StoreAway or BadLines."""
+
+
+class Store(Protocol):
+    """Takes deliveries; a context manager."""
+
+    def deliver(self, bucket: str, precision: str = "s") -> Delivery:
+        """Begin a delivery into a bucket, made if it is missing. Times are in `precision`. Raises StoreAway."""

@@ -662,7 +662,7 @@ def test_a_damaged_memory_only_means_that_something_is_told_once_more(house, con
 
 
 def test_a_memory_that_cannot_be_written_stops_nothing(house, capsys):
-    (house.state / "told.half").mkdir()
+    (house.state / "reported.half").mkdir()
     house.put("acme/x.tsv", b"a")
     house.put(f"{DEVICE}/y.tsv", v002(*day_rows()))
     assert statuses(run(house)) == [(Status.REFUSED, "acme/x.tsv"), (Status.OK, f"{DEVICE}/y.tsv")]

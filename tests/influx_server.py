@@ -18,12 +18,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import requests
 
 MODULE = Path(__file__).resolve().parent / "influxd"
 IMAGE = "docker.io/library/influxdb:2.9"
+PULL_SECONDS = 300
 TOKEN = "token-of-a-server-that-lives-as-long-as-one-test-run"
 ORG = "powerview"
 
@@ -165,7 +167,7 @@ def influxd_command(folder: Path) -> list[str]:
     if program:
         return [program, *options]
     for engine in ("podman", "docker"):
-        if _engine_runs(engine):
+        if engine_runs(engine, IMAGE):
             volume = f"{folder}:{folder}:Z"
             user = f"{os.getuid()}:{os.getgid()}"
             return [engine, "run", "--rm", "--init", "--network=host", f"--user={user}", "-v", volume,
@@ -224,11 +226,14 @@ def _installed_rust() -> str | None:
     return shown.split()[0] if shown.split() else None
 
 
-def _engine_runs(engine: str) -> bool:
+@cache
+def engine_runs(engine: str, image: str) -> bool:
+    """Whether this container engine starts this image; one that can neither pull nor start it is no engine for us."""
     if not shutil.which(engine):
         return False
     try:
-        return subprocess.run([engine, "info"], capture_output=True, timeout=20).returncode == 0
+        return subprocess.run([engine, "run", "--rm", image, "influxd", "version"], capture_output=True,
+                              timeout=PULL_SECONDS).returncode == 0  # fmt: skip
     except subprocess.TimeoutExpired:
         return False
 

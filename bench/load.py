@@ -21,7 +21,7 @@ sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
 
 from influx_server import InfluxServer, running_influxdb, wait_until  # noqa: E402, F401
 
-from powerview.store.influxdb import INFLUXDBS_OWN, SHARD_SECONDS  # noqa: E402, F401
+from powerview.store.buckets import INFLUXDBS_OWN, SHARD_SECONDS  # noqa: E402, F401
 
 CHANNELS = 30
 DAY_ROWS = 145

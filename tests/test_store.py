@@ -16,7 +16,7 @@ from influx_server import free_port, wait_until
 
 from powerview.settings import Settings, load_settings
 from powerview.store import BadLines, FileStore, InfluxStore, StoreAway, influxdb, open_store
-from powerview.store.influxdb import SHARD_SECONDS
+from powerview.store.buckets import SHARD_SECONDS
 
 ENV_FILE = Path("/nowhere/.env")
 
@@ -388,8 +388,8 @@ NO_INFLUXDB = "what answers at URL is no InfluxDB 2"
     ("answer", "said"),
     [
         (
-            (429, {"Retry-After": "30", **JSON}, b'{"code":"too many requests","message":"slow down"}'),
-            "InfluxDB at URL is busy (429, asks to come back in 30 s): slow down",
+            (429, {"Retry-After": "300", **JSON}, b'{"code":"too many requests","message":"slow down"}'),
+            "InfluxDB at URL is busy (429, asks to come back in 300 s): slow down",
         ),
         ((503, JSON, b'{"message":"not ready"}'), "InfluxDB at URL is busy (503): not ready"),
         (
@@ -426,6 +426,35 @@ def test_what_answers_like_no_influxdb_at_all_is_told_and_no_traceback(buckets):
     with answering((404, {}, b"404 page not found"), buckets=buckets) as server:
         said = why_not(settings_for(server.url))
     assert "INFLUXDB_HOST" in said or "INFLUXDB_ORG" in said
+
+
+def test_a_server_that_asks_for_patience_is_asked_again_after_it():
+    busy = (429, {"Retry-After": "1", **JSON}, b'{"message":"limit of the plan"}')
+    with answering(busy, busy, WRITTEN) as server:
+        started = time.monotonic()
+        send(settings_for(server.url), "acme", lines("a", 1))
+        assert time.monotonic() - started >= 2
+        assert len(server.bodies) == 3
+
+
+def test_a_run_does_not_wait_for_ever_for_a_busy_server(monkeypatch):
+    monkeypatch.setattr(influxdb, "MOST_WAIT", 2)
+    busy = (429, {"Retry-After": "1", **JSON}, b'{"message":"limit of the plan"}')
+    with answering(busy) as server:
+        assert why_not(settings_for(server.url)).endswith("asks to come back in 1 s): limit of the plan")
+        assert len(server.bodies) == 3
+
+
+def test_a_run_that_ends_does_not_wait_for_a_busy_server():
+    with answering((429, {"Retry-After": "100", **JSON}, b"{}")) as server:
+        opened = InfluxStore(settings_for(server.url))
+        delivery = opened.deliver("acme")
+        delivery.send(*lines("a", 1))
+        delivery.finish()
+        wait_until(lambda: server.bodies, 10, lambda: "nothing was sent")
+        started = time.monotonic()
+        opened.close()
+        assert time.monotonic() - started < 50
 
 
 def test_a_body_that_a_proxy_finds_too_large_is_sent_in_halves():

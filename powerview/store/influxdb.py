@@ -1,17 +1,24 @@
-"""InfluxDB 2 through its Python client, each body in a synchronous write of its own."""
+"""InfluxDB 2 through its Python client, each body in a synchronous write of its own.
+
+Two connections, each with a thread, take bodies from a short queue; whoever put a body there holds a Future for its
+answer. The threads are daemons of our own and no executor's: the interpreter waits for an executor's threads, and a
+run that ends must not wait for a server that hangs.
+"""
 
 from __future__ import annotations
 
 import threading
 import traceback
 import zlib
+from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass, field
 from queue import Empty, Full, Queue
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from powerview.settings import Settings
 from powerview.store.answers import message, not_influxdb, reporting_influxdb
+from powerview.store.buckets import provide_bucket
 from powerview.store.protocol import BadLines, Delivery, StoreAway
 
 BODY_BYTES = 1 << 20
@@ -20,23 +27,24 @@ BODY_BYTES = 1 << 20
 CONNECTIONS = 2
 """Two keep InfluxDB busy, four are no faster. A series stays on one, so that a slow write never lands late."""
 
-SHARD_SECONDS, INFLUXDBS_OWN = 13 * 7 * 86_400, 7 * 86_400
-"""What a shard of a bucket holds: a quarter of a year. InfluxDB's own size for what is kept forever is a week, and a
-question about a year must then open each series 53 times instead of five."""
-
 CONNECT_MS, ANSWER_MS = 5_000, 30_000
 CLOSE_SECONDS = 1
 MOST_BAD_LINES = 10
 
+MOST_WAIT, LONGEST_WAIT = 900, 120
+"""Seconds that one run waits in all, and at one time, for a server that answers 429 or 503 with Retry-After."""
+
 
 class InfluxStore:
-    """InfluxDB 2 through its Python client, each body in a synchronous write of its own."""
+    """InfluxDB 2 as a store; its deliveries are written by two connections."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.away: StoreAway | None = None
+        self.client = influx_client(settings)
         self._buckets: set[str] = set()
-        self._client = influx_client(settings)
+        self._closing = threading.Event()
+        self._waited = 0.0
         self._connections = [_Connection(self, influx_client(settings)) for _ in range(CONNECTIONS)]
 
     def deliver(self, bucket: str, precision: str = "s") -> Delivery:
@@ -45,28 +53,54 @@ class InfluxStore:
             raise self.away
         if bucket not in self._buckets:
             with reporting_influxdb(self.settings, f"bucket {bucket!r}"):
-                _provide_bucket(self._client.buckets_api(), bucket, self.settings.influxdb_org)
+                provide_bucket(self.client.buckets_api(), bucket, self.settings.influxdb_org)
             self._buckets.add(bucket)
         return _InfluxDelivery(self._connections, bucket, precision)
 
     def close(self) -> None:
         """Drop the writes that have not begun, and let those under way end, if that is soon."""
+        self._closing.set()
         self.away = self.away or StoreAway("the run ended before this was sent")
         for connection in self._connections:
             connection.close()
-        self._client.close()
+        self.client.close()
+
+    def may_retry(self, error) -> bool:
+        """Whether a refused write is to be tried again; waits as long as a busy server asks for (Retry-After).
+
+        InfluxDB Cloud refuses a write above its plan's rate so, several times in a row; InfluxDB OSS never does.
+        """
+        after = (getattr(error, "headers", None) or {}).get("Retry-After", "")
+        if error.status not in (429, 503) or not after.isdecimal():
+            return False
+        seconds = min(max(int(after), 1), LONGEST_WAIT)
+        if int(after) > LONGEST_WAIT or self._waited + seconds > MOST_WAIT:
+            return False
+        self._waited += seconds
+        return not self._closing.wait(seconds)
+
+
+@dataclass
+class _Body:
+    # Lines on their way; the answer is what the server refused for good.
+    bucket: str
+    precision: str
+    lines: bytes
+    answer: Future[list[str]] = field(default_factory=Future)
+
+    @property
+    def target(self) -> tuple[str, str]:
+        return self.bucket, self.precision
 
 
 class _InfluxDelivery:
     def __init__(self, connections: list[_Connection], bucket: str, precision: str) -> None:
         self._connections = connections
-        self._target = (bucket, precision)
+        self._bucket, self._precision = bucket, precision
         self._waiting: list[list[bytes]] = [[] for _ in connections]
         self._size = [0 for _ in connections]
-        self._bad: list[str] = []
-        self._away: StoreAway | None = None
-        self._open = 1  # bodies without an answer, and one for `finish`
-        self._changed = threading.Condition()
+        self._answers: list[Future[list[str]]] = []
+        self._finished = False
 
     def send(self, series: str, lines: bytes) -> None:
         which = zlib.crc32(series.encode()) % len(self._connections)
@@ -79,42 +113,23 @@ class _InfluxDelivery:
         for which, waiting in enumerate(self._waiting):
             if waiting:
                 self._put(which)
-        self.answered()
+        self._finished = True
 
     @property
     def done(self) -> bool:
-        return self._open == 0
+        return self._finished and all(answer.done() for answer in self._answers)
 
     def result(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self.done)
-        if self._away:
-            raise self._away
-        if self._bad:
-            more = f" (and {len(self._bad) - 3} more)" if len(self._bad) > 3 else ""
-            raise BadLines("; ".join(self._bad[:3]) + more)
-
-    def answered(self, bad: list[str] | None = None, away: StoreAway | None = None) -> None:
-        """Told by a connection: one body has its answer."""
-        with self._changed:
-            self._open -= 1
-            self._bad += bad or []
-            self._away = self._away or away
-            self._changed.notify_all()
+        bad = [line for answer in self._answers for line in answer.result()]
+        if bad:
+            more = f" (and {len(bad) - 3} more)" if len(bad) > 3 else ""
+            raise BadLines("; ".join(bad[:3]) + more)
 
     def _put(self, which: int) -> None:
-        with self._changed:
-            self._open += 1
-        body = b"".join(self._waiting[which])
+        body = _Body(self._bucket, self._precision, b"".join(self._waiting[which]))
         self._waiting[which], self._size[which] = [], 0
-        self._connections[which].queue.put(_Job(self, self._target, body))
-
-
-class _Job(NamedTuple):
-    # A body on its way: whose it is, and its bucket and precision.
-    delivery: _InfluxDelivery
-    target: tuple[str, str]
-    body: bytes
+        self._answers.append(body.answer)
+        self._connections[which].queue.put(body)
 
 
 class _Connection:
@@ -123,7 +138,7 @@ class _Connection:
     def __init__(self, store: InfluxStore, client) -> None:
         from influxdb_client.service.write_service import WriteService
 
-        self.queue: Queue[_Job | None] = Queue(maxsize=8)
+        self.queue: Queue[_Body | None] = Queue(maxsize=8)
         self._store = store
         self._client = client
         self._service = WriteService(client.api_client)
@@ -140,88 +155,105 @@ class _Connection:
             self._client.close()
 
     def _run(self) -> None:
-        job = self.queue.get()
-        while job:
-            jobs, job = self._with_waiting(job)
-            bad: list[list[str]] = [[] for _ in jobs]
-            if not self._store.away:
-                try:
-                    with reporting_influxdb(self._store.settings, f"bucket {jobs[0].target[0]!r}"):
-                        self._write_together(jobs, bad)
-                except StoreAway as away:
-                    self._store.away = away
-                except Exception as error:  # noqa: BLE001 - a file waits for an answer, whatever went wrong here
-                    traceback.print_exc()
-                    what = f"PowerView failed while it wrote to InfluxDB ({type(error).__name__}: {error}): report it"
-                    self._store.away = StoreAway(what)
-            for (delivery, _, _), said in zip(jobs, bad, strict=True):
-                delivery.answered(said, self._store.away)
-            job = job or self.queue.get()
+        body = self.queue.get()
+        while body:
+            bodies, body = self._with_waiting(body)
+            self._answer(bodies)
+            body = body or self.queue.get()
 
-    def _with_waiting(self, job: _Job) -> tuple[list[_Job], _Job | None]:
+    def _answer(self, bodies: list[_Body]) -> None:
+        bad: list[list[str]] = [[] for _ in bodies]
+        if not self._store.away:
+            try:
+                with reporting_influxdb(self._store.settings, f"bucket {bodies[0].bucket!r}"):
+                    self._write_together(bodies, bad)
+            except StoreAway as away:
+                self._store.away = away
+            except Exception as error:  # noqa: BLE001 - a file waits for an answer, whatever went wrong here
+                traceback.print_exc()
+                what = f"PowerView failed while it wrote to InfluxDB ({type(error).__name__}: {error}): report it"
+                self._store.away = StoreAway(what)
+        for body, refused in zip(bodies, bad, strict=True):
+            if self._store.away:
+                body.answer.set_exception(self._store.away)
+            else:
+                body.answer.set_result(refused)
+
+    def _with_waiting(self, body: _Body) -> tuple[list[_Body], _Body | None]:
         # With the bodies that wait behind it, up to a full one: each answer is a sync of the server's disk, and small
-        # files cost as many. Also the next job, if one was taken that goes elsewhere.
-        jobs, size = [job], len(job.body)
+        # files cost as many. Also the next body, if one was taken that goes elsewhere.
+        bodies, size = [body], len(body.lines)
         while size < BODY_BYTES:
             try:
                 following = self.queue.get_nowait()
             except Empty:
                 break
-            if following is None or following.target != job.target:
+            if following is None or following.target != body.target:
                 if following is None:
                     self.queue.put(None)  # the end, for the next look
-                return jobs, following
-            jobs.append(following)
-            size += len(following.body)
-        return jobs, None
+                return bodies, following
+            bodies.append(following)
+            size += len(following.lines)
+        return bodies, None
 
-    def _write_together(self, jobs: list[_Job], bad: list[list[str]]) -> None:
+    def _write_together(self, bodies: list[_Body], bad: list[list[str]]) -> None:
         # What the server refuses is some file's fault: each is then written by itself, in the same order.
         from influxdb_client.rest import ApiException
 
-        if len(jobs) > 1:
+        if len(bodies) > 1:
             try:
-                self._post(jobs[0].target, b"".join(job.body for job in jobs))
+                self._post(bodies[0].target, b"".join(body.lines for body in bodies))
                 return
             except ApiException as error:
                 if error.status not in (400, 413, 422):
                     raise
-        for job, said in zip(jobs, bad, strict=True):
-            self._write(job.target, job.body, said)
+        for body, refused in zip(bodies, bad, strict=True):
+            self._write(body.target, body.lines, refused)
 
-    def _write(self, target: tuple[str, str], body: bytes, bad: list[str]) -> None:
+    def _write(self, target: tuple[str, str], lines: bytes, bad: list[str]) -> None:
         # A body that cannot be parsed (400) is refused whole: halves of it are tried until the bad line is found.
         from influxdb_client.rest import ApiException
 
         if len(bad) >= MOST_BAD_LINES:
             return
         try:
-            self._post(target, body)
+            self._post(target, lines)
         except ApiException as error:
             if error.status == 422:
                 bad.append(message(error))
             elif error.status in (400, 413):
-                first, second = _halves(body)
+                first, second = _halves(lines)
                 if not second:
-                    bad.append(f"{message(error)}: {body[:200].decode(errors='replace').strip()}")
+                    bad.append(f"{message(error)}: {lines[:200].decode(errors='replace').strip()}")
                     return
                 self._write(target, first, bad)
                 self._write(target, second, bad)
             else:
                 raise
 
-    def _post(self, target: tuple[str, str], body: bytes) -> None:
+    def _post(self, target: tuple[str, str], lines: bytes) -> None:
+        from influxdb_client.rest import ApiException
+
+        while True:
+            try:
+                self._post_once(target, lines)
+                return
+            except ApiException as error:
+                if not self._store.may_retry(error):
+                    raise
+
+    def _post_once(self, target: tuple[str, str], lines: bytes) -> None:
         bucket, precision = target
         extra = {}
         if self._gzip:
             deflate = zlib.compressobj(level=1, wbits=31)
-            body = deflate.compress(body) + deflate.flush()
+            lines = deflate.compress(lines) + deflate.flush()
             extra["content_encoding"] = "gzip"
         _, status, _ = self._service.post_write_with_http_info(
-            self._store.settings.influxdb_org, bucket, body, precision=precision,
+            self._store.settings.influxdb_org, bucket, lines, precision=precision,
             content_type="text/plain; charset=utf-8", _request_timeout=(CONNECT_MS, ANSWER_MS), **extra,
         )  # fmt: skip
-        if status != 204:  # https://docs.influxdata.com/influxdb/v2/api/#operation/PostWrite: 204 says "written"
+        if status != 204:  # https://docs.influxdata.com/influxdb/v2/api/#operation/PostWrite: 204 means written
             raise StoreAway(not_influxdb(self._store.settings, status))
 
 
@@ -235,45 +267,6 @@ def influx_client(settings: Settings):
         org=settings.influxdb_org,
         timeout=(CONNECT_MS, ANSWER_MS),
     )
-
-
-def _provide_bucket(buckets, name: str, org: str) -> None:
-    # InfluxDB's setup and the playbook make buckets too, without a word about shards: what they made is fitted here,
-    # before most of its readings come. What somebody chose otherwise stays.
-    from influxdb_client import BucketRetentionRules
-    from influxdb_client.rest import ApiException
-
-    forever = BucketRetentionRules(type="expire", every_seconds=0, shard_group_duration_seconds=SHARD_SECONDS)
-    bucket = _bucket(buckets, name, org)
-    if bucket is None:
-        told = "Readings of a PowerView client"
-        try:
-            buckets.create_bucket(bucket_name=name, org=org, description=told, retention_rules=forever)
-        except ApiException as error:
-            if error.status != 422 or not _bucket(buckets, name, org):  # 422: somebody else has just made it
-                raise
-    elif _has_influxdbs_own_shards(bucket):
-        bucket.retention_rules = [forever]
-        with suppress(ApiException):  # who refuses this may take readings all the same, or says better why not
-            buckets.update_bucket(bucket)
-
-
-def _has_influxdbs_own_shards(bucket) -> bool:
-    rules = [(rule.every_seconds, rule.shard_group_duration_seconds) for rule in bucket.retention_rules or ()]
-    return rules == [(0, INFLUXDBS_OWN)]
-
-
-def _bucket(buckets, name: str, org: str):
-    # Asked for by name, since a plain listing shows 20 of them; within the organisation, since a token of the whole
-    # server sees other organisations' buckets of that name. InfluxDB answers 404 when there is none.
-    from influxdb_client.rest import ApiException
-
-    try:
-        return next(iter(buckets.find_buckets(name=name, org=org).buckets), None)
-    except ApiException as error:
-        if error.status == 404 and not message(error).startswith("organization"):  # `organization name "x" not found`
-            return None
-        raise
 
 
 def _halves(body: bytes) -> tuple[bytes, bytes]:

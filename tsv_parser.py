@@ -15,7 +15,7 @@ import signal
 import sys
 from pathlib import Path
 
-from powerview import ingest
+from powerview import __version__, ingest
 from powerview.inbox import Inbox, NoSuchFile
 from powerview.ingest import journal
 from powerview.output import outlet, trouble
@@ -28,6 +28,7 @@ EX_USAGE, EX_CONFIG = 2, os.EX_CONFIG
 def parser() -> argparse.ArgumentParser:
     """The options, whose help is the manual."""
     options = argparse.ArgumentParser(prog="tsv_parser.py", description=__doc__.splitlines()[0])
+    options.add_argument("--version", action="version", version=f"PowerView {__version__}")
     options.add_argument("-d", "--dataFolder", type=Path, metavar="DATA",
                          help="the tree client/campaign/device/*.tsv (default: POWERVIEW_DATA_DIR)")  # fmt: skip
     options.add_argument("-t", "--tsvFile", type=Path, metavar="FILE", nargs="+", action="extend",

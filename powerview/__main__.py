@@ -14,6 +14,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
+from powerview import __version__
 from powerview.output import trouble
 from powerview.settings import Settings, SettingsError, load_settings
 
@@ -23,6 +24,7 @@ EX_USAGE, EX_TEMPFAIL, EX_CONFIG = 2, os.EX_TEMPFAIL, os.EX_CONFIG
 def parser() -> argparse.ArgumentParser:
     """The commands and their options, whose help is the manual."""
     top = argparse.ArgumentParser(prog="python -m powerview", description=__doc__.split(":")[0] + ".")
+    top.add_argument("--version", action="version", version=f"PowerView {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     look = commands.add_parser("preview", help="make one page, readable without a network, from the files of a tree")

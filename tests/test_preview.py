@@ -14,6 +14,7 @@ import sample_tree
 from browser import opened
 from trees import ROOT, House, day_rows, v002
 
+from powerview import __version__
 from powerview.reporting import charts
 from powerview.reporting.campaign import Series, read_tree, usual_step
 from powerview.reporting.days import covered, days_of
@@ -227,6 +228,11 @@ HOSTILE = [
     "@{left} $name {{ 7*7 }} ${alert(4)}",
     "@v0{custom} &lt;b&gt;",
 ]
+
+
+def test_the_page_shows_which_version_made_it(house, tmp_path):
+    house.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
+    assert f"Made by PowerView {__version__} on " in make(house, tmp_path).read_text(encoding="utf-8")
 
 
 def test_hostile_labels_are_text_everywhere(house, tmp_path):

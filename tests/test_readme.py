@@ -7,6 +7,7 @@ import io
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -243,6 +244,12 @@ def test_the_readme_is_short():
 
 
 # ── the version ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("command", [["tsv_parser.py"], ["-m", "powerview"]], ids=["tsv_parser.py", "powerview"])
+def test_the_programs_show_the_version(command):
+    shown = subprocess.run([sys.executable, *command, "--version"], cwd=ROOT, capture_output=True, text=True)
+    assert (shown.returncode, shown.stdout, shown.stderr) == (0, f"PowerView {__version__}\n", "")
 
 
 def test_the_changelog_has_the_version_or_a_section_for_what_is_to_come():

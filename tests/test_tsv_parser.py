@@ -519,8 +519,8 @@ def test_every_record_is_one_json_object_with_the_same_fields(house):
     lines = (house.log / "uploads.jsonl").read_text().splitlines()
     assert [json.loads(line)["status"] for line in lines] == ["OK", "ERROR", "PARTIAL"]
     assert {tuple(json.loads(line)) for line in lines} == {
-        ("time", "status", "path", "client", "campaign", "device", "file", "settled_as", "rows", "readings", "first",
-         "last", "left_out", "notes", "reason", "seconds")
+        ("time", "powerview", "status", "path", "client", "campaign", "device", "file", "settled_as", "rows",
+         "readings", "first", "last", "left_out", "notes", "reason", "seconds")
     }  # fmt: skip
 
 

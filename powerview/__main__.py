@@ -126,7 +126,7 @@ def in_tree(settings: Settings, data: Path | None) -> Settings:
         settings = dataclasses.replace(settings, data_dir=data.absolute())
     if not settings.data_dir.is_dir():
         raise SettingsError(
-            f"{settings.data_dir} is no folder: {named} must name the tree client/campaign/device/*.tsv."
+            f"{settings.data_dir} is not a folder: {named} must name the tree client/campaign/device/*.tsv."
         )
     return settings
 

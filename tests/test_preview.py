@@ -295,7 +295,8 @@ def test_an_empty_tree_and_a_missing_one_are_said_in_one_line(house, tmp_path):
     missing = preview(house, tmp_path / "none", "-o", output)
     assert (missing.returncode, missing.stderr) == (
         78,
-        f"python -m powerview: {tmp_path}/none is no folder: DATA must name the tree client/campaign/device/*.tsv.\n",
+        f"python -m powerview: {tmp_path}/none is not a folder: DATA must name the tree "
+        "client/campaign/device/*.tsv.\n",
     )
     assert not output.exists()
 

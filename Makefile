@@ -4,7 +4,7 @@ VENV ?= $(if $(wildcard envs/powerview/bin/python),envs/powerview,.venv)
 BIN := $(VENV)/bin
 QUIET_PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup setup-tests test-plan demo test test-slow lint audit golden faults bench
+.PHONY: setup setup-tests test-plan demo test test-slow lint audit golden faults bench pictures
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.installed
@@ -35,11 +35,11 @@ demo: export POWERVIEW_LOG_DIR = $(CURDIR)/demo/logs
 demo: export POWERVIEW_STATE_DIR = $(CURDIR)/demo/state
 demo: setup
 	@rm -rf demo && $(BIN)/python tests/sample_tree.py demo/data
-	@echo "demo/data holds uploads of three clients. This is what tsv_parser.py makes of them:" && echo
+	@echo "Uploads of three clients lie in demo/data. What tsv_parser.py makes of them:" && echo
 	@$(BIN)/python tsv_parser.py || [ $$? -eq 1 ]
-	@echo && echo "This is what an operator reads in demo/logs/uploads.log:" && echo && cat demo/logs/uploads.log
+	@echo && echo "What the operator reads in demo/logs/uploads.log:" && echo && cat demo/logs/uploads.log
 	@$(BIN)/python -m powerview preview demo/data -o demo/preview.html
-	@echo && echo "Open demo/preview.html in a browser. In demo/data each file is now in parsed/ or, with its reason, in error/."
+	@echo && echo "Look at demo/preview.html, and at demo/data: each file lies in parsed/ or, with its reason, in error/."
 
 # All tests but the slow ones; `make test-slow` runs those, and .ci/run both.
 test: test-plan setup-tests
@@ -73,3 +73,7 @@ bench: setup-tests
 	$(BIN)/python bench/master_queries.py
 	$(BIN)/python bench/fleet_queries.py
 	$(BIN)/python bench/provisioning.py
+
+# Takes the pictures of docs/ anew; GRAFANA and GRAFANA_HOME name a real Grafana, and a Chromium is on PATH.
+pictures: setup-tests
+	$(BIN)/python tests/pictures.py

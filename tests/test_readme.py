@@ -239,6 +239,15 @@ def test_every_page_is_linked_from_the_readme():
         assert f"]({path_of(page)})" in TEXTS[ROOT / "README.md"]
 
 
+def test_the_pictures_are_of_one_width_and_small():
+    pictures = sorted((ROOT / "docs").glob("*.png"))
+    assert [picture.name for picture in pictures] == ["dashboard.png", "preview.png"]
+    for picture in pictures:
+        content = picture.read_bytes()
+        assert int.from_bytes(content[16:20]) == 1400, "the width, in a PNG's first chunk"
+        assert len(content) < 200_000
+
+
 def test_the_readme_is_short():
     assert len(TEXTS[ROOT / "README.md"].splitlines()) <= 150
 

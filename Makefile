@@ -4,7 +4,7 @@ VENV ?= $(if $(wildcard envs/powerview/bin/python),envs/powerview,.venv)
 BIN := $(VENV)/bin
 QUIET_PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup setup-tests demo test test-slow lint audit golden faults bench
+.PHONY: setup setup-tests test-plan demo test test-slow lint audit golden faults bench pictures
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.installed
@@ -21,6 +21,14 @@ $(VENV)/.installed-tests: tests/requirements.txt $(VENV)/.installed
 	$(BIN)/python $(QUIET_PIP) -r tests/requirements.txt
 	@touch $@
 
+# What `make test` builds at its first run, and how long all of it takes.
+test-plan:
+	@[ -e $(VENV)/.installed-tests ] || echo "Python packages go into $(VENV): about a minute, once."
+	@[ "$$INFLUXD" ] || command -v influxd >/dev/null || \
+	  ls "$${XDG_CACHE_HOME:-$$HOME/.cache}"/powerview/influxd-*/influxd >/dev/null 2>&1 || \
+	  echo "InfluxDB comes as a container (podman, docker), or is built with Go and Rust: about four minutes, once."
+	@echo "The tests take about 20 minutes on two cores."
+
 # The main job on real sample files, in the folder demo/: into line protocol files, or into the InfluxDB that .env names.
 demo: export POWERVIEW_DATA_DIR = $(CURDIR)/demo/data
 demo: export POWERVIEW_LOG_DIR = $(CURDIR)/demo/logs
@@ -33,8 +41,8 @@ demo: setup
 	@$(BIN)/python -m powerview preview demo/data -o demo/preview.html
 	@echo && echo "Look at demo/preview.html, and at demo/data: each file lies in parsed/ or, with its reason, in error/."
 
-# All tests but the slow ones (some minutes); `make test-slow` runs those, and .ci/run both.
-test: setup-tests
+# All tests but the slow ones; `make test-slow` runs those, and .ci/run both.
+test: test-plan setup-tests
 	$(BIN)/python -m pytest -m "not slow"
 
 test-slow: setup-tests
@@ -45,7 +53,7 @@ lint: setup-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
 
-# Known weaknesses of the pinned packages; tells of them and fails nothing.
+# Lists known weaknesses of the pinned packages; a weakness fails nothing.
 audit: setup-tests
 	-$(BIN)/pip-audit -r requirements.txt
 
@@ -53,11 +61,11 @@ audit: setup-tests
 golden: setup-tests
 	$(BIN)/python tests/golden.py
 
-# Every fault of a server room, and what it costs: a table.
+# Injects every fault and prints what it cost, as in docs/promises.md.
 faults: setup-tests
 	$(BIN)/python tests/faults/table.py
 
-# How fast, on this machine, beside what its own InfluxDB can take; some minutes, on an idle machine.
+# Measures speed on this machine, beside what its own InfluxDB can take; run it on an idle machine, some minutes.
 bench: setup-tests
 	$(BIN)/python bench/ingest.py
 	$(BIN)/python bench/herd.py
@@ -65,3 +73,7 @@ bench: setup-tests
 	$(BIN)/python bench/master_queries.py
 	$(BIN)/python bench/fleet_queries.py
 	$(BIN)/python bench/provisioning.py
+
+# Takes the pictures of docs/ anew; GRAFANA and GRAFANA_HOME name a real Grafana, and a Chromium is on PATH.
+pictures: setup-tests
+	$(BIN)/python tests/pictures.py

@@ -15,7 +15,7 @@ import signal
 import sys
 from pathlib import Path
 
-from powerview import ingest
+from powerview import __version__, ingest
 from powerview.inbox import Inbox, NoSuchFile
 from powerview.ingest import journal
 from powerview.output import outlet, trouble
@@ -28,15 +28,16 @@ EX_USAGE, EX_CONFIG = 2, os.EX_CONFIG
 def parser() -> argparse.ArgumentParser:
     """The options, whose help is the manual."""
     options = argparse.ArgumentParser(prog="tsv_parser.py", description=__doc__.splitlines()[0])
+    options.add_argument("--version", action="version", version=f"PowerView {__version__}")
     options.add_argument("-d", "--dataFolder", type=Path, metavar="DATA",
                          help="the tree client/campaign/device/*.tsv (default: POWERVIEW_DATA_DIR)")  # fmt: skip
     options.add_argument("-t", "--tsvFile", type=Path, metavar="FILE", nargs="+", action="extend",
                          help="only these files of the tree")  # fmt: skip
-    options.add_argument("--dry-run", action="store_true", help="say what would happen and touch nothing")
+    options.add_argument("--dry-run", action="store_true", help="show what would happen, change nothing")
     options.add_argument("--output", type=Path, metavar="DIR",
-                         help="write line protocol files there for a look, move nothing")  # fmt: skip
+                         help="write line protocol files to DIR to look at, move nothing")  # fmt: skip
     options.add_argument("--again", action="store_true",
-                         help="store once more what is in parsed/ (and PARSED_*), move nothing")  # fmt: skip
+                         help="store again what is in parsed/ (and PARSED_*), move nothing")  # fmt: skip
     return options
 
 
@@ -84,11 +85,11 @@ def check_folders(settings: Settings, options: argparse.Namespace) -> None:
     data = settings.data_dir
     if not data.is_dir():
         named = "-d" if options.dataFolder else f"POWERVIEW_DATA_DIR (set in {settings.env_file} or the environment)"
-        raise SettingsError(f"{data} is no folder: {named} must name the tree client/campaign/device/*.tsv.")
+        raise SettingsError(f"{data} is not a folder: {named} must name the tree client/campaign/device/*.tsv.")
     if options.output is not None:
         output = options.output.resolve()
         if output == line_protocol_folder(data).resolve() or output.is_relative_to(data.resolve()):
-            raise SettingsError(f"--output {options.output}: that folder holds what is kept; name another one.")
+            raise SettingsError(f"--output {options.output}: that folder holds uploads or readings; name another one.")
 
 
 @contextlib.contextmanager
@@ -111,12 +112,12 @@ def report(run: ingest.Run, *, dry_run: bool) -> None:
     if run.outcomes or not run.away:
         print(journal.summary(run.outcomes))
     if run.away:
-        print(f"tsv_parser.py: {run.away}. Files stay pending; they are tried again.", file=sys.stderr)
+        print(f"tsv_parser.py: {run.away}. Files stay pending; the next run takes them.", file=sys.stderr)
 
 
 def say_waiting() -> None:
     """Another run holds the lock."""
-    print("tsv_parser.py: another run is at work; waiting for it to end.", file=sys.stderr)
+    print("tsv_parser.py: another run is in progress; waiting for it to end.", file=sys.stderr)
 
 
 def complain(error: Exception, status: int) -> int:

@@ -1,1 +1,3 @@
-"""PowerView: what energy loggers upload, turned into readings in InfluxDB."""
+"""PowerView: from the files of energy loggers to readings in InfluxDB, and what people make of them."""
+
+__version__ = "1.0.0.dev0"

@@ -14,6 +14,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
+from powerview import __version__
 from powerview.output import trouble
 from powerview.settings import Settings, SettingsError, load_settings
 
@@ -23,6 +24,7 @@ EX_USAGE, EX_TEMPFAIL, EX_CONFIG = 2, os.EX_TEMPFAIL, os.EX_CONFIG
 def parser() -> argparse.ArgumentParser:
     """The commands and their options, whose help is the manual."""
     top = argparse.ArgumentParser(prog="python -m powerview", description=__doc__.split(":")[0] + ".")
+    top.add_argument("--version", action="version", version=f"PowerView {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     look = commands.add_parser("preview", help="make one page, readable without a network, from the files of a tree")
@@ -124,7 +126,7 @@ def in_tree(settings: Settings, data: Path | None) -> Settings:
         settings = dataclasses.replace(settings, data_dir=data.absolute())
     if not settings.data_dir.is_dir():
         raise SettingsError(
-            f"{settings.data_dir} is no folder: {named} must name the tree client/campaign/device/*.tsv."
+            f"{settings.data_dir} is not a folder: {named} must name the tree client/campaign/device/*.tsv."
         )
     return settings
 

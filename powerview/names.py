@@ -31,7 +31,7 @@ def refused_names(client: str, campaign: str = "", device: str = "", *, admin_bu
         if name and not _NAME.fullmatch(name):
             return f"the {what}'s folder {name!r} has a name that is not allowed: {_NAME_RULE}. Rename the folder."
     if client.casefold() in ("admin", "powerview-master", admin_bucket.casefold()):
-        return f"a client cannot be called {client}: that name belongs to the admins. Rename the folder."
+        return f"a client cannot be called {client}: that name is reserved for the admins. Rename the folder."
     if client.casefold() == "general":
         return f"a client cannot be called {client}: Grafana has a folder of that name. Rename the folder."
     if campaign == EVENTS:

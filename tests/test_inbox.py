@@ -31,7 +31,7 @@ from powerview.names import refused_names
 
 DEVICE = "acme/roof/02001283"
 RULE = "names are letters, digits, `_`, `.` and `-`, begin with a letter or digit, and have 64 characters at most"
-WRONG_PLACE = "files belong into DATA/<client>/<campaign>/<device serial>/: this one lies elsewhere and is left"
+WRONG_PLACE = "files belong in DATA/<client>/<campaign>/<device serial>/; this one is elsewhere and is left there"
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_a_file_at_another_depth_is_refused_and_left(data, tree):
 def test_a_tree_deeper_than_any_is_told_and_not_followed(data, tree):
     deep = "/".join(["d"] * 80)
     put(data, f"{deep}/x.tsv")
-    assert refused(tree) == {"/".join(["d"] * 65): f"folders lie too deep here: {WRONG_PLACE}"}
+    assert refused(tree) == {"/".join(["d"] * 65): f"folders are nested too deeply here: {WRONG_PLACE}"}
 
 
 def test_a_folder_called_like_a_file_is_no_file(data, tree):
@@ -212,7 +212,7 @@ def test_these_names_are_refused(name, place):
 @pytest.mark.parametrize("name", ["admin", "Admin", "ADMIN", "powerview", "PowerView", "powerview-master"])
 def test_a_client_cannot_be_called_like_what_belongs_to_the_admins(name):
     assert refused_names(name, admin_bucket="PowerView") == (
-        f"a client cannot be called {name}: that name belongs to the admins. Rename the folder."
+        f"a client cannot be called {name}: that name is reserved for the admins. Rename the folder."
     )
     assert refused_names("acme", name, name, admin_bucket="powerview") is None
 
@@ -349,7 +349,7 @@ def test_a_named_file_that_is_not_there_is_an_error(tree, tmp_path):
     outside = put(tmp_path, "outside.tsv")
     with pytest.raises(NoSuchFile) as error:
         tree.find(outside)
-    assert str(error.value) == f"{outside} does not lie in the tree {tree.root}: name the tree with -d"
+    assert str(error.value) == f"{outside} is not in the tree {tree.root}: name its tree with -d"
 
 
 # ── claim ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -377,7 +377,7 @@ def test_a_file_that_is_gone_is_no_trouble_for_a_person(data):
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 def test_what_is_no_regular_file_is_not_claimed(data, make):
     make((put(data, f"{DEVICE}/other.tsv").parent) / "x.tsv")
-    assert why_not(data) == "x.tsv is no regular file and is left alone"
+    assert why_not(data) == "x.tsv is not a regular file and is left alone"
 
 
 @pytest.mark.parametrize("level", ["acme", "acme/roof", DEVICE, f"{DEVICE}/x.tsv"])
@@ -385,14 +385,16 @@ def test_no_symlink_at_any_level_is_followed(data, tmp_path, level):
     put(data, f"{DEVICE}/x.tsv")
     (data / level).rename(tmp_path / "elsewhere")
     (data / level).symlink_to(tmp_path / "elsewhere")
-    assert why_not(data) == "it is a symlink or lies behind one, and those are not followed"
+    assert why_not(data) == "it is a symlink or is reached through one, and those are not followed"
 
 
 def test_a_parsed_folder_that_is_a_symlink_is_not_followed_either(data, tmp_path):
     put(tmp_path, "elsewhere/x.tsv")
     put(data, f"{DEVICE}/y.tsv")
     (data / DEVICE / "parsed").symlink_to(tmp_path / "elsewhere")
-    assert why_not(data, upload(state="parsed")) == "it is a symlink or lies behind one, and those are not followed"
+    assert (
+        why_not(data, upload(state="parsed")) == "it is a symlink or is reached through one, and those are not followed"
+    )
 
 
 def test_no_descriptor_is_left_open(data):
@@ -476,7 +478,7 @@ def test_a_file_that_grew_while_it_was_read_is_not_moved(data):
             writer.write(b"more\n")
         assert not claim.unchanged
         for settle in (claim.to_parsed, lambda: claim.to_error("why")):
-            with pytest.raises(Busy, match="^it changed while it was read; what it says now is read in another run$"):
+            with pytest.raises(Busy, match="^it changed while it was being read; the next run reads it anew$"):
                 settle()
     assert file.read_bytes() == b"content\nmore\n"
 
@@ -492,7 +494,7 @@ def test_a_file_that_was_replaced_while_it_was_read_is_not_moved(data):
     file = put(data, f"{DEVICE}/x.tsv", b"old\n")
     with Claim(data, upload()) as claim:
         put(data, "new", b"new\n").replace(file)
-        with pytest.raises(Busy, match="^it was written again while it was moved; what it says now is read in another"):
+        with pytest.raises(Busy, match="^it was written again while it was being moved; the next run reads it anew"):
             claim.to_parsed()
     assert files(data) == {f"{DEVICE}/x.tsv": b"new\n"}
 
@@ -508,7 +510,7 @@ def test_a_writer_that_comes_while_the_file_is_moved_gets_it_back(data, monkeypa
         real(*names)
 
     monkeypatch.setattr(claim_module, "rename_no_replace", rename)
-    with Claim(data, upload()) as claim, pytest.raises(Busy, match="^it was written again while it was moved"):
+    with Claim(data, upload()) as claim, pytest.raises(Busy, match="^it was written again while it was being moved"):
         claim.to_parsed()
     assert files(data) == {f"{DEVICE}/x.tsv": b"content\n"}
 
@@ -641,7 +643,7 @@ def test_a_folder_of_settled_files_that_is_something_else_keeps_the_file_pending
     with Claim(data, upload()) as claim, pytest.raises(Pending) as error:
         claim.to_parsed() if state == "parsed" else claim.to_error("why")
     assert str(error.value) == (
-        f"{state}/ cannot be used, so the file stays pending: it is a symlink or no folder. Move it away."
+        f"{state}/ cannot be used, so the file stays pending: it is a symlink or not a folder. Move it away."
     )
     assert snapshot(tmp_path) == before
 
@@ -661,7 +663,7 @@ def test_a_reason_does_not_go_through_a_symlink(data, tmp_path):
     ("number", "advice"),
     [
         (errno.EACCES, "Permission denied. Everything below the tree must belong to the user that runs PowerView (see "
-                       "README, ownership)."),
+                       "docs/install.md, ownership)."),
         (errno.ENOSPC, "No space left on device. The disk is full: make room."),
         (errno.EROFS, "Read-only file system. The file system is read-only."),
         (errno.EIO, "Input/output error."),

@@ -276,9 +276,9 @@ def test_lines_that_influxdb_never_takes_put_the_file_into_error_and_the_rest_of
     done = run(influx_house)
     assert [status for status, _ in statuses(done)] == [Status.ERROR, Status.OK]
     reason = influx_house.files()[f"{client}/roof/02001283/error/a.tsv.reason.txt"].decode()
-    assert reason.startswith(f"{client}/roof/02001283/a.tsv: InfluxDB refused some of its lines: ")
+    assert reason.startswith(f"{client}/roof/02001283/a.tsv: InfluxDB rejected some of its lines: ")
     assert "field type conflict" in reason
-    assert reason.endswith(". What it took of the others is stored\n")
+    assert reason.endswith(". The lines that it accepted are stored\n")
     # one query shows values of one type only, so it must not reach over the week of the other type
     assert sorted(influx.points(client).values()) == [5.5, 6.5, 7.0]
     september = f'from(bucket: "{client}") |> range(start: 2025-08-01T00:00:00Z)'
@@ -311,8 +311,8 @@ def test_a_file_that_comes_late_does_not_win_over_later_uploads(house):
     assert first_values(house) == ["2.5", "3.5", "4.5", "5.5"]
     assert house.told()[-1] == (
         f"TIME OK      {DEVICE}/T_250702_031500.tsv: 3 rows, 6 readings, 2025-06-30 10:00:00Z to 2025-07-02 10:00:00Z; "
-        "T_250703_031500.tsv, uploaded later, was written again behind it; T_250704_031500.tsv, uploaded later, was "
-        "written again behind it; 0.00 s"
+        "T_250703_031500.tsv, uploaded later, was stored again after it; T_250704_031500.tsv, uploaded later, was "
+        "stored again after it; 0.00 s"
     )
 
 
@@ -402,7 +402,7 @@ def test_a_late_file_waits_for_a_later_one_that_cannot_be_read(house, monkeypatc
 
     monkeypatch.setattr(os, "open", unreadable)
     assert put_late(house) == [(Status.REFUSED, f"{DEVICE}/T_250702_031500.tsv")]
-    assert f"{DEVICE}/parsed/T_250703_031500.tsv, which was uploaded later and must stand over it" in house.told()[-1]
+    assert f"{DEVICE}/parsed/T_250703_031500.tsv, which was uploaded later and takes precedence" in house.told()[-1]
     assert first_values(house) == ["3.5"]
     monkeypatch.undo()
     assert statuses(run(house)) == [(Status.OK, f"{DEVICE}/T_250702_031500.tsv")]
@@ -646,8 +646,8 @@ def test_a_run_that_the_store_stopped_forgets_nothing_that_was_told(house):
     run(house, store=Away(house.lines, 0))
     run(house)
     assert house.told() == [
-        f"TIME REFUSED {DEVICE}/y.tsv: parsed/ cannot be used, so the file stays pending: it is a symlink or no "
-        "folder. Move it away.",
+        f"TIME REFUSED {DEVICE}/y.tsv: parsed/ cannot be used, so the file stays pending: it is a symlink or "
+        "not a folder. Move it away.",
         "TIME PENDING 1 file: the server is away",
     ]
 
@@ -686,11 +686,11 @@ def test_named_files_are_chosen_once_each_and_those_that_are_settled_refused(hou
     uploads, refusals = ingest.choose(Inbox(house.data, "powerview"), again=False, files=files)
     assert uploads == [Upload(*DEVICE.split("/"), "a.tsv"), Upload(*DEVICE.split("/"), "b.tsv")]
     assert refusals == [
-        Refusal(f"{DEVICE}/parsed/c.tsv", "this file was parsed before: read it once more with --again"),
+        Refusal(f"{DEVICE}/parsed/c.tsv", "this file was parsed already: add --again to read it once more"),
         Refusal(
-            f"{DEVICE}/error/d.tsv", "this file lies in error/: move it back into the device's folder to try it again"
+            f"{DEVICE}/error/d.tsv", "this file is in error/: move it back into the device's folder to try it again"
         ),
-        Refusal(f"{DEVICE}/PARSED_e.tsv", "this file was parsed before: read it once more with --again"),
+        Refusal(f"{DEVICE}/PARSED_e.tsv", "this file was parsed already: add --again to read it once more"),
     ]
 
 

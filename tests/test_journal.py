@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from trees import masked
 
+from powerview import __version__
 from powerview.ingest import journal
 from powerview.ingest.journal import Journal, Outcome, Status
 
@@ -115,6 +116,7 @@ def test_a_record_says_the_same_in_fields(log):
     (record,) = records(log)
     assert datetime.fromisoformat(record.pop("time")).utcoffset() is not None
     assert record == {
+        "powerview": __version__,
         "status": "PARTIAL",
         "path": PATH,
         "client": "acme",
@@ -161,8 +163,8 @@ def test_a_run_that_left_files_pending_is_one_line(log):
         "TIME PENDING 1 file: still",
     ]
     assert [{k: v for k, v in record.items() if k != "time"} for record in records(log)] == [
-        {"status": "PENDING", "files": 3, "reason": "the server is away\nreally"},
-        {"status": "PENDING", "files": 1, "reason": "still"},
+        {"powerview": __version__, "status": "PENDING", "files": 3, "reason": "the server is away\nreally"},
+        {"powerview": __version__, "status": "PENDING", "files": 1, "reason": "still"},
     ]
 
 

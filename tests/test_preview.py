@@ -14,6 +14,7 @@ import sample_tree
 from browser import opened
 from trees import ROOT, House, day_rows, v002
 
+from powerview import __version__
 from powerview.reporting import charts
 from powerview.reporting.campaign import Series, read_tree, usual_step
 from powerview.reporting.days import covered, days_of
@@ -229,6 +230,11 @@ HOSTILE = [
 ]
 
 
+def test_the_page_shows_which_version_made_it(house, tmp_path):
+    house.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
+    assert f"Made by PowerView {__version__} on " in make(house, tmp_path).read_text(encoding="utf-8")
+
+
 def test_hostile_labels_are_text_everywhere(house, tmp_path):
     cells = " ".join(f"{i}.5" for i in range(len(HOSTILE)))
     rows = [f"01/07/25 {i // 6:02}:{i % 6}0:00 {cells}" for i in range(144)]
@@ -289,7 +295,8 @@ def test_an_empty_tree_and_a_missing_one_are_said_in_one_line(house, tmp_path):
     missing = preview(house, tmp_path / "none", "-o", output)
     assert (missing.returncode, missing.stderr) == (
         78,
-        f"python -m powerview: {tmp_path}/none is no folder: DATA must name the tree client/campaign/device/*.tsv.\n",
+        f"python -m powerview: {tmp_path}/none is not a folder: DATA must name the tree "
+        "client/campaign/device/*.tsv.\n",
     )
     assert not output.exists()
 

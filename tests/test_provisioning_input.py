@@ -58,7 +58,7 @@ def test_hostile_names_are_told_and_appear_in_no_request(world: World):
         "Rename the folder.",
     ]
     of_clients = [f"{name!r}: the client's folder {name!r} {RULE}" for name in shown] + [
-        f"{name!r}: a client cannot be called {name}: that name belongs to the admins. Rename the folder."
+        f"{name!r}: a client cannot be called {name}: that name is reserved for the admins. Rename the folder."
         for name in ("Admin", "powerview")
     ]
     refused = [line for line in run.told if line.startswith("powerview: refused ")]

@@ -347,7 +347,7 @@ def test_nothing_is_deleted_unless_it_is_said_twice(world: World):
         assert (run.status, run.told, world.journal.calls) == (2, [f"powerview: {reason}"], [])
     admin = world.run(playbook="delete_grafana_resources", POWERVIEW_CLIENT="powerview", POWERVIEW_CONFIRM="powerview")
     assert admin.told == [
-        "powerview: a client cannot be called powerview: that name belongs to the admins. Rename the folder."
+        "powerview: a client cannot be called powerview: that name is reserved for the admins. Rename the folder."
     ]
     assert world.state() == before
 

@@ -166,7 +166,7 @@ def test_a_login_inside_a_url_is_refused_and_not_repeated(env_file, name, value)
 @pytest.mark.parametrize("value", ["two words", "tab\there", "new\nline", "été", "a\x7f"])
 def test_a_token_that_no_header_can_carry_is_refused_and_not_repeated(env_file, value):
     assert refused(env_file, INFLUXDB_ADMIN_TOKEN=value) == (
-        "INFLUXDB_ADMIN_TOKEN holds blanks or characters that no token has (its value is not shown): "
+        "INFLUXDB_ADMIN_TOKEN contains blanks or characters that no token has (its value is not shown): "
         "set it in .env or in the environment."
     )
 

@@ -286,7 +286,7 @@ def test_a_server_that_speaks_no_tls_does_not_answer(influx):
 def test_a_token_that_it_does_not_know_is_named(influx, client):
     settings = settings_for(influx.url, "token-that-is-wrong", INFLUXDB_ORG=influx.org)
     assert why_not(settings, client) == (
-        f"InfluxDB at {influx.url} does not know the token in INFLUXDB_ADMIN_TOKEN (401, set in {ENV_FILE})"
+        f"InfluxDB at {influx.url} does not accept the token in INFLUXDB_ADMIN_TOKEN (401, set in {ENV_FILE})"
     )
 
 
@@ -305,7 +305,7 @@ def test_a_token_that_may_only_read_is_named(influx, client):
     made = influx.call("POST", "/api/v2/authorizations", json={"orgID": org, "permissions": rights}).json()
     settings = settings_for(influx.url, made["token"], INFLUXDB_ORG=influx.org)
     said = why_not(settings, client)
-    assert said.startswith(f"the token in INFLUXDB_ADMIN_TOKEN may not work on bucket '{client}' (403, set in ")
+    assert said.startswith(f"the token in INFLUXDB_ADMIN_TOKEN has no access to bucket '{client}' (403, set in ")
     assert made["token"] not in said
 
 
@@ -381,7 +381,7 @@ def answering(*answers, **how):
 JSON = {"Content-Type": "application/json"}
 WRITTEN = (204, {}, b"")
 WHERE = f"(set in {ENV_FILE})"
-NO_INFLUXDB = "what answers at URL is no InfluxDB 2"
+NO_INFLUXDB = "what answers at URL is not InfluxDB 2"
 
 
 @pytest.mark.parametrize(
@@ -389,20 +389,20 @@ NO_INFLUXDB = "what answers at URL is no InfluxDB 2"
     [
         (
             (429, {"Retry-After": "300", **JSON}, b'{"code":"too many requests","message":"slow down"}'),
-            "InfluxDB at URL is busy (429, asks to come back in 300 s): slow down",
+            "InfluxDB at URL is busy (429, asks to retry in 300 s): slow down",
         ),
         ((503, JSON, b'{"message":"not ready"}'), "InfluxDB at URL is busy (503): not ready"),
         (
             (500, JSON, b'{"code":"internal error","message":"disk is full"}'),
-            "InfluxDB at URL failed (500): disk is full. Its own log says why",
+            "InfluxDB at URL failed (500): disk is full. Its own log shows why",
         ),
-        ((502, {}, b""), "InfluxDB at URL failed (502): Bad Gateway. Its own log says why"),
-        ((200, {}, b"<html>hello</html>"), f"{NO_INFLUXDB} (200): look at INFLUXDB_HOST {WHERE}"),
-        ((302, {"Location": "/login"}, b""), f"{NO_INFLUXDB} (302 Found): look at INFLUXDB_HOST {WHERE}"),
-        ((405, {}, b"no"), f"{NO_INFLUXDB} (405 no): look at INFLUXDB_HOST {WHERE}"),
+        ((502, {}, b""), "InfluxDB at URL failed (502): Bad Gateway. Its own log shows why"),
+        ((200, {}, b"<html>hello</html>"), f"{NO_INFLUXDB} (200): check INFLUXDB_HOST {WHERE}"),
+        ((302, {"Location": "/login"}, b""), f"{NO_INFLUXDB} (302 Found): check INFLUXDB_HOST {WHERE}"),
+        ((405, {}, b"no"), f"{NO_INFLUXDB} (405 no): check INFLUXDB_HOST {WHERE}"),
         (
             (401, JSON, b'{"code":"unauthorized","message":"unauthorized access"}'),
-            f"InfluxDB at URL does not know the token in INFLUXDB_ADMIN_TOKEN (401, set in {ENV_FILE})",
+            f"InfluxDB at URL does not accept the token in INFLUXDB_ADMIN_TOKEN (401, set in {ENV_FILE})",
         ),
         (
             (404, JSON, b'{"code":"not found","message":"bucket \\"acme\\" not found"}'),
@@ -441,7 +441,7 @@ def test_a_run_does_not_wait_for_ever_for_a_busy_server(monkeypatch):
     monkeypatch.setattr(influxdb, "MOST_WAIT", 2)
     busy = (429, {"Retry-After": "1", **JSON}, b'{"message":"limit of the plan"}')
     with answering(busy) as server:
-        assert why_not(settings_for(server.url)).endswith("asks to come back in 1 s): limit of the plan")
+        assert why_not(settings_for(server.url)).endswith("asks to retry in 1 s): limit of the plan")
         assert len(server.bodies) == 3
 
 

@@ -74,8 +74,8 @@ def test_a_refused_file_is_status_1_told_and_left(house):
     done = house.run()
     assert done.returncode == 1
     told = (
-        "REFUSED acme/x.tsv: files belong into DATA/<client>/<campaign>/<device serial>/: this one lies elsewhere and "
-        "is left"
+        "REFUSED acme/x.tsv: files belong in DATA/<client>/<campaign>/<device serial>/; this one is elsewhere and is "
+        "left there"
     )
     assert shown(done)[-1] == told
     assert house.told() == [f"TIME {told}"]
@@ -204,9 +204,9 @@ def test_a_folder_a_fifo_and_a_symlink_that_are_named_are_refused(house):
     done = house.run("-t", *(f"{DEVICE}/{name}.tsv" for name in ("folder", "fifo", "link")))
     assert (done.returncode, done.stderr) == (1, "")
     assert shown(done)[-3:] == [
-        f"REFUSED {DEVICE}/fifo.tsv: fifo.tsv is no regular file and is left alone",
-        f"REFUSED {DEVICE}/folder.tsv: folder.tsv is no regular file and is left alone",
-        f"REFUSED {DEVICE}/link.tsv: it is a symlink or lies behind one, and those are not followed",
+        f"REFUSED {DEVICE}/fifo.tsv: fifo.tsv is not a regular file and is left alone",
+        f"REFUSED {DEVICE}/folder.tsv: folder.tsv is not a regular file and is left alone",
+        f"REFUSED {DEVICE}/link.tsv: it is a symlink or is reached through one, and those are not followed",
     ]
 
 
@@ -217,9 +217,7 @@ def test_a_named_file_that_is_not_there_or_not_in_the_tree_is_a_wrong_usage(hous
     (tmp_path / "x.tsv").write_bytes(GOOD)
     done = house.run("-t", tmp_path / "x.tsv")
     assert done.returncode == 2
-    assert done.stderr == (
-        f"tsv_parser.py: {tmp_path}/x.tsv does not lie in the tree {house.data}: name the tree with -d\n"
-    )
+    assert done.stderr == (f"tsv_parser.py: {tmp_path}/x.tsv is not in the tree {house.data}: name its tree with -d\n")
 
 
 def test_a_wrong_option_is_a_wrong_usage(house):
@@ -246,8 +244,8 @@ def test_a_dry_run_says_what_would_happen_and_touches_nothing(house, tmp_path):
     done = house.run("--dry-run", INFLUXDB_HOST=f"http://127.0.0.1:{free_port()}", INFLUXDB_ADMIN_TOKEN="t")
     assert (done.returncode, done.stderr) == (1, "")
     refused = (
-        "REFUSED acme/x.tsv: files belong into DATA/<client>/<campaign>/<device serial>/: this one lies elsewhere and "
-        "is left"
+        "REFUSED acme/x.tsv: files belong in DATA/<client>/<campaign>/<device serial>/; this one is elsewhere and is "
+        "left there"
     )
     error = (
         f"ERROR   {DEVICE}/T302_250703_031500.tsv: the file is empty. The logger sends these readings again in a later "
@@ -285,7 +283,7 @@ def test_output_does_not_go_where_it_would_harm_what_is_kept(house, tmp_path, fo
     done = house.run("--output", f"{tmp_path}/{folder}")
     assert done.returncode == 78
     assert done.stderr == (
-        f"tsv_parser.py: --output {tmp_path}/{folder}: that folder holds what is kept; name another one.\n"
+        f"tsv_parser.py: --output {tmp_path}/{folder}: that folder holds uploads or readings; name another one.\n"
     )
     assert list(house.files()) == [FILE]
 
@@ -322,7 +320,7 @@ def test_a_second_run_waits_for_the_first_and_says_so(house):
         second = subprocess.Popen(
             house.command(), env=house.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        assert second.stderr.readline() == "tsv_parser.py: another run is at work; waiting for it to end.\n"
+        assert second.stderr.readline() == "tsv_parser.py: another run is in progress; waiting for it to end.\n"
         assert list(house.files()) == [FILE]
     out, err = second.communicate(timeout=60)
     assert (second.returncode, err) == (0, "")
@@ -367,7 +365,7 @@ def test_a_run_that_is_terminated_ends_at_once_and_keeps_its_files(house):
         ),
         (
             {"INFLUXDB_HOST": "http://a", "INFLUXDB_ADMIN_TOKEN": f"{NO_SUCH_SECRET} x"},
-            "INFLUXDB_ADMIN_TOKEN holds blanks or characters that no token has (its value is not shown): set it in "
+            "INFLUXDB_ADMIN_TOKEN contains blanks or characters that no token has (its value is not shown): set it in "
             f"{ROOT}/.env or in the environment.",
         ),
         (
@@ -377,7 +375,7 @@ def test_a_run_that_is_terminated_ends_at_once_and_keeps_its_files(house):
         ),
         (
             {"POWERVIEW_DATA_DIR": "/nowhere/data"},
-            f"/nowhere/data is no folder: POWERVIEW_DATA_DIR (set in {ROOT}/.env or the environment) must name "
+            f"/nowhere/data is not a folder: POWERVIEW_DATA_DIR (set in {ROOT}/.env or the environment) must name "
             "the tree client/campaign/device/*.tsv.",
         ),
         (
@@ -398,7 +396,7 @@ def test_a_setting_that_is_missing_or_wrong_is_named_with_where_to_set_it(house,
 def test_a_tree_named_on_the_command_line_that_is_none_is_told_as_such(house):
     done = house.run("-d", "/nowhere/data")
     assert (done.returncode, done.stderr) == (
-        78, "tsv_parser.py: /nowhere/data is no folder: -d must name the tree client/campaign/device/*.tsv.\n"
+        78, "tsv_parser.py: /nowhere/data is not a folder: -d must name the tree client/campaign/device/*.tsv.\n"
     )  # fmt: skip
 
 
@@ -409,7 +407,7 @@ def pending(house: House, said: str) -> None:
     """The run ended with 75, said this in one sentence and left everything pending."""
     done = house.run()
     assert (done.returncode, done.stdout) == (75, "")
-    assert done.stderr == f"tsv_parser.py: {said}. Files stay pending; they are tried again.\n"
+    assert done.stderr == f"tsv_parser.py: {said}. Files stay pending; the next run takes them.\n"
     assert sorted(house.files()) == [FILE, f"{DEVICE}/b.tsv"]
     assert house.told() == [f"TIME PENDING 2 files: {said}"]
     everything = done.stderr + "".join(p.read_text() for p in house.log.iterdir())
@@ -427,7 +425,9 @@ def two_files(influx_house, client) -> House:
 def test_a_wrong_token_keeps_every_file_pending(two_files):
     two_files.environment["INFLUXDB_ADMIN_TOKEN"] = NO_SUCH_SECRET
     host = two_files.environment["INFLUXDB_HOST"]
-    pending(two_files, f"InfluxDB at {host} does not know the token in INFLUXDB_ADMIN_TOKEN (401, set in {ROOT}/.env)")
+    pending(
+        two_files, f"InfluxDB at {host} does not accept the token in INFLUXDB_ADMIN_TOKEN (401, set in {ROOT}/.env)"
+    )
 
 
 def test_a_wrong_organisation_keeps_every_file_pending(two_files):
@@ -446,8 +446,8 @@ def test_a_wrong_address_keeps_every_file_pending(two_files):
     assert (done.returncode, done.stdout) == (75, "")
     assert done.stderr.startswith(f"tsv_parser.py: InfluxDB does not answer at {host} (")
     assert done.stderr.endswith(
-        f"): is it running, and is INFLUXDB_HOST right? (set in {ROOT}/.env). Files stay pending; they are tried "
-        "again.\n"
+        f"): is it running, and is INFLUXDB_HOST right? (set in {ROOT}/.env). Files stay pending; the next "
+        "run takes them.\n"
     )
     assert done.stderr.count("\n") == 1
     assert sorted(two_files.files()) == [FILE, f"{DEVICE}/b.tsv"]
@@ -519,8 +519,8 @@ def test_every_record_is_one_json_object_with_the_same_fields(house):
     lines = (house.log / "uploads.jsonl").read_text().splitlines()
     assert [json.loads(line)["status"] for line in lines] == ["OK", "ERROR", "PARTIAL"]
     assert {tuple(json.loads(line)) for line in lines} == {
-        ("time", "status", "path", "client", "campaign", "device", "file", "settled_as", "rows", "readings", "first",
-         "last", "left_out", "notes", "reason", "seconds")
+        ("time", "powerview", "status", "path", "client", "campaign", "device", "file", "settled_as", "rows",
+         "readings", "first", "last", "left_out", "notes", "reason", "seconds")
     }  # fmt: skip
 
 

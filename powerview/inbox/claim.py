@@ -107,7 +107,7 @@ class Claim:
         except OSError as error:
             what = f"{state}/ cannot be used, so the file stays pending"
             if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                raise Pending(f"{what}: it is a symlink or no folder. Move it away.") from error
+                raise Pending(f"{what}: it is a symlink or not a folder. Move it away.") from error
             raise Pending(cannot(what, error)) from error
         try:
             yield folder
@@ -120,7 +120,7 @@ class Claim:
         with Lease(self.file) as lease:
             lease.check(self._status)
             if not self.unchanged:
-                raise Busy("it changed while it was read; what it says now is read in another run")
+                raise Busy("it changed while it was being read; the next run reads it anew")
             try:
                 name = self._rename_to_free(folder, names)
             except OSError as error:
@@ -128,7 +128,7 @@ class Claim:
             moved = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if identity(moved) != self.mark or lease.broken:
                 self._put_back(folder, name)
-                raise Busy("it was written again while it was moved; what it says now is read in another run")
+                raise Busy("it was written again while it was being moved; the next run reads it anew")
         return name
 
     def _rename_to_free(self, folder: int, names: Iterator[str]) -> str:
@@ -164,13 +164,13 @@ def _open_upload(root: Path, upload: Upload) -> tuple[int, int]:
         raise Busy("it was moved away before it could be read") from error
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise Pending("it is a symlink or lies behind one, and those are not followed") from error
+            raise Pending("it is a symlink or is reached through one, and those are not followed") from error
         raise Pending(cannot("the file cannot be opened", error)) from error
 
 
 def _regular(status: os.stat_result, upload: Upload) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise Pending(f"{upload.name} is no regular file and is left alone")
+        raise Pending(f"{upload.name} is not a regular file and is left alone")
 
 
 class Lease:

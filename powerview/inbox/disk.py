@@ -89,10 +89,13 @@ def _load_renameat2():
 _renameat2 = _load_renameat2()
 
 
+_OWNERSHIP = "Everything below the tree must belong to the user that runs PowerView (see docs/install.md, ownership)."
+
+
 def cannot(what: str, error: OSError) -> str:
     advice = {
-        errno.EACCES: "Everything below the tree must belong to the user that runs PowerView (see README, ownership).",
-        errno.EPERM: "Everything below the tree must belong to the user that runs PowerView (see README, ownership).",
+        errno.EACCES: _OWNERSHIP,
+        errno.EPERM: _OWNERSHIP,
         errno.EROFS: "The file system is read-only.",
         errno.ENOSPC: "The disk is full: make room.",
         errno.EDQUOT: "The quota is used up: make room.",

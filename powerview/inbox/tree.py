@@ -80,7 +80,7 @@ class Inbox:
                 return self._placed(candidate.relative_to(self.root).parts)
         if not os.path.lexists(path):
             raise NoSuchFile(f"{path}: there is no such file")
-        raise NoSuchFile(f"{path} does not lie in the tree {self.root}: name the tree with -d")
+        raise NoSuchFile(f"{path} is not in the tree {self.root}: name its tree with -d")
 
     def _placed(self, parts: tuple[str, ...]) -> Upload | Refusal:
         state = parts[3] if len(parts) == 5 and parts[3] in (PARSED_DIR, ERROR_DIR) else ""
@@ -107,7 +107,7 @@ class Inbox:
         if inside_device and parts[3] in (PARSED_DIR, ERROR_DIR) and not (want_settled and parts[3] == PARSED_DIR):
             return
         if len(parts) > 64:
-            yield Refusal("/".join(parts), "folders lie too deep here: " + _WRONG_PLACE)
+            yield Refusal("/".join(parts), "folders are nested too deeply here: " + _WRONG_PLACE)
             return
         try:
             below = os.open(parts[-1], FOLDER, dir_fd=folder)
@@ -134,7 +134,7 @@ class Inbox:
             yield Refusal("/".join((*parts, entry.name)), _WRONG_PLACE, _mark(entry))
 
 
-_WRONG_PLACE = "files belong into DATA/<client>/<campaign>/<device serial>/: this one lies elsewhere and is left"
+_WRONG_PLACE = "files belong in DATA/<client>/<campaign>/<device serial>/; this one is elsewhere and is left there"
 
 
 def _every_tsv(folder: int, parts: tuple[str, ...], reason: str) -> Iterator[Refusal]:

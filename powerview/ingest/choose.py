@@ -30,7 +30,7 @@ def _wanted(found: Upload | Refusal, again: bool) -> Upload | Refusal:
         return found
     settled = found.state == inbox.PARSED_DIR or found.name.startswith("PARSED_")
     if settled and not again:
-        return Refusal(found.path, "this file was parsed before: read it once more with --again")
+        return Refusal(found.path, "this file was parsed already: add --again to read it once more")
     if found.state == inbox.ERROR_DIR:
-        return Refusal(found.path, "this file lies in error/: move it back into the device's folder to try it again")
+        return Refusal(found.path, "this file is in error/: move it back into the device's folder to try it again")
     return found

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from powerview import __version__
+
 
 class Status(StrEnum):
     """What became of one file; PENDING is a file that is left for the next run."""
@@ -92,7 +94,7 @@ class Journal:
     def file(self, outcome: Outcome) -> None:
         """One line for one file."""
         self._write("uploads.log", f"{now_text()} {outcome.line()}")
-        self._write("uploads.jsonl", json.dumps({"time": now_text(), **outcome.record()}))
+        self._record(outcome.record())
 
     def run(self, text: str, count: int) -> None:
         """One line for a run that left files pending."""
@@ -100,8 +102,10 @@ class Journal:
             "uploads.log",
             f"{now_text()} {Status.PENDING:<8}{count} {'file' if count == 1 else 'files'}: {printable(text)}",
         )
-        record = {"time": now_text(), "status": Status.PENDING, "files": count, "reason": text}
-        self._write("uploads.jsonl", json.dumps(record))
+        self._record({"status": Status.PENDING, "files": count, "reason": text})
+
+    def _record(self, record: dict) -> None:
+        self._write("uploads.jsonl", json.dumps({"time": now_text(), "powerview": __version__, **record}))
 
     def _write(self, name: str, line: str) -> None:
         # One write of one whole line: readers see no half of it, and lines of two writers do not mix.

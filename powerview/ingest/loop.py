@@ -137,7 +137,7 @@ class Ingest:
         later = self._later(upload, recording)  # looked at before anything is sent that they must stand over
         delivery = self._deliver(recording, upload)
         _describe(outcome, recording, upload)
-        outcome.notes += [f"{each.name}, uploaded later, was written again behind it" for each in later]
+        outcome.notes += [f"{each.name}, uploaded later, was stored again after it" for each in later]
         return _Sent(claim, upload, outcome, delivery, [self._again(each) for each in later])
 
     def _read(self, claim: Claim):
@@ -197,7 +197,7 @@ class Ingest:
     @contextmanager
     def _claimed(self, settled: Upload) -> Iterator[Claim]:
         # Another file's trouble, told of the one that has to wait for it.
-        told = f"{settled.path}, which was uploaded later and must stand over it, cannot be read now"
+        told = f"{settled.path}, which was uploaded later and takes precedence, cannot be read now"
         try:
             claim = Claim(self.settings.data_dir, settled)
         except inbox.Busy as busy:
@@ -221,7 +221,7 @@ class Ingest:
                 sent.delivery.result()
         except BadLines as bad:
             outcome.status = Status.ERROR
-            outcome.reason = f"InfluxDB refused some of its lines: {bad}. What it took of the others is stored"
+            outcome.reason = f"InfluxDB rejected some of its lines: {bad}. The lines that it accepted are stored"
         for delivery in sent.later:
             with suppress(BadLines):  # it refused them when they came, and their reason lies beside them
                 delivery.result()
@@ -268,7 +268,7 @@ class Ingest:
             delivery.finish()
             delivery.result()
         except (StoreAway, BadLines) as error:
-            print(f"how the uploads went cannot be stored in INFLUXDB_BUCKET: {error}", file=sys.stderr)
+            print(f"the record of these uploads cannot be stored in INFLUXDB_BUCKET: {error}", file=sys.stderr)
 
     def _finish(self, wanted: int) -> None:
         if not self.journal:

@@ -19,6 +19,7 @@ from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from powerview import __version__
 from powerview.inbox import Refusal
 from powerview.ingest.journal import counted, printable
 from powerview.mv2 import Channel
@@ -105,7 +106,7 @@ def page(settings: Settings, campaigns: list[Campaign], refusals: list[Refusal])
         views=[view_of(campaign, settings, most) for campaign in campaigns],
         refusals=sorted(refusals, key=lambda refusal: refusal.path),
         bokeh=Markup("\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)),
-        zone=zone, made=datetime.now(zone), tag=charts.tag, near_days=charts.NEAR_DAYS,
+        zone=zone, made=datetime.now(zone), version=__version__, tag=charts.tag, near_days=charts.NEAR_DAYS,
     )  # fmt: skip
 
 

@@ -40,28 +40,28 @@ def _refusal(settings: Settings, what: str, error) -> str:
     said = message(error)
     if status is None:  # raised by the client, which looks for the organisation's id before it makes a bucket
         return (
-            f"{what} cannot be made in InfluxDB at {host}: INFLUXDB_ORG {settings.influxdb_org!r} is missing, or the "
-            f"token in INFLUXDB_ADMIN_TOKEN may not see it ({where}): {said}"
+            f"{what} cannot be created in InfluxDB at {host}: INFLUXDB_ORG {settings.influxdb_org!r} is missing, or "
+            f"the token in INFLUXDB_ADMIN_TOKEN may not see it ({where}): {said}"
         )
     if status == 401:
-        return f"InfluxDB at {host} does not know the token in INFLUXDB_ADMIN_TOKEN (401, {where})"
+        return f"InfluxDB at {host} does not accept the token in INFLUXDB_ADMIN_TOKEN (401, {where})"
     if status == 403:
-        return f"the token in INFLUXDB_ADMIN_TOKEN may not work on {what} (403, {where}): {said}"
+        return f"the token in INFLUXDB_ADMIN_TOKEN has no access to {what} (403, {where}): {said}"
     if status == 404:
         return (
             f"InfluxDB at {host} does not find {what} of INFLUXDB_ORG {settings.influxdb_org!r} (404, {where}): {said}"
         )
     if status in (429, 503):
         after = (getattr(error, "headers", None) or {}).get("Retry-After")
-        return f"InfluxDB at {host} is busy ({status}{f', asks to come back in {after} s' if after else ''}): {said}"
+        return f"InfluxDB at {host} is busy ({status}{f', asks to retry in {after} s' if after else ''}): {said}"
     if status and status >= 500:
-        return f"InfluxDB at {host} failed ({status}): {said}. Its own log says why"
+        return f"InfluxDB at {host} failed ({status}): {said}. Its own log shows why"
     return not_influxdb(settings, f"{status} {said}")
 
 
 def not_influxdb(settings: Settings, said: object) -> str:
     return (
-        f"what answers at {settings.influxdb_host} is no InfluxDB 2 ({said}): look at INFLUXDB_HOST "
+        f"what answers at {settings.influxdb_host} is not InfluxDB 2 ({said}): check INFLUXDB_HOST "
         f"(set in {settings.env_file})"
     )
 

@@ -142,7 +142,7 @@ def too_old(house: House) -> str:
     body = {"orgID": house.org_id, "name": "company0", "retentionRules": rules}
     bucket = house.server.call("POST", "/api/v2/buckets", json=body).json()["id"]
     expect(house.parse(), 1)
-    refused = back_from_error(house, "InfluxDB refused")
+    refused = back_from_error(house, "InfluxDB rejected")
     for_ever = {"retentionRules": [{"type": "expire", "everySeconds": 0}]}
     house.server.call("PATCH", f"/api/v2/buckets/{bucket}", json=for_ever)
     return f"status 1, {refused} files in error/ with the reason; moved back when the bucket keeps everything"
@@ -154,7 +154,7 @@ def other_type(house: House) -> str:
     house.server.make_bucket("company0")
     house.server.write("company0", "campaign0,channel=x value=1i 1767225600")  # where bulky() begins
     expect(house.parse(), 1)
-    refused = back_from_error(house, "InfluxDB refused")
+    refused = back_from_error(house, "InfluxDB rejected")
     ends = {"start": "1970-01-01T00:00:00Z", "stop": "2100-01-01T00:00:00Z", "predicate": '_measurement="campaign0"'}
     house.server.call("POST", "/api/v2/delete", params={"org": house.org, "bucket": "company0"}, json=ends)
     expect(house.parse("--again"), 0, 1)

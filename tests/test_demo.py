@@ -14,7 +14,7 @@ import pytest
 from trees import ROOT, House
 
 from powerview.reporting.campaign import read_tree
-from powerview.reporting.days import days_of
+from powerview.reporting.figures import days_of
 
 
 @pytest.fixture(scope="module")

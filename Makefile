@@ -29,17 +29,20 @@ test-plan:
 	  echo "InfluxDB comes as a container (podman, docker), or is built with Go and Rust: about four minutes, once."
 	@echo "The tests take about 20 minutes on two cores."
 
-# The main job on real sample files, in the folder demo/: into line protocol files, or into the InfluxDB that .env names.
-demo: export POWERVIEW_DATA_DIR = $(CURDIR)/demo/data
-demo: export POWERVIEW_LOG_DIR = $(CURDIR)/demo/logs
-demo: export POWERVIEW_STATE_DIR = $(CURDIR)/demo/state
+# The main job, in the folder demo/out: six weeks of a made-up bakery, and real sample files with all their oddities.
+# Readings go into line protocol files, or into the InfluxDB that .env names.
+demo: export POWERVIEW_DATA_DIR = $(CURDIR)/demo/out/data
+demo: export POWERVIEW_LOG_DIR = $(CURDIR)/demo/out/logs
+demo: export POWERVIEW_STATE_DIR = $(CURDIR)/demo/out/state
 demo: setup
-	@rm -rf demo && $(BIN)/python tests/sample_tree.py demo/data
-	@echo "Uploads of three clients lie in demo/data. What tsv_parser.py makes of them:" && echo
+	@rm -rf demo/out && $(BIN)/python demo/make_site.py demo/out/data --sheet --figures demo/out/true-figures.csv
+	@$(BIN)/python tests/sample_tree.py demo/out/data real-samples
+	@echo "Real files with their oddities are in demo/out/data/real-samples. tsv_parser.py reads them all:" && echo
 	@$(BIN)/python tsv_parser.py || [ $$? -eq 1 ]
-	@echo && echo "What the operator reads in demo/logs/uploads.log:" && echo && cat demo/logs/uploads.log
-	@$(BIN)/python -m powerview preview demo/data -o demo/preview.html
-	@echo && echo "Look at demo/preview.html, and at demo/data: each file lies in parsed/ or, with its reason, in error/."
+	@echo && echo "The operator's log, demo/out/logs/uploads.log, has a line for each file. The last ones:" && echo
+	@tail -n 3 demo/out/logs/uploads.log && echo
+	@$(BIN)/python -m powerview preview demo/out/data -o demo/out/preview.html
+	@echo && echo "Open demo/out/preview.html in a browser. In demo/out/data each file is in parsed/ or, with a reason, in error/."
 
 # All tests but the slow ones; `make test-slow` runs those, and .ci/run both.
 test: test-plan setup-tests

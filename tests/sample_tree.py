@@ -1,4 +1,4 @@
-"""Lay the real sample files out as loggers upload them: `python tests/sample_tree.py DATA`."""
+"""Lay the real sample files out as loggers upload them: `python tests/sample_tree.py DATA [CLIENT]`."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def serial(file: Path) -> str:
     return "02001283"
 
 
-def lay_out(data: Path) -> list[Path]:
-    """Copy the samples to DATA/client/campaign/device/; returns where they lie."""
+def lay_out(data: Path, client: str = "") -> list[Path]:
+    """Copy the samples to DATA/client/campaign/device/, all below one client if it is named; returns where they are."""
     placed = []
-    for folder, (client, campaign) in CAMPAIGNS.items():
+    for folder, (usual_client, campaign) in CAMPAIGNS.items():
         for file in sorted((SAMPLES / folder).glob("*.tsv")):
-            device = data / client / campaign / serial(file)
+            device = data / (client or usual_client) / campaign / serial(file)
             device.mkdir(parents=True, exist_ok=True)
             placed.append(Path(shutil.copyfile(file, device / file.name)))
     return placed
 
 
 if __name__ == "__main__":
-    lay_out(Path(sys.argv[1]))
+    lay_out(Path(sys.argv[1]), *sys.argv[2:3])

@@ -148,13 +148,6 @@ def test_slices_that_begin_at_a_local_midnight_do_not_overlap(stored, client, mo
     assert pd.concat(frames).index.tolist() == [want.start + 600 * i for i in range(2 * 144)]
 
 
-def test_the_later_upload_stands_and_keeps_what_it_does_not_say(house):
-    house.put("acme/roof/02001283/T302_250701_031500.tsv", v002("01/07/25 00:00:00 240.5 1.0"))
-    house.put("acme/roof/02001283/T302_250702_031500.tsv", v002("01/07/25 00:00:00 241.5 none"))
-    [row] = table(powerview(house, "export", "acme", "roof").stdout)
-    assert list(row.values()) == ["2025-07-01T00:00:00+02:00", "241.5", "1.0"]
-
-
 def test_parquet_holds_the_same_readings_with_their_zone(house, tmp_path):
     house.put(f"acme/roof/02001283/{NIGHT}", (SAMPLES / "v002" / NIGHT).read_bytes())
     file = tmp_path / "night.parquet"

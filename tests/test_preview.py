@@ -16,8 +16,9 @@ from trees import ROOT, House, day_rows, v002
 
 from powerview import __version__
 from powerview.reporting import charts
-from powerview.reporting.campaign import Series, read_tree, usual_step
-from powerview.reporting.days import covered, days_of
+from powerview.reporting.campaign import read_tree
+from powerview.reporting.figures import covered, days_of
+from powerview.reporting.places import Series, usual_step
 from powerview.reporting.preview import view_of, write_preview
 
 PARIS = ZoneInfo("Europe/Paris")

@@ -1,8 +1,4 @@
-"""The files of a tree, campaign by campaign, merged as the store would merge them: for a look, and for an export.
-
-A series is told from others by what InfluxDB tells it by: every field of a `Channel`. Where two files differ about a
-reading, the later upload stands; a cell that the later file lacks stays what the earlier one said.
-"""
+"""The files of a tree, campaign by campaign, merged as the store merges them: for the preview page and for exports."""
 
 from __future__ import annotations
 
@@ -14,22 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from powerview import inbox, mv2
 from powerview.inbox import ERROR_DIR, REASON, Claim, Inbox, Refusal, Upload
-from powerview.mv2 import Channel
+from powerview.mv2 import Channel, Event
 from powerview.names import refused_names
+from powerview.reporting.places import Places, Series
 from powerview.settings import Settings
-
-USUAL_STEP = 600
-"""Seconds over which a logger takes a mean unless it is told otherwise, and the longest that a reading stands for."""
 
 
 @dataclass
 class File:
-    """What one file gave. `reason` says why it is not whole or was not read; `first` and `last` are UTC seconds."""
+    """What was read of one file. `reason` is why it is not whole or was not read; `first`, `last` are UTC seconds."""
 
     upload: Upload
     status: str
@@ -39,30 +30,28 @@ class File:
     first: int | None = None
     last: int | None = None
     left_out: Counter[str] = field(default_factory=Counter)
+    logger: str = ""
+    """The master's serial number, as the file has it."""
+    events: list[Event] = field(default_factory=list)
 
     @property
-    def tells(self) -> bool:
-        """Whether there is more to say of it than that it was read."""
+    def has_remarks(self) -> bool:
+        """Whether something was left out, or the file is not whole."""
         return self.status != "whole" or bool(self.left_out)
-
-
-@dataclass(frozen=True)
-class Series:
-    """The readings of one channel, in time: UTC seconds, values, and the seconds that each stands for at most."""
-
-    times: np.ndarray
-    values: np.ndarray
-    steps: np.ndarray
 
 
 @dataclass
 class Campaign:
-    """One campaign: its files in the order of their uploads, its channels in the order in which they first came."""
+    """One campaign: its files in the order of their uploads, its channels in the order in which they first came.
+
+    `earlier_names` has the channels that were called otherwise before.
+    """
 
     client: str
     name: str
     files: list[File] = field(default_factory=list)
     series: dict[Channel, Series] = field(default_factory=dict)
+    earlier_names: dict[Channel, list[str]] = field(default_factory=dict)
 
 
 def read_tree(settings: Settings, client: str = "", campaign: str = "") -> tuple[list[Campaign], list[Refusal]]:
@@ -105,16 +94,14 @@ def _in_error(tree: Inbox) -> Iterator[Upload]:
 
 
 def _read_campaign(settings: Settings, client: str, name: str, uploads: list[Upload]) -> Campaign:
-    campaign = Campaign(client, name)
-    pieces: dict[Channel, list[Series]] = {}
-    for upload in uploads:
-        campaign.files.append(_read_file(settings, upload, pieces))
-    campaign.series = {channel: _merged(parts) for channel, parts in pieces.items()}
-    return campaign
+    places = Places()
+    files = [_read_file(settings, upload, places) for upload in uploads]
+    return Campaign(client, name, files, places.series(), places.earlier_names())
 
 
-def _read_file(settings: Settings, upload: Upload, pieces: dict[Channel, list[Series]]) -> File:
-    reason = _reason(settings.data_dir, upload) if upload.state == ERROR_DIR else ""
+def _read_file(settings: Settings, upload: Upload, places: Places) -> File:
+    in_error = upload.state == ERROR_DIR
+    reason = _reason(settings.data_dir, upload) if in_error else ""
     try:
         with Claim(settings.data_dir, upload) as claim:
             recording = mv2.read_recording(claim.file, timezone=settings.timezone, now=time.time())
@@ -123,13 +110,19 @@ def _read_file(settings: Settings, upload: Upload, pieces: dict[Channel, list[Se
         return File(upload, "not readable", reason or str(error))
     except (inbox.Pending, mv2.Changed) as error:
         return File(upload, "waiting", str(error))
-    _take(recording, frame, pieces)
-    status = (
-        "not readable" if upload.state == ERROR_DIR or recording.unread else "partial" if recording.torn else "whole"
+    places.add(recording.header.channels, frame.index.as_unit("s").asi8, frame.to_numpy())
+    return File(
+        upload,
+        "not readable" if in_error or recording.unread else "partial" if recording.torn else "whole",
+        reason or recording.unread or recording.torn or "",
+        recording.rows,
+        recording.readings,
+        recording.first,
+        recording.last,
+        +recording.left_out,
+        recording.header.master,
+        recording.events,
     )
-    reason = reason or recording.unread or recording.torn or ""
-    return File(upload, status, reason, recording.rows, recording.readings, recording.first, recording.last,
-                +recording.left_out)  # fmt: skip
 
 
 def _reason(root: Path, upload: Upload) -> str:
@@ -139,30 +132,3 @@ def _reason(root: Path, upload: Upload) -> str:
     except inbox.Pending:
         return f"no reason lies beside it ({upload.name}{REASON})"
     return text.strip().removeprefix(f"{dataclasses.replace(upload, state='').path}: ")
-
-
-def _take(recording: mv2.Recording, frame: pd.DataFrame, pieces: dict[Channel, list[Series]]) -> None:
-    times = frame.index.as_unit("s").asi8
-    cells = frame.to_numpy()
-    step = usual_step(times)
-    for column, channel in enumerate(recording.header.channels):
-        there = np.isfinite(cells[:, column])
-        if there.any():
-            part = Series(times[there], cells[there, column], np.full(np.count_nonzero(there), step))
-            pieces.setdefault(channel, []).append(part)
-
-
-def usual_step(times: np.ndarray) -> int:
-    """The seconds between a file's rows, most often; never more than ten minutes, and those where nothing says it."""
-    steps = np.diff(times)
-    return min(int(np.median(steps)), USUAL_STEP) if len(steps) else USUAL_STEP
-
-
-def _merged(parts: list[Series]) -> Series:
-    times = np.concatenate([part.times for part in parts])
-    order = np.argsort(times, kind="stable")
-    times = times[order]
-    last = np.append(times[1:] != times[:-1], True)
-    kept = order[last]
-    values, steps = (np.concatenate([getattr(part, name) for part in parts])[kept] for name in ("values", "steps"))
-    return Series(times[last], values, steps)

@@ -25,8 +25,8 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from powerview.mv2 import A_DAY, Channel
-from powerview.reporting.campaign import Series
-from powerview.reporting.days import Days, covered
+from powerview.reporting.figures import Days, covered
+from powerview.reporting.places import Series
 
 COLOURS = ("#4269d0", "#e8a317", "#ff725c", "#3ca951", "#a463f2", "#38b2ac", "#ff7eb0", "#9c6b4e", "#8a94a6", "#7aa7f5")
 """Told apart on white and on near-black, and by most people who see colours differently."""

@@ -25,9 +25,10 @@ from powerview.ingest.journal import counted, printable
 from powerview.mv2 import Channel
 from powerview.output import replacing
 from powerview.reporting import charts
-from powerview.reporting.campaign import Campaign, Series, read_tree
+from powerview.reporting.campaign import Campaign, read_tree
 from powerview.reporting.charts import Group
-from powerview.reporting.days import Days, covered, days_of
+from powerview.reporting.figures import Days, covered, days_of
+from powerview.reporting.places import Series
 from powerview.settings import Settings
 
 MOST_VALUES = 600_000

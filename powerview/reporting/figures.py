@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from powerview.reporting.campaign import Series
+from powerview.reporting.places import Series
 
 W_SECONDS_IN_KWH = 3_600_000
 

@@ -1,0 +1,110 @@
+"""An installation in which all is well, to be broken by one thing at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+from dashboard_queries import load_master
+from grafana_contract import GrafanaContract, Refused, route
+from trees import ROOT, House, day_rows, v002
+
+from powerview.monitoring import check, machine, servers
+from powerview.settings import Settings, load_settings
+
+HEALTHY = {
+    "settings": "✓", "secrets": "✓", "InfluxDB": "✓", "organisation": "✓", "token": "✓", "Grafana": "✓",
+    "Grafana's admin": "✓", "Master": "✓", "Grafana reads InfluxDB": "✓", "POWERVIEW_DATA_DIR": "✓",
+    "POWERVIEW_LOG_DIR": "✓", "POWERVIEW_STATE_DIR": "✓", "hook": "✓", "SFTPGo": "✓", "timer": "✓",
+    "sftpgo.service": "✓", "caddy.service": "✓", "powerview-sweep.service": "✓", "disk": "✓",
+    "last upload": "✓", "files in error/": "✓", "pending files": "✓", "refused files": "✓",
+}  # fmt: skip
+DEVICE = "acme/roof/02001171"
+
+
+@route("GET", "/api/datasources/uid/<uid>/health")
+def _data_source_health(_server, call, uid):
+    source = call.org.data_sources.get(uid)
+    if source is None:
+        raise Refused(404, "Data source not found")
+    if source.get("broken"):
+        raise Refused(400, source["broken"])
+    return {"status": "OK", "message": "datasource is working. 1 buckets found"}
+
+
+@dataclasses.dataclass
+class Installation:
+    """A whole installation in a folder, with a real InfluxDB and a Grafana that answers as the real one does."""
+
+    house: House
+    grafana: GrafanaContract
+    settings: Settings
+    sftpgo: Path
+
+    def lines(self, **changed) -> dict[str, str]:
+        """Name → its line; `changed` are other settings."""
+        settings = dataclasses.replace(self.settings, **changed)
+        return {item.name: item.line() for item in check.look(settings, (self.sftpgo,))}
+
+    def signs(self, **changed) -> dict[str, str]:
+        """Name → ✓, ✗ or –."""
+        return {name: line[0] for name, line in self.lines(**changed).items()}
+
+    def broken(self, **changed) -> dict[str, str]:
+        """The lines that are not as in a healthy installation, those that are missing as an empty text."""
+        lines = self.lines(**changed)
+        return {n: lines.get(n, "") for n in {**HEALTHY, **lines} if lines.get(n, " ")[0] != HEALTHY.get(n)}
+
+
+def install(influx, client, tmp_path, monkeypatch, grafana) -> Installation:
+    """One in which all is well, below `tmp_path`."""
+    grafana.provision(load_master())
+    grafana.orgs[1].data_sources[servers.ADMIN_DATASOURCE] = {"uid": servers.ADMIN_DATASOURCE, "id": 1}
+    house = House(tmp_path)
+    env = tmp_path / ".env"
+    env.write_text("# all is in the environment\n")
+    env.chmod(0o600)
+    hook = tmp_path / "on-upload.sh"
+    hook.write_text("#!/bin/sh\n")
+    hook.chmod(0o755)
+    monkeypatch.setattr(machine, "HOOK", hook)
+    monkeypatch.setattr(machine, "SYSTEMD", tmp_path)
+    monkeypatch.setattr(machine, "SFTPGO_USER", "no-such-user")
+    fake_systemctl(tmp_path, {})
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    caddy = tmp_path / "powerview.conf"
+    caddy.write_text("[Service]\n")
+    monkeypatch.setattr(machine, "CADDY_SETTINGS", caddy)
+    settings = load_settings(
+        {
+            **house.environment,
+            "INFLUXDB_HOST": influx.url,
+            "INFLUXDB_ADMIN_TOKEN": influx.token,
+            "INFLUXDB_BUCKET": client,
+            "GRAFANA_URL": grafana.url,
+            "GRAFANA_PASSWORD": grafana.password,
+        },
+        env,
+    )
+    influx.make_bucket(client)
+    house.put(f"{DEVICE}/T302_250702_031500.tsv", v002(*day_rows()))
+    assert house.run().returncode == 0
+    sftpgo = tmp_path / "sftpgo.env"
+    sftpgo.write_text((ROOT / "deploy" / "sftpgo.env").read_text().replace("/srv/powerview/on-upload.sh", str(hook)))
+    return Installation(house, grafana, settings, sftpgo)
+
+
+UNITS = {
+    "is-active powerview-sweep.timer": "active", "is-active sftpgo.service": "active",
+    "is-active caddy.service": "active", "is-failed powerview-sweep.service": "inactive",
+}  # fmt: skip
+
+
+def fake_systemctl(folder: Path, changed: dict[str, str]) -> None:
+    # It knows these questions only; `changed` has other answers to some.
+    program = folder / "bin" / "systemctl"
+    program.parent.mkdir(exist_ok=True)
+    arms = "".join(f'  "{question}") echo {state} ;;\n' for question, state in {**UNITS, **changed}.items())
+    program.write_text(f"#!/bin/sh\ncase $* in\n{arms}  *) exit 4 ;;\nesac\n")
+    program.chmod(0o755)

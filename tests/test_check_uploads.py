@@ -1,0 +1,149 @@
+"""`check` reports files that wait, that cannot be read or that are refused, and a silence."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+
+from check_installation import DEVICE
+from trees import ROOT, House, day_rows, v002
+
+from powerview.monitoring import uploads
+
+pytest_plugins = ("check_fixture",)
+
+
+def test_no_upload_yet_cannot_be_called_good_or_bad(installation):
+    (installation.house.log / "uploads.jsonl").unlink()
+    line = installation.broken()["last upload"]
+    assert line.startswith("– last upload: ")
+
+
+def test_a_fleet_that_fell_silent_is_reported(installation, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr(uploads.time, "time", lambda: now + 50 * 3600)
+    line = installation.broken()["last upload"]
+    assert line.startswith("✗ last upload: ")
+    assert line.endswith(
+        ": nothing for 50 hours. Do the loggers reach SFTPGo (port 2022), and does SFTPGo run the hook?"
+    )
+
+
+def _later(monkeypatch, hours: float) -> None:
+    now = time.time()
+    monkeypatch.setattr(uploads.time, "time", lambda: now + hours * 3600)
+
+
+def test_a_silence_is_reported_after_the_log_was_rotated(installation, monkeypatch):
+    logs = installation.house.log
+    _rotate(installation.house, "20260301")
+    _later(monkeypatch, 50)
+    silent = f"OK {DEVICE}/T302_250702_031500.tsv: nothing for 50 hours"
+    assert silent in installation.broken()["last upload"]
+    (logs / "uploads.jsonl").write_text('{"time": "2099-01-01 00:00:00+00:00", "status": "PENDING", "files": 1}\n')
+    assert silent in installation.broken()["last upload"]
+    _rotate(installation.house, "20260308")  # compresses the first
+    assert [p.suffix for p in sorted(logs.glob("uploads.jsonl*"))] == [".gz", ".jsonl-20260308-1"]
+    assert silent in installation.broken()["last upload"]
+
+
+def _rotate(house: House, day: str) -> None:
+    # As logrotate does it with deploy/powerview.logrotate: of what was rotated all but the newest is compressed.
+    for older in house.log.glob("uploads.jsonl-*"):
+        subprocess.run(["gzip", older], check=True)
+    (house.log / "uploads.jsonl").rename(house.log / f"uploads.jsonl-{day}-1")
+
+
+def test_the_newest_of_the_rotated_logs_counts(installation):
+    logs = installation.house.log
+    old = {"time": "2020-05-01 00:00:00+00:00", "status": "OK", "path": "old", "settled_as": "old"}
+    (logs / "uploads.jsonl-20200501-1588291200").write_text(json.dumps(old) + "\n")
+    _rotate(installation.house, "20260301")
+    assert installation.broken() == {}
+    (logs / "uploads.jsonl-20270101-1.gz").write_bytes(b"\x1f\x8bcut off")
+    assert installation.broken() == {}
+
+
+def test_deploys_logrotate_calls_them_as_check_looks_for_them():
+    lines = [line.strip() for line in (ROOT / "deploy" / "powerview.logrotate").read_text().splitlines()]
+    assert {"nocreate", "compress", "delaycompress", "dateext", "dateformat -%Y%m%d-%s"} <= set(lines)
+    assert f"/srv/sftpgo/logs/{uploads.JOURNAL}" in lines
+
+
+def test_what_is_parsed_again_is_no_upload(installation, monkeypatch):
+    _later(monkeypatch, 50)
+    again = installation.house.run("--again")
+    assert again.returncode == 0
+    records = installation.house.records()
+    assert [r["path"].split("/")[-2:] for r in records] == [
+        ["02001171", "T302_250702_031500.tsv"], ["parsed", "T302_250702_031500.tsv"],
+    ]  # fmt: skip
+    records[1]["time"] = "2099-01-01 00:00:00+00:00"  # now, for the check's clock
+    (installation.house.log / "uploads.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    assert f"OK {DEVICE}/T302_250702_031500.tsv: nothing for 50 hours" in installation.broken()["last upload"]
+
+
+def test_many_files_parsed_again_hide_no_upload(installation):
+    again = {**installation.house.records()[0], "settled_as": None, "notes": ["x" * 1000]}
+    with (installation.house.log / "uploads.jsonl").open("a") as file:
+        file.writelines(json.dumps(again) + "\n" for _ in range(1000))
+    assert installation.broken() == {}
+
+
+def test_what_was_refused_is_no_upload(installation, monkeypatch):
+    now = time.time()
+    with (installation.house.log / "uploads.jsonl").open("a") as file:
+        file.write(json.dumps({"time": "2099-01-01 00:00:00+00:00", "status": "REFUSED", "path": "x"}) + "\n{half a li")
+    monkeypatch.setattr(uploads.time, "time", lambda: now + 50 * 3600)
+    assert f"OK {DEVICE}/T302_250702_031500.tsv: nothing for 50 hours" in installation.broken()["last upload"]
+
+
+def test_a_file_that_waits_for_more_than_an_hour_is_reported(installation, monkeypatch):
+    path = installation.house.put(f"{DEVICE}/T302_250703_031500.tsv", v002(*day_rows()))
+    os.utime(path, (1, 1))  # the client's own time: it arrived a moment ago
+    assert installation.broken() == {}
+    now = time.time()
+    monkeypatch.setattr(uploads.time, "time", lambda: now + 7200)
+    assert installation.broken() == {
+        "pending files": f"✗ pending files: 1 for longer than an hour, such as {DEVICE}/T302_250703_031500.tsv. "
+                         "uploads.log says why; on-upload.sh sweep tries them now.",
+    }  # fmt: skip
+
+
+def test_files_that_are_refused_are_reported_for_as_long_as_they_lie_there(installation):
+    file = installation.house.put("My company/summer/02001171/T302_250703_031500.tsv", v002(*day_rows()))
+    assert installation.house.run().returncode == 1
+    line = (
+        "✗ refused files: 1: My company/summer/02001171/T302_250703_031500.tsv; the client's folder 'My company' has a "
+        "name that is not allowed: names are letters, digits, `_`, `.` and `-`, begin with a letter or digit, and have "
+        "64 characters at most. Rename the folder. Rename or move them: the next sweep takes them. uploads.log "
+        "has the reason of each."
+    )
+    assert installation.broken() == {"refused files": line}
+    assert installation.house.run().returncode == 1  # which says it no more
+    assert installation.broken() == {"refused files": line}
+    file.parents[2].rename(installation.house.data / "My-company")
+    assert installation.broken() == {}
+
+
+def test_the_first_few_refused_files_are_named(installation):
+    for number in range(5):
+        installation.house.put(f"{number}.tsv", b"x")
+    line = installation.broken()["refused files"]
+    assert line.startswith("✗ refused files: 5: 0.tsv, 1.tsv, 2.tsv and 2 more; files belong into DATA/<client>/")
+
+
+def test_a_refused_name_with_a_newline_forges_no_line(installation):
+    installation.house.put("x\n✓ all is well/summer/02001171/a.tsv", b"x")
+    assert "\n" not in installation.broken()["refused files"]
+
+
+def test_a_name_with_a_newline_forges_no_line(installation):
+    folder = installation.house.data / DEVICE / "error"
+    folder.mkdir()
+    (folder / "x\n✓ all is well.tsv").touch()
+    line = installation.broken()["files in error/"]
+    assert f"1, the newest {DEVICE}/error/x\\n✓ all is well.tsv. " in line
+    assert "\n" not in line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,16 +31,24 @@ DEFAULTS: dict[str, str | None] = {
     "POWERVIEW_STATE_DIR": "/srv/sftpgo/state",
     "POWERVIEW_TIMEZONE": "Europe/Paris",
     "POWERVIEW_ISOLATION": "team",
+    "POWERVIEW_LANGUAGE": "en",
+    "POWERVIEW_ALERT_URLS": None,
+    "POWERVIEW_PING_URL": None,
     # of compose and Caddy alone
     "POWERVIEW_DOMAIN": None,
     "POWERVIEW_ACME_EMAIL": None,
-    "POWERVIEW_ALERT_EMAIL": None,
-    "POWERVIEW_ALERT_WEBHOOK": None,
-    "POWERVIEW_SMTP_HOST": None,
-    "POWERVIEW_SMTP_USER": None,
-    "POWERVIEW_SMTP_PASSWORD": None,
-    "POWERVIEW_SMTP_FROM": None,
 }
+
+# Variables of earlier versions, which nothing reads any more → what to set instead.
+REPLACED = {
+    "POWERVIEW_ALERT_EMAIL": "add mailtos://USER:PASSWORD@MAILSERVER/?from=SENDER&to=ADDRESS to POWERVIEW_ALERT_URLS",
+    "POWERVIEW_ALERT_WEBHOOK": "add the address to POWERVIEW_ALERT_URLS (jsons://HOST/PATH posts to https://HOST/PATH)",
+    "POWERVIEW_SMTP_HOST": "it is MAILSERVER in the mailtos:// address of POWERVIEW_ALERT_URLS",
+    "POWERVIEW_SMTP_USER": "it is USER in the mailtos:// address of POWERVIEW_ALERT_URLS",
+    "POWERVIEW_SMTP_PASSWORD": "it is PASSWORD in the mailtos:// address of POWERVIEW_ALERT_URLS",
+    "POWERVIEW_SMTP_FROM": "it is SENDER in the mailtos:// address of POWERVIEW_ALERT_URLS",
+}
+LANGUAGES = ("en", "fr")
 
 
 class SettingsError(Exception):
@@ -63,6 +72,10 @@ class Settings:
     state_dir: Path
     timezone: ZoneInfo
     isolation: str
+    language: str  # as it is set: require_language checks it
+    alert_urls: tuple[str, ...] = field(repr=False)  # these two as they are set: require_notifications checks them
+    ping_url: str | None = field(repr=False)
+    replaced: tuple[str, ...]  # a sentence for each variable of an earlier version that still has a value
     env_file: Path
 
 
@@ -71,7 +84,9 @@ def load_settings(environment: Mapping[str, str] | None = None, env_file: Path =
 
     Raises SettingsError for a value that cannot be used.
     """
-    values = _merged(os.environ if environment is None else environment, env_file)
+    environment = os.environ if environment is None else environment
+    from_file = _read(env_file)
+    values = _merged(environment, from_file)
     where = f"set it in {env_file} or in the environment"
     return Settings(
         influxdb_host=_url(values, "INFLUXDB_HOST", where),
@@ -87,6 +102,10 @@ def load_settings(environment: Mapping[str, str] | None = None, env_file: Path =
         state_dir=_folder(values, "POWERVIEW_STATE_DIR", env_file),
         timezone=_timezone(values["POWERVIEW_TIMEZONE"], where),
         isolation=_isolation(values["POWERVIEW_ISOLATION"], where),
+        language=values["POWERVIEW_LANGUAGE"],
+        alert_urls=tuple((values["POWERVIEW_ALERT_URLS"] or "").split()),
+        ping_url=values["POWERVIEW_PING_URL"],
+        replaced=_replaced(environment, from_file, env_file),
         env_file=env_file,
     )
 
@@ -101,11 +120,56 @@ def require_influxdb(settings: Settings) -> None:
         )
 
 
-def _merged(environment: Mapping[str, str], env_file: Path) -> dict[str, str | None]:
+def require_language(settings: Settings) -> None:
+    """Raise SettingsError unless `settings.language` is one that dashboards, pages and messages are written in.
+
+    Not load_settings: the ingest lane has no language, and must not stop for it.
+    """
+    if settings.language not in LANGUAGES:
+        raise SettingsError(
+            f"POWERVIEW_LANGUAGE must be {' or '.join(LANGUAGES)}, not {settings.language!r}: {_where(settings)}."
+        )
+
+
+def require_notifications(settings: Settings) -> None:
+    """Raise SettingsError if an address of POWERVIEW_ALERT_URLS or POWERVIEW_PING_URL is none; no address is repeated,
+    each may hold a password. Whether Apprise knows an address's scheme only Apprise can say."""
+    for position, address in enumerate(settings.alert_urls, 1):
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s].*", address):
+            raise SettingsError(
+                f"POWERVIEW_ALERT_URLS: address {position} of {len(settings.alert_urls)} (not shown) must be an "
+                "Apprise URL such as ntfy://TOPIC or mailtos://USER:PASSWORD@MAILSERVER, with a blank between two; a "
+                f"blank inside an address is written %20: {_where(settings)}."
+            )
+    if settings.ping_url and not _is_http(settings.ping_url):
+        raise SettingsError(
+            "POWERVIEW_PING_URL (its value is not shown) must be a URL such as https://hc-ping.com/UUID: "
+            f"{_where(settings)}."
+        )
+
+
+def _where(settings: Settings) -> str:
+    return f"set it in {settings.env_file} or in the environment"
+
+
+def _read(env_file: Path) -> dict[str, str | None]:
     try:
-        from_file = dotenv_values(env_file, interpolate=False) if env_file.exists() else {}
+        return dotenv_values(env_file, interpolate=False) if env_file.exists() else {}
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{env_file} cannot be read: {error}. It must be readable by this user.") from error
+
+
+def _replaced(environment: Mapping[str, str], from_file: Mapping[str, str | None], env_file: Path) -> tuple[str, ...]:
+    found = []
+    for name, instead in REPLACED.items():
+        if from_file.get(name):
+            found.append(f"{name} is not read any more: {instead}, then delete its line in {env_file}.")
+        elif environment.get(name):
+            found.append(f"{name} is not read any more: {instead}, then take it out of the environment.")
+    return tuple(found)
+
+
+def _merged(environment: Mapping[str, str], from_file: Mapping[str, str | None]) -> dict[str, str | None]:
     merged = {}
     for name, default in DEFAULTS.items():
         value = environment.get(name, from_file.get(name))
@@ -123,15 +187,18 @@ def _url(values: Mapping[str, str | None], name: str, where: str) -> str | None:
         raise SettingsError(
             f"{name} must not hold a user name or password: {where}, the login has variables of its own."
         )
-    wanted = f"{name} must be a URL such as {DEFAULTS[name] or 'http://localhost:8086'}, not {value!r}: {where}."
+    if not _is_http(value):
+        wanted = f"a URL such as {DEFAULTS[name] or 'http://localhost:8086'}"
+        raise SettingsError(f"{name} must be {wanted}, not {value!r}: {where}.")
+    return value.rstrip("/")
+
+
+def _is_http(value: str) -> bool:
     try:
         parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError as error:
-        raise SettingsError(wanted) from error
-    if not usable:
-        raise SettingsError(wanted)
-    return value.rstrip("/")
+        return bool(parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0))
+    except ValueError:  # a port that is no number, a bracket that does not end
+        return False
 
 
 def _header_safe(values: Mapping[str, str | None], name: str, where: str) -> str | None:

@@ -371,13 +371,6 @@ def test_both_rules_go_to_the_contact_point_that_env_names():
     ]
 
 
-def test_compose_hands_both_addresses_on_and_never_an_empty_one():
-    compose = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
-    environment = compose["services"]["grafana"]["environment"]
-    for name in ("POWERVIEW_ALERT_EMAIL", "POWERVIEW_ALERT_WEBHOOK"):
-        assert re.fullmatch(r"\$\{" + name + r":-\S+\}", environment[name])
-
-
 def test_no_dollar_in_the_rules_is_taken_for_a_variable():
     names = set(re.findall(r"\$\{?(\w+)", ALERTS.read_text(encoding="utf-8").split("apiVersion")[1]))
     assert names == {"POWERVIEW_ALERT_EMAIL", "POWERVIEW_ALERT_WEBHOOK"}

@@ -10,7 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from trees import ROOT
 
-from powerview.settings import DEFAULTS, SettingsError, load_settings, require_influxdb
+from powerview.settings import (
+    DEFAULTS,
+    REPLACED,
+    SettingsError,
+    load_settings,
+    require_influxdb,
+    require_language,
+    require_notifications,
+)
 
 
 @pytest.fixture
@@ -43,6 +51,10 @@ def test_without_any_setting_the_defaults_stand(env_file):
         "state_dir": Path("/srv/sftpgo/state"),
         "timezone": ZoneInfo("Europe/Paris"),
         "isolation": "team",
+        "language": "en",
+        "alert_urls": (),
+        "ping_url": None,
+        "replaced": (),
         "env_file": env_file,
     }
 
@@ -111,9 +123,15 @@ def test_the_process_environment_and_the_env_file_of_the_project_are_what_is_rea
 
 
 def test_no_secret_is_in_what_settings_print(env_file):
-    settings = load_settings({"INFLUXDB_ADMIN_TOKEN": "token-1234", "GRAFANA_PASSWORD": "word-5678"}, env_file)
-    assert "1234" not in repr(settings)
-    assert "5678" not in repr(settings)
+    secrets = {
+        "INFLUXDB_ADMIN_TOKEN": "token-12",
+        "GRAFANA_PASSWORD": "word-34",
+        "POWERVIEW_PING_URL": "https://a/56",
+        "POWERVIEW_ALERT_URLS": "mailtos://me:word-78@mail.example.org",
+        "POWERVIEW_SMTP_PASSWORD": "word-90",
+    }
+    shown = repr(load_settings(secrets, env_file))
+    assert [number for number in ("12", "34", "56", "78", "90") if number in shown] == []
 
 
 def test_the_sample_names_every_variable_once_with_its_default(env_file):
@@ -184,6 +202,89 @@ def test_another_isolation_is_refused(env_file, value):
     assert refused(env_file, POWERVIEW_ISOLATION=value) == (
         f"POWERVIEW_ISOLATION must be team or org, not {value!r}: set it in .env or in the environment."
     )
+
+
+# ── notifications ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_addresses_to_notify_have_blanks_between_them(env_file):
+    env_file.write_text(
+        "POWERVIEW_ALERT_URLS='ntfy://topic  mailtos://me:p%20w@mail.example.org/?to=a@b.fr,c@d.fr'\n"
+        "POWERVIEW_PING_URL=https://hc-ping.com/a-b\nPOWERVIEW_LANGUAGE=fr\n"
+    )
+    settings = load_settings({}, env_file)
+    assert settings.alert_urls == ("ntfy://topic", "mailtos://me:p%20w@mail.example.org/?to=a@b.fr,c@d.fr")
+    assert (settings.ping_url, settings.language) == ("https://hc-ping.com/a-b", "fr")
+    require_notifications(settings)
+    require_language(settings)
+
+
+def test_what_only_another_lane_uses_stops_nobody(env_file):
+    load_settings(
+        {"POWERVIEW_ALERT_URLS": "nobody", "POWERVIEW_PING_URL": "nowhere", "POWERVIEW_LANGUAGE": "de"}, env_file
+    )
+
+
+@pytest.mark.parametrize("value", ["de", "FR", "english"])
+def test_a_language_without_texts_is_refused_by_who_writes_in_it(env_file, value):
+    with pytest.raises(SettingsError) as error:
+        require_language(load_settings({"POWERVIEW_LANGUAGE": value}, env_file))
+    assert str(error.value) == (
+        f"POWERVIEW_LANGUAGE must be en or fr, not {value!r}: set it in {env_file} or in the environment."
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "position"),
+    [
+        ("me:secret@example.org", "1 of 1"),
+        ("ntfy://topic mailtos://me:secret word@example.org", "3 of 3"),
+        ("ntfy://topic,secret ntfy:///secret", "2 of 2"),
+        ("ntfy:secret", "1 of 1"),
+        ("://secret", "1 of 1"),
+    ],
+)
+def test_an_address_to_notify_that_is_none_is_refused_and_not_repeated(env_file, value, position):
+    with pytest.raises(SettingsError) as error:
+        require_notifications(load_settings({"POWERVIEW_ALERT_URLS": value}, env_file))
+    assert str(error.value).startswith(
+        f"POWERVIEW_ALERT_URLS: address {position} (not shown) must be an Apprise URL such as ntfy://TOPIC"
+    )
+    assert str(error.value).endswith(f"set it in {env_file} or in the environment.")
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "value", ["hc-ping.com/secret", "https:///secret", "ftp://hc-ping.com/secret", "https://a:b/secret"]
+)
+def test_a_ping_url_that_is_none_is_refused_and_not_repeated(env_file, value):
+    with pytest.raises(SettingsError) as error:
+        require_notifications(load_settings({"POWERVIEW_PING_URL": value}, env_file))
+    assert str(error.value) == (
+        "POWERVIEW_PING_URL (its value is not shown) must be a URL such as https://hc-ping.com/UUID: "
+        f"set it in {env_file} or in the environment."
+    )
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_a_variable_of_an_earlier_version_is_named_with_what_replaces_it(env_file, name):
+    env_file.write_text(f"{name}=a-secret\n")
+    (sentence,) = load_settings({}, env_file).replaced
+    assert sentence.startswith(f"{name} is not read any more: ")
+    assert "POWERVIEW_ALERT_URLS" in sentence
+    assert sentence.endswith(f", then delete its line in {env_file}.")
+    assert "a-secret" not in sentence
+    (sentence,) = load_settings({name: "b"}, env_file.parent / "none").replaced
+    assert sentence.endswith(", then take it out of the environment.")
+
+
+def test_an_empty_variable_of_an_earlier_version_needs_no_words(env_file):
+    env_file.write_text("".join(f"{name}=\n" for name in REPLACED))
+    assert load_settings({}, env_file).replaced == ()
+    assert set(REPLACED) & set(DEFAULTS) == set()
+
+
+# ── files that cannot be read ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_an_env_file_that_is_no_text_is_refused(env_file):

@@ -148,6 +148,37 @@ def require_notifications(settings: Settings) -> None:
         )
 
 
+def server_secrets(environment: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) -> dict[str, str]:
+    """The secrets that InfluxDB and Grafana take at their first start: variable → value.
+
+    Raises SettingsError for one that is missing or that its server would refuse or change: a server that does not
+    start says so in its own log only. InfluxDB's limits are those of its `influx setup`; Grafana fills in `${NAME}`
+    and `$__file{…}` in whatever its environment holds.
+    """
+    values = _merged(os.environ if environment is None else environment, _read(env_file))
+    where = f"set it in {env_file} or in the environment"
+    secrets = {}
+    for name in ("INFLUXDB_ADMIN_TOKEN", "INFLUXDB_PASSWORD", "GRAFANA_PASSWORD"):
+        value = values[name] or ""
+        if not value:
+            raise SettingsError(f"{name} is empty: {where} (`openssl rand -hex 32` makes one).")
+        if wrong := _refused_by_servers(name, value):
+            raise SettingsError(f"{name} {wrong} (its value is not shown): {where}.")
+        secrets[name] = value
+    _header_safe(values, "INFLUXDB_ADMIN_TOKEN", where)
+    return secrets
+
+
+def _refused_by_servers(name: str, value: str) -> str | None:
+    if not value.isprintable() or value != value.strip():
+        return "holds a control character, or begins or ends with a blank"
+    if "${" in value or "$__" in value:
+        return "holds ${ or $__, which Grafana and compose would fill in"
+    if name == "INFLUXDB_PASSWORD" and not 8 <= len(value.encode()) <= 72:
+        return f"has {len(value.encode())} bytes, and InfluxDB takes 8 to 72"
+    return None
+
+
 def _where(settings: Settings) -> str:
     return f"set it in {settings.env_file} or in the environment"
 
@@ -204,9 +235,7 @@ def _is_http(value: str) -> bool:
 def _header_safe(values: Mapping[str, str | None], name: str, where: str) -> str | None:
     value = values[name]
     if value is not None and not (value.isascii() and value.isprintable() and " " not in value):
-        raise SettingsError(
-            f"{name} contains blanks or characters that no token has (its value is not shown): {where}."
-        )
+        raise SettingsError(f"{name} holds blanks or characters that no token has (its value is not shown): {where}.")
     return value
 
 

@@ -9,18 +9,31 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 import yaml
-from dotenv import dotenv_values
+from grafana_contract import GrafanaContract
+from grafana_server import running_grafana
 from influx_server import InfluxServer
 from programs import ROOT, make_executable, program, run
 
 COMPOSE = ROOT / "compose.yaml"
 PROVISIONING = ROOT / "grafana-automation/provisioning"
 SECRETS = {"GRAFANA_PASSWORD": "of-grafana", "INFLUXDB_PASSWORD": "of-influxdb", "INFLUXDB_ADMIN_TOKEN": "a-token"}
+# What each image reads a secret's file for (its entry point: influxdata-docker 2.9/entrypoint.sh, grafana's run.sh).
+SECRET_FILES = {
+    "influxdb": {
+        "DOCKER_INFLUXDB_INIT_PASSWORD_FILE": "INFLUXDB_PASSWORD",
+        "DOCKER_INFLUXDB_INIT_ADMIN_TOKEN_FILE": "INFLUXDB_ADMIN_TOKEN",
+    },
+    "grafana": {"GF_SECURITY_ADMIN_PASSWORD__FILE": "GRAFANA_PASSWORD"},
+}
 PROGRAMS = ["docker-compose", "podman-compose"]
 
 
@@ -31,19 +44,26 @@ class Project:
         self.folder = folder
         shutil.copy(COMPOSE, folder)
         # podman-compose asks podman for its version before it reads anything.
-        make_executable(folder / "bin/podman", "#!/bin/sh\necho podman version 5.4.1\n")
+        called = 'echo "$*" >>"${0%/*}/calls"'
+        make_executable(folder / "bin/podman", f"#!/bin/sh\n{called}\necho podman version 5.4.1\n")
 
     def settings(self, **values: str) -> None:
         """Write .env: every variable that compose.yaml names, as in .env.sample, with `values`."""
         named = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE.read_text(encoding="utf-8")))
         lines = [f"{name}={values.get(name, '')}\n" for name in sorted(named)]
         (self.folder / ".env").write_text("".join(lines), encoding="utf-8")
+        for name in SECRETS:
+            place = self.folder / "secrets" / name.lower()
+            place.parent.mkdir(exist_ok=True)
+            place.write_text(values[name], encoding="utf-8")
 
     def read(self, name: str, status: int = 0):
         """What the program makes of the file: its finished process."""
-        words = [program(name, "tests/requirements.txt"), "config"]
-        if name == "docker-compose":
-            words += ["--format", "json"]
+        return self.call(name, "config", *(["--format", "json"] if name == "docker-compose" else []), status=status)
+
+    def call(self, name: str, *words: str, status: int = 0):
+        """The finished process of one of the two programs."""
+        words = [program(name, "tests/requirements.txt"), *words]
         environment = {"PATH": f"{self.folder}/bin:{os.environ['PATH']}", "HOME": str(self.folder)}
         return run(*words, cwd=self.folder, env=environment, status=status)
 
@@ -91,12 +111,24 @@ def test_both_programs_see_the_same_servers(project):
         }
 
 
-@pytest.mark.parametrize("value", ["plain", "'a b'", "'p#ss'", "'say \"please\"'", "'50€'", "'back\\slash'"])
-def test_a_password_is_the_same_to_both_programs_and_to_the_parser(project, value):
-    project.settings(**{**SECRETS, "GRAFANA_PASSWORD": value})
-    expected = dotenv_values(project.folder / ".env", interpolate=False)["GRAFANA_PASSWORD"]
-    for name in PROGRAMS:
-        assert project.services(name)["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"] == expected
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_secrets_are_files_and_nothing_else(project, name):
+    for service, files in SECRET_FILES.items():
+        seen = project.services(name)[service]
+        names = {entry if isinstance(entry, str) else entry["source"] for entry in seen["secrets"]}
+        assert {f"/run/secrets/{secret}" for secret in names} == {environment(seen)[variable] for variable in files}
+        assert not any(secret in json.dumps(seen) for secret in SECRETS.values())
+    declared = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["secrets"]
+    assert declared == {secret.lower(): {"file": f"./secrets/{secret.lower()}"} for secret in SECRETS}
+
+
+def test_no_secret_is_in_an_argument_of_podman(project):
+    project.call("podman-compose", "up", "-d")
+    calls = (project.folder / "bin/calls").read_text(encoding="utf-8")
+    for secret in SECRETS:
+        mounted = f"{project.folder}/secrets/{secret.lower()}:/run/secrets/{secret.lower()}:ro"
+        assert mounted in calls
+    assert not any(secret in calls for secret in SECRETS.values())
 
 
 def test_the_images_are_pinned_and_say_where_they_come_from(services):
@@ -122,6 +154,8 @@ def test_each_server_is_watched_started_again_and_keeps_its_data(project):
         assert service["healthcheck"]["test"][0] == "CMD"
         assert service["logging"] == {"driver": "journald"}
         assert "no-new-privileges" in service["security_opt"]
+        # Grafana's image runs as a user of its own; InfluxDB's begins as root and changes the owner of its volume.
+        assert service.get("cap_drop") == {"grafana": ["ALL"], "influxdb": None}[name]
         volumes = [(v["source"], v["target"]) for v in service["volumes"] if v["type"] == "volume"]
         assert volumes == [data[name]]
 
@@ -131,10 +165,10 @@ def test_influxdb_is_set_up_from_env_at_its_first_start(project):
     assert environment(project.services("docker-compose")["influxdb"]) == {
         "DOCKER_INFLUXDB_INIT_MODE": "setup",
         "DOCKER_INFLUXDB_INIT_USERNAME": "boss",
-        "DOCKER_INFLUXDB_INIT_PASSWORD": "of-influxdb",
+        "DOCKER_INFLUXDB_INIT_PASSWORD_FILE": "/run/secrets/influxdb_password",
         "DOCKER_INFLUXDB_INIT_ORG": "works",
         "DOCKER_INFLUXDB_INIT_BUCKET": "own",
-        "DOCKER_INFLUXDB_INIT_ADMIN_TOKEN": "a-token",
+        "DOCKER_INFLUXDB_INIT_ADMIN_TOKEN_FILE": "/run/secrets/influxdb_admin_token",
         "INFLUXD_REPORTING_DISABLED": "true",
         "INFLUXD_HARDENING_ENABLED": "true",
     }
@@ -155,7 +189,9 @@ def test_grafana_is_closed_and_calls_nobody(project):
 
 
 def test_grafana_never_gets_influxdbs_admin_token(project):
-    assert "a-token" not in json.dumps(project.services("docker-compose")["grafana"])
+    grafana = json.dumps(project.services("docker-compose")["grafana"])
+    assert "a-token" not in grafana
+    assert "influxdb_admin_token" not in grafana
 
 
 @pytest.mark.parametrize(("domain", "address"), [("", "localhost"), ("adecwatts.fr", "adecwatts.fr")])
@@ -238,3 +274,59 @@ def test_a_query_cannot_reach_what_only_the_server_can(influx, hardened):
     refused = flux_calls(hardened, f"{influx.url}/health")
     assert refused.status_code >= 400
     assert 'error calling function \\"post\\"' in refused.text
+
+
+# ── health checks, each one's very command ───────────────────────────────────────────────────────────────────────────
+
+
+def health_check(service: dict, port: int, folder: Path) -> int:
+    """The exit status of a service's health check; the port that it asks is `port` of this machine."""
+    words = service["healthcheck"]["test"]
+    assert words[0] == "CMD"
+    inside = service["ports"][0].split(":")[-1]
+    (folder / ".curlrc").write_text(f"connect-to = 127.0.0.1:{inside}:127.0.0.1:{port}\n", encoding="utf-8")
+    place = {"PATH": os.environ["PATH"], "CURL_HOME": str(folder)}
+    return subprocess.run(words[1:], env=place, capture_output=True, timeout=30).returncode
+
+
+def test_influxdb_is_healthy_while_it_answers(services, influx, tmp_path):
+    server = InfluxServer(tmp_path / "data")
+    server.start()
+    try:
+        assert health_check(services["influxdb"], server.port, tmp_path) == 0
+    finally:
+        server.stop()
+    assert health_check(services["influxdb"], server.port, tmp_path) != 0
+
+
+def test_grafana_is_healthy_while_it_answers(services, tmp_path):
+    with GrafanaContract("12.4") as server:
+        port = urlsplit(server.url).port
+        assert health_check(services["grafana"], port, tmp_path) == 0
+    assert health_check(services["grafana"], port, tmp_path) != 0
+
+
+@pytest.mark.skipif("GRAFANA" not in os.environ, reason="no real Grafana is named (GRAFANA, GRAFANA_HOME)")
+def test_a_real_grafana_is_healthy_while_it_answers(services, tmp_path):
+    with running_grafana(tmp_path, "of-grafana") as server:
+        assert health_check(services["grafana"], server.port, tmp_path) == 0
+    assert health_check(services["grafana"], server.port, tmp_path) != 0
+
+
+@pytest.mark.parametrize("status", [500, 503, 404])
+def test_a_server_that_answers_with_an_error_is_not_healthy(services, tmp_path, status):
+    class Failing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *args) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Failing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        assert {health_check(service, server.server_port, tmp_path) for service in services.values()} == {22}
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -18,7 +18,7 @@ from trees import ROOT, House, day_rows, v002
 from powerview.ingest import uploads as fleet
 from powerview.ingest.journal import Outcome, Status
 from powerview.monitoring import uploads as monitoring
-from powerview.store.influxdb import MOST_BAD_LINES
+from powerview.store.connection import MOST_BAD_LINES
 
 LOGGERS = ROOT / "grafana-automation" / "dashboards" / "loggers.json"
 ALERTS = ROOT / "grafana-automation" / "provisioning" / "alerting" / "powerview.yml"

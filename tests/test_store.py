@@ -15,7 +15,7 @@ import pytest
 from influx_server import free_port, wait_until
 
 from powerview.settings import Settings, load_settings
-from powerview.store import BadLines, FileStore, InfluxStore, StoreAway, influxdb, open_store
+from powerview.store import BadLines, FileStore, InfluxStore, StoreAway, connection, influxdb, open_store
 from powerview.store.buckets import SHARD_SECONDS
 
 ENV_FILE = Path("/nowhere/.env")
@@ -129,7 +129,7 @@ def test_another_organisations_bucket_of_the_same_name_is_another_bucket(influx,
 
 
 def test_a_delivery_larger_than_one_body_arrives_whole_and_in_order(influx, client, settings, monkeypatch):
-    monkeypatch.setattr(influxdb, "BODY_BYTES", 1000)
+    monkeypatch.setattr(connection, "BODY_BYTES", 1000)
     parts = [lines(f"m{series}", 40, start=40 * block) for block in range(5) for series in range(7)]
     send(settings, client, *parts, *[lines(f"m{series}", 200, value="2.5") for series in range(7)])
     assert values(influx, client) == {(f"m{series}", i): 2.5 for series in range(7) for i in range(200)}
@@ -154,7 +154,7 @@ def test_a_delivery_of_nothing_is_done_at_once(influx, client, settings):
 
 
 def test_bodies_for_another_machine_are_compressed(influx, client, settings, monkeypatch):
-    monkeypatch.setattr(influxdb, "_is_local", lambda _: False)
+    monkeypatch.setattr(connection, "_is_local", lambda _: False)
     send(settings, client, lines("a", 3))
     assert len(influx.points(client)) == 3
 
@@ -171,7 +171,7 @@ def test_bodies_for_another_machine_are_compressed(influx, client, settings, mon
     ],
 )
 def test_an_address_of_this_machine_is_known_as_such(host, local):
-    assert influxdb._is_local(host) is local
+    assert connection._is_local(host) is local
 
 
 # ── lines that it will never take ────────────────────────────────────────────────────────────────────────────────────
@@ -214,7 +214,7 @@ def test_bad_lines_of_one_delivery_are_not_those_of_the_next(influx, client, set
 
 @pytest.mark.parametrize("body", [b"a\n", b"a\nb\n", b"a\nb\nc\n", b"a" * 50 + b"\nb\n", b"a\n" + b"b" * 50 + b"\n"])
 def test_a_body_is_halved_between_lines_and_nothing_is_lost(body):
-    first, second = influxdb._halves(body)
+    first, second = connection._halves(body)
     assert first + second == body
     assert first.endswith(b"\n")
     assert bool(second) == (body.count(b"\n") > 1)
@@ -272,7 +272,7 @@ def test_a_failure_of_ours_on_a_connection_is_told_and_nobody_waits_for_ever(inf
     def fails(*_arguments):
         raise MemoryError("no more")
 
-    monkeypatch.setattr("powerview.store.influxdb._Connection._post", fails)
+    monkeypatch.setattr("powerview.store.connection.Connection._post", fails)
     assert why_not(settings, client) == (
         "PowerView failed while it wrote to InfluxDB (MemoryError: no more): report it"
     )
@@ -505,7 +505,7 @@ def test_a_run_that_ends_early_drops_what_is_not_yet_on_its_way():
 
 
 def test_an_answer_that_never_comes_is_not_waited_for_for_ever(monkeypatch):
-    monkeypatch.setattr(influxdb, "ANSWER_MS", 200)
+    monkeypatch.setattr(connection, "ANSWER_MS", 200)
     asked = threading.Event()
 
     class Silent(_Answer):

@@ -23,6 +23,12 @@ class Nowhere:
     def deliver(self, bucket: str, precision: str = "s") -> Delivery:  # noqa: ARG002
         return self
 
+    def stored(self, bucket: str, campaign: str) -> None:  # noqa: ARG002
+        """Line protocol is only ever appended to."""
+
+    def report(self, bucket: str, lines: bytes) -> None:  # noqa: ARG002
+        """Points about uploads are for InfluxDB alone."""
+
     def send(self, series: str, lines: bytes) -> None:  # noqa: ARG002
         pass
 
@@ -54,6 +60,12 @@ class FileStore:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._files[bucket] = self._open(self.folder / f"{bucket}.lp")
             return _FileDelivery(self, self._files[bucket])
+
+    def stored(self, bucket: str, campaign: str) -> None:  # noqa: ARG002
+        """Line protocol is only ever appended to."""
+
+    def report(self, bucket: str, lines: bytes) -> None:  # noqa: ARG002
+        """Points about uploads are for InfluxDB alone."""
 
     def close(self) -> None:
         """Close the files."""

@@ -1,35 +1,28 @@
 """InfluxDB 2 through its Python client, each body in a synchronous write of its own.
 
 Two connections, each with a thread, take bodies from a short queue; whoever put a body there holds a Future for its
-answer. The threads are daemons of our own and no executor's: the interpreter waits for an executor's threads, and a
-run that ends must not wait for a server that hangs.
+answer.
 """
 
 from __future__ import annotations
 
 import threading
-import traceback
 import zlib
 from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import dataclass, field
-from queue import Empty, Full, Queue
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from powerview.settings import Settings
-from powerview.store.answers import message, not_influxdb, reporting_influxdb
+from powerview.store import connection
+from powerview.store.answers import reporting_influxdb
 from powerview.store.buckets import provide_bucket
+from powerview.store.connection import Body, Connection
 from powerview.store.protocol import BadLines, Delivery, StoreAway
 
-BODY_BYTES = 1 << 20
-"""A body is sent when it has so many bytes: about 8 000 points, where InfluxDB is fastest."""
+if TYPE_CHECKING:
+    from powerview.store.stored import Stored
 
 CONNECTIONS = 2
 """Two keep InfluxDB busy, four are no faster. A series stays on one, so that a slow write never lands late."""
-
-CONNECT_MS, ANSWER_MS = 5_000, 30_000
-CLOSE_SECONDS = 1
-MOST_BAD_LINES = 10
 
 MOST_WAIT, LONGEST_WAIT = 900, 120
 """Seconds that one run waits in all, and at one time, for a server that answers 429 or 503 with Retry-After."""
@@ -45,24 +38,46 @@ class InfluxStore:
         self._buckets: set[str] = set()
         self._closing = threading.Event()
         self._waited = 0.0
-        self._connections = [_Connection(self, influx_client(settings)) for _ in range(CONNECTIONS)]
+        self._connections = [Connection(self, influx_client(settings)) for _ in range(CONNECTIONS)]
 
     def deliver(self, bucket: str, precision: str = "s") -> Delivery:
         """Begin a delivery. Raises StoreAway, and does so at once when an earlier write found the server away."""
         if self.away:
             raise self.away
+        self._provide(bucket)
+        return _InfluxDelivery(self._connections, bucket, precision)
+
+    def stored(self, bucket: str, campaign: str) -> Stored:
+        """What is stored of a campaign. Raises StoreAway."""
+        from powerview.store.stored import Stored
+
+        if self.away:
+            raise self.away
+        self._provide(bucket)
+        return Stored(self, bucket, campaign)
+
+    def report(self, bucket: str, lines: bytes) -> None:
+        """Write points about uploads, times in nanoseconds, at once; no delivery depends on it. Raises StoreAway."""
+        if self.away:
+            raise self.away
+        self._provide(bucket)
+        with reporting_influxdb(self.settings, f"bucket {bucket!r}"):
+            self.client.write_api(write_options=_at_once()).write(
+                bucket, self.settings.influxdb_org, lines, write_precision="ns"
+            )
+
+    def _provide(self, bucket: str) -> None:
         if bucket not in self._buckets:
             with reporting_influxdb(self.settings, f"bucket {bucket!r}"):
                 provide_bucket(self.client.buckets_api(), bucket, self.settings.influxdb_org)
             self._buckets.add(bucket)
-        return _InfluxDelivery(self._connections, bucket, precision)
 
     def close(self) -> None:
         """Drop the writes that have not begun, and let those under way end, if that is soon."""
         self._closing.set()
         self.away = self.away or StoreAway("the run ended before this was sent")
-        for connection in self._connections:
-            connection.close()
+        for each in self._connections:
+            each.close()
         self.client.close()
 
     def may_retry(self, error) -> bool:
@@ -80,21 +95,8 @@ class InfluxStore:
         return not self._closing.wait(seconds)
 
 
-@dataclass
-class _Body:
-    # Lines on their way; the answer is what the server refused for good.
-    bucket: str
-    precision: str
-    lines: bytes
-    answer: Future[list[str]] = field(default_factory=Future)
-
-    @property
-    def target(self) -> tuple[str, str]:
-        return self.bucket, self.precision
-
-
 class _InfluxDelivery:
-    def __init__(self, connections: list[_Connection], bucket: str, precision: str) -> None:
+    def __init__(self, connections: list[Connection], bucket: str, precision: str) -> None:
         self._connections = connections
         self._bucket, self._precision = bucket, precision
         self._waiting: list[list[bytes]] = [[] for _ in connections]
@@ -106,7 +108,7 @@ class _InfluxDelivery:
         which = zlib.crc32(series.encode()) % len(self._connections)
         self._waiting[which].append(lines)
         self._size[which] += len(lines)
-        if self._size[which] >= BODY_BYTES:
+        if self._size[which] >= connection.BODY_BYTES:
             self._put(which)
 
     def finish(self) -> None:
@@ -126,135 +128,16 @@ class _InfluxDelivery:
             raise BadLines("; ".join(bad[:3]) + more)
 
     def _put(self, which: int) -> None:
-        body = _Body(self._bucket, self._precision, b"".join(self._waiting[which]))
+        body = Body(self._bucket, self._precision, b"".join(self._waiting[which]))
         self._waiting[which], self._size[which] = [], 0
         self._answers.append(body.answer)
         self._connections[which].queue.put(body)
 
 
-class _Connection:
-    # One connection to the server with a thread of its own; the queue is short, so that memory stays small.
+def _at_once():
+    from influxdb_client.client.write_api import SYNCHRONOUS
 
-    def __init__(self, store: InfluxStore, client) -> None:
-        from influxdb_client.service.write_service import WriteService
-
-        self.queue: Queue[_Body | None] = Queue(maxsize=8)
-        self._store = store
-        self._client = client
-        self._service = WriteService(client.api_client)
-        self._gzip = not _is_local(store.settings.influxdb_host)
-        self._thread = threading.Thread(target=self._run, daemon=True, name="influxdb")
-        self._thread.start()
-
-    def close(self) -> None:
-        # Whoever ends a run does not wait for a server that hangs: the thread ends with the process.
-        with suppress(Full):
-            self.queue.put(None, timeout=CLOSE_SECONDS)
-        self._thread.join(CLOSE_SECONDS)
-        if not self._thread.is_alive():
-            self._client.close()
-
-    def _run(self) -> None:
-        body = self.queue.get()
-        while body:
-            bodies, body = self._with_waiting(body)
-            self._answer(bodies)
-            body = body or self.queue.get()
-
-    def _answer(self, bodies: list[_Body]) -> None:
-        bad: list[list[str]] = [[] for _ in bodies]
-        if not self._store.away:
-            try:
-                with reporting_influxdb(self._store.settings, f"bucket {bodies[0].bucket!r}"):
-                    self._write_together(bodies, bad)
-            except StoreAway as away:
-                self._store.away = away
-            except Exception as error:  # noqa: BLE001 - a file waits for an answer, whatever went wrong here
-                traceback.print_exc()
-                what = f"PowerView failed while it wrote to InfluxDB ({type(error).__name__}: {error}): report it"
-                self._store.away = StoreAway(what)
-        for body, refused in zip(bodies, bad, strict=True):
-            if self._store.away:
-                body.answer.set_exception(self._store.away)
-            else:
-                body.answer.set_result(refused)
-
-    def _with_waiting(self, body: _Body) -> tuple[list[_Body], _Body | None]:
-        # With the bodies that wait behind it, up to a full one: each answer is a sync of the server's disk, and small
-        # files cost as many. Also the next body, if one was taken that goes elsewhere.
-        bodies, size = [body], len(body.lines)
-        while size < BODY_BYTES:
-            try:
-                following = self.queue.get_nowait()
-            except Empty:
-                break
-            if following is None or following.target != body.target:
-                if following is None:
-                    self.queue.put(None)  # the end, for the next look
-                return bodies, following
-            bodies.append(following)
-            size += len(following.lines)
-        return bodies, None
-
-    def _write_together(self, bodies: list[_Body], bad: list[list[str]]) -> None:
-        # What the server refuses is some file's fault: each is then written by itself, in the same order.
-        from influxdb_client.rest import ApiException
-
-        if len(bodies) > 1:
-            try:
-                self._post(bodies[0].target, b"".join(body.lines for body in bodies))
-                return
-            except ApiException as error:
-                if error.status not in (400, 413, 422):
-                    raise
-        for body, refused in zip(bodies, bad, strict=True):
-            self._write(body.target, body.lines, refused)
-
-    def _write(self, target: tuple[str, str], lines: bytes, bad: list[str]) -> None:
-        # A body that cannot be parsed (400) is refused whole: halves of it are tried until the bad line is found.
-        from influxdb_client.rest import ApiException
-
-        if len(bad) >= MOST_BAD_LINES:
-            return
-        try:
-            self._post(target, lines)
-        except ApiException as error:
-            if error.status == 422:
-                bad.append(message(error))
-            elif error.status in (400, 413):
-                first, second = _halves(lines)
-                if not second:
-                    bad.append(f"{message(error)}: {lines[:200].decode(errors='replace').strip()}")
-                    return
-                self._write(target, first, bad)
-                self._write(target, second, bad)
-            else:
-                raise
-
-    def _post(self, target: tuple[str, str], lines: bytes) -> None:
-        from influxdb_client.rest import ApiException
-
-        while True:
-            try:
-                self._post_once(target, lines)
-                return
-            except ApiException as error:
-                if not self._store.may_retry(error):
-                    raise
-
-    def _post_once(self, target: tuple[str, str], lines: bytes) -> None:
-        bucket, precision = target
-        extra = {}
-        if self._gzip:
-            deflate = zlib.compressobj(level=1, wbits=31)
-            lines = deflate.compress(lines) + deflate.flush()
-            extra["content_encoding"] = "gzip"
-        _, status, _ = self._service.post_write_with_http_info(
-            self._store.settings.influxdb_org, bucket, lines, precision=precision,
-            content_type="text/plain; charset=utf-8", _request_timeout=(CONNECT_MS, ANSWER_MS), **extra,
-        )  # fmt: skip
-        if status != 204:  # https://docs.influxdata.com/influxdb/v2/api/#operation/PostWrite: 204 means written
-            raise StoreAway(not_influxdb(self._store.settings, status))
+    return SYNCHRONOUS
 
 
 def influx_client(settings: Settings):
@@ -265,17 +148,5 @@ def influx_client(settings: Settings):
         url=settings.influxdb_host,
         token=settings.influxdb_admin_token,
         org=settings.influxdb_org,
-        timeout=(CONNECT_MS, ANSWER_MS),
+        timeout=(connection.CONNECT_MS, connection.ANSWER_MS),
     )
-
-
-def _halves(body: bytes) -> tuple[bytes, bytes]:
-    middle = body.find(b"\n", len(body) // 2) + 1
-    if middle in (0, len(body)):
-        middle = body.rfind(b"\n", 0, len(body) - 1) + 1
-    return (body[:middle], body[middle:]) if middle else (body, b"")
-
-
-def _is_local(host: str) -> bool:
-    name = urlsplit(host).hostname or ""
-    return name in ("localhost", "::1") or name.startswith("127.")

@@ -6,7 +6,10 @@ then nothing of it counts as stored.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # a run with nothing to do needs no pandas
+    from powerview.store.stored import Stored
 
 
 class StoreAway(Exception):
@@ -24,7 +27,7 @@ class Delivery(Protocol):
         """Hand over points of one series, in their order; may return before they are stored."""
 
     def finish(self) -> None:
-        """Say that nothing more comes."""
+        """Nothing more comes."""
 
     @property
     def done(self) -> bool:
@@ -39,3 +42,9 @@ class Store(Protocol):
 
     def deliver(self, bucket: str, precision: str = "s") -> Delivery:
         """Begin a delivery into a bucket, made if it is missing. Times are in `precision`. Raises StoreAway."""
+
+    def stored(self, bucket: str, campaign: str) -> Stored | None:
+        """What is stored of a campaign; None from a store that is only ever appended to."""
+
+    def report(self, bucket: str, lines: bytes) -> None:
+        """Write points about uploads, times in nanoseconds, at once; no delivery depends on it. Raises StoreAway."""

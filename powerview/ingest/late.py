@@ -1,0 +1,191 @@
+"""Files that come late: what later uploads have readings of is theirs, and a late file's is left out.
+
+Nothing is written that a later upload has a reading for, so nothing needs to be written again behind a late file, and
+a run that is killed leaves no older reading over a newer one.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from powerview import inbox
+from powerview.inbox import Claim, Inbox, Upload, upload_order
+from powerview.ingest.index import Span, UploadIndex
+from powerview.mv2 import Channel, Header, NotReadable, Recording, read_recording
+from powerview.settings import Settings
+
+MOST_KEPT = 16
+"""How many later files' times are kept, for the late files that come next."""
+
+
+def read(settings: Settings, claim: Claim) -> Recording:
+    """Read a claimed file. Raises NotReadable."""
+    upload = claim.upload
+    return read_recording(
+        claim.file, timezone=settings.timezone, arrived=claim.arrived, name=upload.name, folder=upload.device
+    )
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of a recording (a mask over its `times`) that are written for some of its columns."""
+
+    columns: tuple[int, ...]
+    keep: np.ndarray
+
+
+@dataclass(frozen=True)
+class Covered:
+    """What is left of a late file: its parts, the later uploads that cover the rest, how many rows that is."""
+
+    parts: list[Part]
+    names: list[str]
+    rows: int
+
+
+class LateFiles:
+    """Finds what later uploads cover, and the label that a place has now."""
+
+    def __init__(self, settings: Settings, tree: Inbox, index: UploadIndex) -> None:
+        self.settings = settings
+        self.tree = tree
+        self.index = index
+        self._listed: set[tuple[str, str, str]] = set()
+        self._times: OrderedDict[str, tuple[np.ndarray, frozenset[str]]] = OrderedDict()
+
+    def order(self, upload: Upload) -> tuple:
+        """The order of an upload; a pending file counts as what it would be called in `parsed/`."""
+        settled = upload.state or upload.name.startswith("PARSED_")
+        return upload_order(upload if settled else replace(upload, name=self.tree.settled_name(upload)))
+
+    def relabelled(self, upload: Upload, header: Header) -> Header:
+        """The header with the labels that its places have in the latest upload. Raises inbox.Pending."""
+        self._list(upload)
+        order = self.order(upload)
+        channels = []
+        for channel in header.channels:
+            latest = self.index.label(upload.client, upload.campaign, channel)
+            if latest and latest[0] > order:
+                channel = replace(channel, name=latest[1], channel=latest[2])
+            channels.append(channel)
+        return replace(header, channels=tuple(channels))
+
+    def covered(self, upload: Upload, recording: Recording) -> Covered:
+        """What is left of a recording by later uploads. Raises inbox.Pending if one of those cannot be read now."""
+        self._list(upload)
+        devices = list(dict.fromkeys(c.device for c in recording.header.channels))
+        everything = np.ones(len(recording.times), bool)
+        keep = {device: everything for device in devices}
+        names = []
+        for later in self._later(upload, recording, devices):
+            times, theirs = self._times_of(later)
+            mine = np.isin(recording.times, times) if len(times) else ~everything
+            if mine.any() and theirs.intersection(devices):
+                names.append(later.name)
+                keep |= {device: keep[device] & ~mine for device in theirs.intersection(devices)}
+        return Covered(_parts(recording.header.channels, keep), names, _rows_without_any(keep))
+
+    def overlaps_earlier(self, upload: Upload, recording: Recording) -> bool:
+        """Whether an earlier upload has a reading of the same devices and stretch of time."""
+        order = self.order(upload)
+        return any(upload_order(other) < order for other in self._overlapping(upload, recording))
+
+    def remember(self, upload: Upload, recording: Recording | None) -> None:
+        """Remember a file that was settled, or read once more."""
+        self.index.remember(upload, upload_order(upload), _span(recording))
+
+    def _later(self, upload: Upload, recording: Recording, devices: list[str]) -> Iterator[Upload]:
+        order = self.order(upload)
+        for other in self._overlapping(upload, recording):
+            if upload_order(other) > order:
+                yield other
+
+    def _overlapping(self, upload: Upload, recording: Recording) -> list[Upload]:
+        if recording.first is None:
+            return []
+        serials = {c.device for c in recording.header.channels}
+        return self.index.overlapping(upload.client, upload.campaign, serials, recording.first, recording.last)
+
+    def _list(self, upload: Upload) -> None:
+        # Once for each folder of a run: what lies there settled and is not remembered is read now.
+        if upload.folder in self._listed:
+            return
+        known = self.index.known(upload.folder)
+        there = self.tree.settled_in(upload.folder)
+        for settled in there:
+            if (settled.state, settled.name) not in known:
+                self._remember_settled(settled)
+        for state, name in known - {(s.state, s.name) for s in there}:
+            self.index.forget(Upload(*upload.folder, name, state))
+        self._listed.add(upload.folder)
+
+    def _remember_settled(self, settled: Upload) -> None:
+        try:
+            with self._claimed(settled) as claim:
+                self.remember(settled, read(self.settings, claim))
+        except NotReadable:  # put there by hand, or in error/ for that reason
+            self.remember(settled, None)
+
+    def _times_of(self, later: Upload) -> tuple[np.ndarray, frozenset[str]]:
+        if later.path in self._times:
+            self._times.move_to_end(later.path)
+            return self._times[later.path]
+        found: tuple[np.ndarray, frozenset[str]] = (np.empty(0, np.int64), frozenset())
+        try:
+            with self._claimed(later) as claim:
+                recording = read(self.settings, claim)
+                # A readable file in error/ is there because the store refused some of its lines: which ones are
+                # stored is not known, so it covers nothing.
+                if later.state != inbox.ERROR_DIR or recording.unread:
+                    found = recording.times, frozenset(c.device for c in recording.header.channels)
+        except NotReadable:
+            pass
+        except inbox.Gone:
+            self.index.forget(later)
+        self._times[later.path] = found
+        if len(self._times) > MOST_KEPT:
+            self._times.popitem(last=False)
+        return found
+
+    @contextmanager
+    def _claimed(self, settled: Upload) -> Iterator[Claim]:
+        # Another file's trouble, reported for the one that has to wait for it.
+        what = f"{settled.path}, which was uploaded later and wins over this file, cannot be read now"
+        try:
+            claim = Claim(self.settings.data_dir, settled)
+        except inbox.Gone:
+            raise
+        except inbox.Busy as busy:
+            raise inbox.Busy(f"{what}: {busy}") from busy
+        except inbox.Pending as pending:
+            raise inbox.Pending(f"{what}: {pending}") from pending
+        with claim:
+            yield claim
+
+
+def _span(recording: Recording | None) -> Span | None:
+    if recording is None or recording.first is None:
+        return None
+    return Span(recording.first, recording.last, recording.header.channels)
+
+
+def _parts(channels: tuple[Channel, ...], keep: dict[str, np.ndarray]) -> list[Part]:
+    # Devices whose rows are the same are one part; nearly always that is one for all.
+    columns: dict[bytes, list[int]] = {}
+    masks: dict[bytes, np.ndarray] = {}
+    for column, channel in enumerate(channels):
+        mask = keep[channel.device]
+        key = mask.tobytes()
+        columns.setdefault(key, []).append(column)
+        masks[key] = mask
+    return [Part(tuple(columns[key]), masks[key]) for key in columns if masks[key].any()]
+
+
+def _rows_without_any(keep: dict[str, np.ndarray]) -> int:
+    left = np.logical_or.reduce(list(keep.values()))
+    return int(len(left) - np.count_nonzero(left))

@@ -1,0 +1,112 @@
+"""One place, one series: what the store must change before and after a file with other labels or columns.
+
+A place is a device's serial, the position of a column and its unit. Its readings are one series in InfluxDB, under the
+label that the latest upload gives it, so that every query counts it once and knows nothing of this. Where a file has
+another label for a place, the series is moved; where a file has no column for a place that an earlier upload had at the
+same second, that point is deleted: for each device and second the latest upload's readings count and no others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from powerview.ingest.index import UploadIndex
+from powerview.mv2 import Channel, Header
+from powerview.store import Store
+from powerview.store.stored import Stored
+
+
+@dataclass
+class Changes:
+    """What must change in the store before a file is written: series to move, series that it supersedes."""
+
+    moves: list[tuple[Channel, Channel]] = field(default_factory=list)
+    superseded: list[Channel] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.moves or self.superseded)
+
+
+class Places:
+    """Keeps the store to one series for each place. `ask` asks the store even where its series are remembered."""
+
+    def __init__(self, store: Store, index: UploadIndex, *, ask: bool) -> None:
+        self._store = store
+        self._index = index
+        self._ask = ask
+        self._asked: set[tuple[str, str, str]] = set()
+
+    def changes(self, client: str, campaign: str, header: Header) -> Changes:
+        """What a file with these channels changes. Raises StoreAway."""
+        changes = Changes()
+        stored = self._store.stored(client, campaign)
+        if stored is None:
+            return changes
+        for device, wanted in _by_device(header.channels).items():
+            known = self._known(stored, client, campaign, device)
+            places = {(c.idx, c.unit): c for c in wanted}
+            for old in sorted(known - set(wanted), key=lambda c: (c.idx, c.channel)):
+                new = places.get((old.idx, old.unit))
+                if new:
+                    changes.moves.append((old, new))
+                else:
+                    changes.superseded.append(old)
+        return changes
+
+    def carry_out(self, changes: Changes, client: str, campaign: str, seconds: dict[str, np.ndarray]) -> None:
+        """Move and delete; `seconds` are for each device the UTC seconds that the file is written for.
+
+        Ends the same when it is broken off and done again. Raises StoreAway and BadLines.
+        """
+        stored = self._store.stored(client, campaign)
+        for old, new in changes.moves:
+            stored.move(old, new)
+        for channel in changes.superseded:
+            self._delete(stored, channel, seconds.get(channel.device))
+
+    def remember(self, client: str, campaign: str, header: Header, changes: Changes) -> None:
+        """The file's channels are stored, and what was moved is gone."""
+        moved = {old for old, _ in changes.moves}
+        for device, wanted in _by_device(header.channels).items():
+            known = self._remembered(client, campaign, device)
+            if known is not None and (not known.issuperset(wanted) or known & moved):
+                self._index.remember_series(client, campaign, device, (known - moved) | set(wanted))
+
+    def delete_missing(self, client: str, campaign: str, missing: dict[Channel, np.ndarray]) -> None:
+        """Delete what earlier uploads have at the seconds where the file's cell is no number. Raises StoreAway."""
+        stored = self._store.stored(client, campaign)
+        if stored is None:
+            return
+        for channel, seconds in missing.items():
+            self._delete(stored, channel, seconds)
+
+    @staticmethod
+    def _delete(stored: Stored, channel: Channel, seconds: np.ndarray | None) -> None:
+        if seconds is None or not len(seconds):
+            return
+        there = stored.times(channel, int(seconds.min()), int(seconds.max()))
+        stored.delete(channel, np.intersect1d(there, seconds))
+
+    def _known(self, stored: Stored, client: str, campaign: str, device: str) -> set[Channel]:
+        where = (client, campaign, device)
+        known = None if self._ask and where not in self._asked else self._remembered(*where)
+        if known is None:
+            known = stored.channels(device)
+            self._index.remember_series(*where, known)
+            self._asked.add(where)
+        return known
+
+    def _remembered(self, client: str, campaign: str, device: str) -> set[Channel] | None:
+        rows = self._index.series(client, campaign, device)
+        if rows is None:
+            return None
+        return {Channel(idx, device, name, unit or None, channel) for idx, unit, name, channel in rows}
+
+
+def _by_device(channels: tuple[Channel, ...]) -> dict[str, list[Channel]]:
+    found: dict[str, list[Channel]] = {}
+    for channel in channels:
+        found.setdefault(channel.device, []).append(channel)
+    return found

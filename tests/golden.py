@@ -26,7 +26,7 @@ SAMPLES = Path(__file__).resolve().parent / "samples"
 SUFFIX = ".expected"
 CAMPAIGN = "campaign"
 ZONE = ZoneInfo("Europe/Paris")
-NOW = 1_780_000_000  # 2026-05-28: the samples' last reading is of February 2026
+ARRIVED = 1_800_000_000  # 2027-01-15: the samples' last reading is of September 2026
 
 Points = dict[tuple[str, int], str]
 """(series, UTC seconds) → the text of the value."""
@@ -42,9 +42,9 @@ def expected_file(sample: Path) -> Path:
     return sample.with_name(sample.name + SUFFIX)
 
 
-def read(data: bytes, zone: ZoneInfo = ZONE, now: float = NOW) -> Recording:
+def read(data: bytes, zone: ZoneInfo = ZONE, arrived: float = ARRIVED, name: str = "", folder: str = "") -> Recording:
     """The Recording of a file's bytes. Raises NotReadable."""
-    return read_recording(io.BytesIO(data), timezone=zone, now=now)
+    return read_recording(io.BytesIO(data), timezone=zone, arrived=arrived, name=name, folder=folder)
 
 
 def points(recording: Recording, campaign: str = CAMPAIGN) -> Points:

@@ -723,12 +723,46 @@ def test_the_size_of_the_blocks_changes_nothing(block_rows):
     pd.testing.assert_frame_equal(whole, next(golden.read(data).blocks()))
 
 
+def opened(data: bytes) -> tuple[io.BytesIO, mv2.Recording]:
+    file = io.BytesIO(data)
+    return file, read_recording(file, timezone=golden.ZONE, arrived=golden.ARRIVED)
+
+
 def test_a_file_that_lost_rows_while_it_was_read_is_not_believed():
-    file = io.BytesIO(v002(*day_rows(count=20)))
-    recording = read_recording(file, timezone=golden.ZONE, arrived=golden.ARRIVED)
+    file, recording = opened(v002(*day_rows(count=20)))
     file.truncate(300)
     with pytest.raises(Changed, match="bytes 55 to 645 are not what they were at the first look"):
         list(recording.blocks())
+
+
+def test_new_content_under_old_stamps_is_never_handed_out():
+    data = v002(*day_rows(count=20))
+    for place in range(data.index(b"01/07"), len(data)):
+        file, recording = opened(data)
+        file.getbuffer()[place] ^= 1
+        with pytest.raises(Changed):
+            next(recording.blocks(rows=1))
+
+
+def test_what_changed_behind_the_blocks_that_were_handed_out_is_never_handed_out():
+    data = v002("01/07/25 12:00:00 1.5 2.5") + b"".join(
+        f"{day:02}/{month:02}/24 12:{minute:02}:00\t{minute}.25\t-1.0\n".encode()
+        for month in range(1, 13) for day in range(1, 29) for minute in range(60) for _ in range(2)
+    )  # fmt: skip
+    file, recording = opened(data)
+    handed_out = recording.blocks(rows=100)
+    before = [next(handed_out)]
+    file.getbuffer()[-10] ^= 1
+    with pytest.raises(Changed):
+        before.extend(handed_out)
+    assert 100 <= sum(map(len, before)) < recording.rows
+
+
+def test_bytes_that_follow_later_are_not_read():
+    file, recording = opened(v002(*day_rows(count=3)))
+    file.seek(0, io.SEEK_END)
+    file.write(b"01/07/25 12:00:00\t1.5\t2.5\n")
+    assert sum(map(len, recording.blocks())) == 3
 
 
 LONG = 200_000_000

@@ -23,10 +23,11 @@ from powerview.ingest.journal import counted, iso
 from powerview.mv2 import NotReadable, Recording, read_recording
 
 SAMPLES = Path(__file__).resolve().parent / "samples"
+CASES = SAMPLES.with_name("cases")
 SUFFIX = ".expected"
 CAMPAIGN = "campaign"
 ZONE = ZoneInfo("Europe/Paris")
-NOW = 1_780_000_000  # 2026-05-28: the samples' last reading is of February 2026
+ARRIVED = 1_800_000_000  # 2027-01-15: the samples' last reading is of September 2026
 
 Points = dict[tuple[str, int], str]
 """(series, UTC seconds) → the text of the value."""
@@ -37,14 +38,19 @@ def samples() -> list[Path]:
     return sorted(SAMPLES.rglob("*.tsv"))
 
 
+def cases() -> list[Path]:
+    """Every file of the small inputs that were read wrongly once, below case/client/campaign/device."""
+    return sorted(CASES.rglob("*.tsv"))
+
+
 def expected_file(sample: Path) -> Path:
     """Where the expected readings of a sample lie."""
     return sample.with_name(sample.name + SUFFIX)
 
 
-def read(data: bytes, zone: ZoneInfo = ZONE, now: float = NOW) -> Recording:
+def read(data: bytes, zone: ZoneInfo = ZONE, arrived: float = ARRIVED, name: str = "", folder: str = "") -> Recording:
     """The Recording of a file's bytes. Raises NotReadable."""
-    return read_recording(io.BytesIO(data), timezone=zone, now=now)
+    return read_recording(io.BytesIO(data), timezone=zone, arrived=arrived, name=name, folder=folder)
 
 
 def points(recording: Recording, campaign: str = CAMPAIGN) -> Points:
@@ -59,10 +65,15 @@ def points(recording: Recording, campaign: str = CAMPAIGN) -> Points:
     return found
 
 
-def text_of(data: bytes) -> str:
-    """What an expected file says of a sample's bytes."""
+def read_sample(sample: Path) -> Recording:
+    """The Recording of a sample or a case, in a folder called after its own. Raises NotReadable."""
+    return read(sample.read_bytes(), name=sample.name, folder=sample.parent.name)
+
+
+def text_of(sample: Path) -> str:
+    """What the expected file of a sample or a case must hold."""
     try:
-        recording = read(data)
+        recording = read_sample(sample)
         found = points(recording)
     except NotReadable as error:
         return f"not readable: {error}\n"
@@ -73,6 +84,10 @@ def _head(recording: Recording) -> Iterator[str]:
     header = recording.header
     yield f"{header.model}, logger {header.master}, stamps in {header.zone or 'UTC'}"
     yield f"torn: {recording.torn}" if recording.torn else "whole"
+    if recording.unread:
+        yield f"unread: {recording.unread}"
+    if recording.notes:
+        yield f"notes: {counted(recording.notes)}"
     yield f"left out: {counted(recording.left_out) or 'nothing'}"
     yield f"{recording.rows} rows, {recording.readings} readings"
 
@@ -124,11 +139,11 @@ def _seconds(when: str) -> int:
 
 def main() -> None:
     """Write the expected files anew and say which are not what they were."""
-    for sample in samples():
-        text, file = text_of(sample.read_bytes()), expected_file(sample)
+    for sample in samples() + cases():
+        text, file = text_of(sample), expected_file(sample)
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             file.write_text(text, encoding="utf-8")
-            print(f"{file.relative_to(SAMPLES)}: read what has changed")
+            print(f"{file.relative_to(SAMPLES.parent)}: read what has changed")
 
 
 if __name__ == "__main__":

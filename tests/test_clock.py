@@ -18,7 +18,7 @@ HAVANA = ZoneInfo("America/Havana")
 
 
 def wall(*stamps: str) -> np.ndarray:
-    return clock.parse_stamps([s.encode() for s in stamps])
+    return clock.parse_stamps(np.frombuffer("".join(stamps).encode(), np.uint8).reshape(-1, 17))
 
 
 def utc(*stamps: str, zone: ZoneInfo | None = PARIS) -> list[str]:
@@ -56,8 +56,8 @@ def test_leap_days_are_days():
 
 
 def test_no_stamps_give_no_times():
-    assert clock.parse_stamps([]).tolist() == []
-    assert clock.to_utc(clock.parse_stamps([]), PARIS)[0].tolist() == []
+    assert wall().tolist() == []
+    assert clock.to_utc(wall(), PARIS)[0].tolist() == []
 
 
 # ── zones ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -202,7 +202,7 @@ def test_a_marker_in_utc_stays_where_it_is():
 
 
 def test_no_markers_give_no_times():
-    assert clock.nearest_to_utc(clock.parse_stamps([]), PARIS, np.array([], np.int64)).tolist() == []
+    assert clock.nearest_to_utc(wall(), PARIS, np.array([], np.int64)).tolist() == []
 
 
 def test_rows_ten_minutes_apart_stay_so_through_both_changes_of_a_year():

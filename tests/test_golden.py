@@ -5,21 +5,24 @@ from __future__ import annotations
 import golden
 import pytest
 
+ALL = golden.samples() + golden.cases()
+
 
 def test_each_sample_has_an_expected_file_and_each_expected_file_its_sample():
-    expected = {golden.expected_file(sample) for sample in golden.samples()}
-    assert sorted(golden.SAMPLES.rglob("*" + golden.SUFFIX)) == sorted(expected)
+    expected = {golden.expected_file(sample) for sample in ALL}
+    found = [file for folder in (golden.SAMPLES, golden.CASES) for file in folder.rglob("*" + golden.SUFFIX)]
+    assert sorted(found) == sorted(expected)
 
 
-@pytest.mark.parametrize("sample", golden.samples(), ids=lambda sample: sample.name)
+@pytest.mark.parametrize("sample", ALL, ids=lambda sample: sample.name)
 def test_a_sample_gives_what_its_expected_file_says(sample):
-    assert golden.text_of(sample.read_bytes()) == golden.expected_file(sample).read_text(encoding="utf-8")
+    assert golden.text_of(sample) == golden.expected_file(sample).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("sample", golden.samples(), ids=lambda sample: sample.name)
+@pytest.mark.parametrize("sample", ALL, ids=lambda sample: sample.name)
 def test_an_expected_file_lists_the_points_it_was_written_from(sample):
     try:
-        written = golden.points(golden.read(sample.read_bytes()))
+        written = golden.points(golden.read_sample(sample))
     except golden.NotReadable:
         written = {}
     assert golden.expected_points(golden.expected_file(sample).read_text(encoding="utf-8")) == written

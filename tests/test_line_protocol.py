@@ -8,7 +8,7 @@ import requests
 from trees import v002
 
 from powerview.mv2 import Channel, Event
-from powerview.mv2.recording import _finite
+from powerview.mv2.cells import finite
 from powerview.store import line_protocol
 
 
@@ -163,13 +163,13 @@ NUMBERS = [
 @pytest.mark.parametrize("text", NUMBERS, ids=lambda text: text[:24])
 def test_influxdb_takes_every_number_that_the_reader_passes_on(influx, client, text):
     influx.make_bucket(client)
-    influx.write(client, f"m value={_finite(text)} 1751364000\n")
+    influx.write(client, f"m value={finite(text)} 1751364000\n")
     assert [repr(value) for value in influx.points(client).values()] == [repr(float(text))]
 
 
 @pytest.mark.parametrize("text", ["+5", "1e999", "nan", "inf", "0x10", "1_0", "1e", ".", "-", "", "5\0", "9" * 400])
 def test_what_the_reader_leaves_out_or_rewrites_influxdb_does_refuse(influx, client, text):
     influx.make_bucket(client)
-    assert _finite(text) != text
+    assert finite(text) != text
     with pytest.raises(requests.HTTPError, match="400"):
         influx.write(client, f"m value={text} 1751364000\n")

@@ -20,7 +20,7 @@ from powerview import inbox
 from powerview.inbox import Claim, Inbox, Refusal, Upload
 from powerview.ingest import uploads as upload_points
 from powerview.ingest.journal import Journal, Outcome, Status
-from powerview.ingest.state import Reported, latest_time
+from powerview.ingest.state import Reported
 from powerview.settings import Settings
 from powerview.store import BadLines, Delivery, Store, StoreAway, line_protocol
 
@@ -59,7 +59,6 @@ class Ingest:
         self.settle = settle
         self.every = every
         self.tree = Inbox(settings.data_dir, settings.influxdb_bucket)
-        self.now = latest_time(settings.state_dir) if journal else time.time()
         self.run = Run()
         self._reported = Reported(settings.state_dir) if journal else None
         self._sent: deque[_Sent] = deque()
@@ -143,7 +142,8 @@ class Ingest:
     def _read(self, claim: Claim):
         from powerview import mv2
 
-        return mv2.read_recording(claim.file, timezone=self.settings.timezone, now=self.now)
+        where = {"name": claim.upload.name, "folder": claim.upload.device}
+        return mv2.read_recording(claim.file, timezone=self.settings.timezone, arrived=claim.arrived, **where)
 
     def _deliver(self, recording, upload: Upload) -> Delivery:
         from powerview import mv2

@@ -1,4 +1,4 @@
-"""What lasts from run to run, in POWERVIEW_STATE_DIR: the lock, the latest time, and which messages were logged."""
+"""What lasts from run to run, in POWERVIEW_STATE_DIR: the lock, and which messages were logged."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import fcntl
 import json
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from powerview.settings import SettingsError
@@ -37,22 +36,6 @@ def only_run(state_dir: Path, waiting: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-def latest_time(state_dir: Path) -> float:
-    """The latest UTC seconds that this server's clock has shown, which is now unless the clock was set back.
-
-    Readings more than a day ahead are left out; a server's clock that was set back must not do that to good ones.
-    """
-    mark = state_dir / "latest-time"
-    now = time.time()
-    with suppress(OSError):  # the first run; or a full or read-only disk, where the clock alone must do
-        latest = mark.stat().st_mtime
-        if latest > now + 60:
-            return latest
-    with suppress(OSError):
-        mark.touch(0o660)
-    return now
 
 
 class Reported:

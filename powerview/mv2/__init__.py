@@ -3,22 +3,14 @@
 This package knows no network, no environment and no line protocol.
 """
 
+from powerview.mv2.channels import UNITS, Channel
 from powerview.mv2.clock import A_DAY
-from powerview.mv2.recording import (
-    AGAIN,
-    TELL_US,
-    UNITS,
-    Changed,
-    Channel,
-    Event,
-    Header,
-    NotReadable,
-    Recording,
-    read_header,
-    read_recording,
-)
+from powerview.mv2.errors import SEND_AGAIN, UPDATE_FIRST, Changed, NotReadable
+from powerview.mv2.header import Header, read_header
+from powerview.mv2.recording import Recording, read_recording
+from powerview.mv2.rows import Event
 
 __all__ = [
-    "AGAIN", "A_DAY", "TELL_US", "UNITS", "Changed", "Channel", "Event", "Header", "NotReadable", "Recording",
-    "read_header", "read_recording",
+    "A_DAY", "SEND_AGAIN", "UNITS", "UPDATE_FIRST", "Changed", "Channel", "Event", "Header", "NotReadable",
+    "Recording", "read_header", "read_recording",
 ]  # fmt: skip

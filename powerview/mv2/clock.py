@@ -1,8 +1,8 @@
 """Logger time to UTC: the one place where stamps become instants.
 
 A logger writes `DD/MM/YY HH:MM:SS`, either in UTC or in the local time of a zone. Local time has two oddities a year:
-an hour that is there twice (October) and an hour that is missing (March). Only the order of a file's rows tells the
-two passes of the doubled hour apart, so stamps are resolved for a whole file at once.
+an hour that is there twice (October) and an hour that is missing (March). Only the order of a file's rows distinguishes
+the two passes of the doubled hour, so stamps are resolved for a whole file at once.
 
 Instants are numpy int64 seconds: "wall" seconds count the stamp as if it were UTC, "UTC" seconds are the truth.
 """
@@ -10,49 +10,75 @@ Instants are numpy int64 seconds: "wall" seconds count the stamp as if it were U
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pandas as pd
 
 NO_TIME = np.iinfo(np.int64).min
-"""What stands for a stamp that is no date."""
+"""In place of an instant: the stamp is no date, or the row has no place in time."""
 
 A_DAY = 86_400
+STAMP_LENGTH = 17
 _STEP = 900  # no zone in use changes its clock off a quarter of an hour
+_PART = 1 << 16  # rows looked at together, so that memory does not grow with the file
+
+_SHAPE = np.frombuffer(b"00/00/00 00:00:00", np.uint8)
+_DIGITS = np.flatnonzero(ord("0") == _SHAPE)
+_MARKS = np.flatnonzero(ord("0") != _SHAPE)
+_MONTHS = np.arange("2000-01", "2100-02", dtype="datetime64[M]").astype("datetime64[D]").astype(np.int64)
+"""The first day of each month of the century, and of the one behind it, in days since 1970."""
 
 
-def parse_stamps(stamps: list[bytes]) -> np.ndarray:
-    """Stamps `DD/MM/YY HH:MM:SS` to wall seconds; NO_TIME for one that names no day or no time of day.
+def look_like_stamps(text: np.ndarray) -> np.ndarray:
+    """Which rows of a matrix of 17 bytes have digits and marks where `DD/MM/YY HH:MM:SS` has them."""
+    digits = text[:, _DIGITS] - np.uint8(ord("0"))  # what is below "0" wraps around to large numbers
+    return (digits <= 9).all(axis=1) & (text[:, _MARKS] == _SHAPE[_MARKS]).all(axis=1)
 
-    The caller has checked the shape (digits where digits belong). Always day first: a month-first reading of
-    03/08/25 is wrong and fails only after the 12th.
+
+def parse_stamps(text: np.ndarray) -> np.ndarray:
+    """Rows of 17 bytes that look like stamps to wall seconds; NO_TIME for one that names no day or no time of day.
+
+    Always day first: a month-first reading of 03/08/25 is wrong and fails only after the 12th.
     """
-    text = np.array(stamps, dtype="S17")
-    parsed = pd.to_datetime(text.astype("U17"), format="%d/%m/%y %H:%M:%S", errors="coerce").to_numpy()
-    seconds = parsed.astype("datetime64[s]").astype(np.int64)
-    past_59 = text.view("S1").reshape(-1, 17)[:, 15] > b"5"  # %S takes 60 and 61 for seconds
-    return np.where(np.isnat(parsed) | past_59, NO_TIME, seconds)
+    digits = text[:, _DIGITS].astype(np.int64) - ord("0")
+    day, month, year, hour, minute, second = (digits[:, ::2] * 10 + digits[:, 1::2]).T
+    valid = (month >= 1) & (month <= 12) & (day >= 1) & (hour < 24) & (minute < 60) & (second < 60)
+    at = np.where(valid, year * 12 + month - 1, 0)
+    date = _MONTHS[at] + day - 1
+    valid &= date < _MONTHS[at + 1]
+    return np.where(valid, date * A_DAY + hour * 3600 + minute * 60 + second, NO_TIME)
 
 
-def to_utc(wall: np.ndarray, zone: ZoneInfo | None) -> tuple[np.ndarray, int]:
+def to_utc(wall: np.ndarray, zone: ZoneInfo | None, first_wall: int | None = None) -> tuple[np.ndarray, int]:
     """Wall seconds of a file's rows, in the file's order, to UTC seconds; and how many stamps the zone leaves out.
 
-    `zone` None means that the stamps are UTC. In the hour that is there twice a step back begins the second pass;
-    an hour passed only once is the first, or the second if the file begins inside it. A local time that does not
-    exist is read with the offset before the change (winter time), which keeps the rows in order.
+    `zone` None means that the stamps are UTC. In the hour that is there twice the largest step back begins the second
+    pass; an hour passed only once is the first, or the second if the file begins inside it: `first_wall` is the first
+    stamp of the file, if that is none of `wall`. A local time that does not exist is read with the offset before the
+    change (winter time), which keeps the rows in order.
     """
     if zone is None or not len(wall):
         return wall.copy(), 0
-    first, second = _offsets(wall, zone)
-    doubled = np.flatnonzero(first > second)
-    utc = wall - first
-    for night in np.unique(wall[doubled] // A_DAY):
-        # Rows of another time may stand between those of the hour: its second pass, once begun, goes on behind them.
-        rows = doubled[wall[doubled] // A_DAY == night]
-        late = rows[_second_pass(wall[rows], begins_file=rows[0] == 0) :]
-        utc[late] = wall[late] - second[late]
-    return utc, int(np.count_nonzero(first < second))
+    utc = np.empty_like(wall)
+    doubled = []
+    missing = 0
+    for start in range(0, len(wall), _PART):
+        part = wall[start : start + _PART]
+        first, second = _offsets(part, zone)
+        utc[start : start + _PART] = part - first
+        doubled.append(start + np.flatnonzero(first > second))
+        missing += int(np.count_nonzero(first < second))
+    doubled = np.concatenate(doubled)
+    begin = wall[0] if first_wall is None else first_wall
+    begins_inside = begin // A_DAY if _is_doubled(int(begin), zone) else None
+    nights = wall[doubled] // A_DAY
+    for night in np.unique(nights):
+        # Rows of another time may lie between those of the hour: its second pass, once begun, goes on behind them.
+        rows = doubled[nights == night]
+        late = rows[_second_pass(wall[rows], begins_file=night == begins_inside) :]
+        utc[late] = wall[late] - _offsets(wall[late], zone)[1]
+    return utc, missing
 
 
 def nearest_to_utc(wall: np.ndarray, zone: ZoneInfo | None, not_before: np.ndarray) -> np.ndarray:
@@ -67,11 +93,16 @@ def nearest_to_utc(wall: np.ndarray, zone: ZoneInfo | None, not_before: np.ndarr
 
 
 def _second_pass(wall: np.ndarray, *, begins_file: bool) -> int:
-    # Where, among a night's rows inside the doubled hour, the second pass begins.
-    back = np.flatnonzero(np.diff(wall) < 0)
-    if len(back):
-        return int(back[0]) + 1
+    # Where, among a night's rows inside the doubled hour, the second pass begins: at the largest step back. A restart
+    # may repeat an old stamp, which is a smaller one.
+    steps = np.diff(wall)
+    if len(steps) and steps.min() < 0:
+        return int(np.argmin(steps)) + 1
     return 0 if begins_file else len(wall)
+
+
+def _is_doubled(wall: int, zone: ZoneInfo) -> bool:
+    return _offset(wall, zone, 0) > _offset(wall, zone, 1)
 
 
 def _offsets(wall: np.ndarray, zone: ZoneInfo) -> tuple[np.ndarray, np.ndarray]:
@@ -90,6 +121,7 @@ def _offsets(wall: np.ndarray, zone: ZoneInfo) -> tuple[np.ndarray, np.ndarray]:
     return first, second
 
 
+@lru_cache(maxsize=4096)
 def _offset(wall: int, zone: ZoneInfo, fold: int) -> int:
     local = datetime(1970, 1, 1) + timedelta(seconds=wall)
     return int(local.replace(tzinfo=zone, fold=fold).utcoffset().total_seconds())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -104,7 +103,9 @@ def _read_file(settings: Settings, upload: Upload, places: Places) -> File:
     reason = _reason(settings.data_dir, upload) if in_error else ""
     try:
         with Claim(settings.data_dir, upload) as claim:
-            recording = mv2.read_recording(claim.file, timezone=settings.timezone, now=time.time())
+            recording = mv2.read_recording(
+                claim.file, timezone=settings.timezone, arrived=claim.arrived, name=upload.name, folder=upload.device
+            )
             frame = recording.frame()
     except mv2.NotReadable as error:
         return File(upload, "not readable", reason or str(error))

@@ -14,7 +14,7 @@ from faults import trees, truth
 from faults.truth import Upload
 
 PARIS = ZoneInfo("Europe/Paris")
-NOW = datetime.fromtimestamp(golden.NOW, UTC)
+NOW = datetime.fromtimestamp(golden.ARRIVED, UTC)
 
 
 def told_by_truth(data: bytes, zone: ZoneInfo = PARIS) -> truth.Points:

@@ -136,31 +136,31 @@ def read_file(data: bytes, local: tzinfo) -> LoggerFile:
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")[:-1]  # what no newline ends is not trusted
     lines = [line.removesuffix(b"\r") for line in lines]
     if lines[:1] == [b"START_HEADER"]:
-        zone, lines = v003_body(lines)
-        wanted = "003"
+        zone, lines = body_under_json_header(lines)
+        versions = "002", "003"
     else:
-        zone, wanted = local, "002"
+        zone, versions = local, ("002",)
     if len(lines) < 2:
         raise Unreadable("no header rows")
     serials, labels = (cells_of(line) for line in lines[:2])
     model = MODEL.fullmatch(labels[0])
-    if model is None or model.group(1) != wanted or len(serials) != len(labels) or len(labels) < 2:
+    if model is None or model.group(1) not in versions or len(serials) != len(labels) or len(labels) < 2:
         raise Unreadable("the header rows are not those of a logger")
     body = until_another_header(lines)
     rows = [row for line in body if (row := complete_row(line, len(labels)))]
     return LoggerFile(serials[0], serials[1:], labels[1:], zone, rows, whole=len(body) == len(lines) - 2)
 
 
-def v003_body(lines: list[bytes]) -> tuple[tzinfo, list[bytes]]:
-    """The zone that a V003 header names, and the lines behind START_DATA."""
+def body_under_json_header(lines: list[bytes]) -> tuple[tzinfo, list[bytes]]:
+    """The zone that a JSON header names, and the lines behind START_DATA."""
     if len(lines) < 4 or lines[2] != b"END_HEADER" or lines[3] != b"START_DATA":
-        raise Unreadable("a mark of the V003 header is missing")
+        raise Unreadable("a mark of the JSON header is missing")
     try:
         header = json.loads(text(lines[1]))
         setting = header["DataTimeSettings"].lower()
         zone = UTC if setting == "utc" else ZoneInfo(header["TimeZoneName"])
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise Unreadable("the V003 header cannot be read") from error
+        raise Unreadable("the JSON header cannot be read") from error
     if setting not in ("utc", "local"):
         raise Unreadable(f"DataTimeSettings {setting!r} is not known")
     return zone, lines[4:]  # END_DATA is no row, and what a client appended behind it is not lost

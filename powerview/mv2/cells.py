@@ -1,0 +1,95 @@
+"""The second look at a file: the cells of the rows that count, as text.
+
+Nothing is converted: what the logger wrote is checked and handed on, so that nothing is rounded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+
+from powerview.mv2 import clock
+from powerview.mv2.errors import Changed
+from powerview.mv2.scan import BLOCK_BYTES, Scan, read_at
+
+# Possessive: a cell may be a megabyte of digits, which must not be tried in every division.
+_NUMBER = re.compile(r"[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?", re.ASCII)
+_PLAIN_NUMBERS = re.compile(rb"(?:-?[0-9]{1,300}(?:\.[0-9]{1,300})?\t)*+")
+
+
+def blocks(
+    file: BinaryIO, scan: Scan, counts: np.ndarray, width: int, most: int
+) -> Iterator[tuple[np.ndarray, pd.DataFrame, int]]:
+    """The rows that count, `most` at a time at most: their places in the scan, their cells, how many are no number.
+
+    A frame has columns 0… and a row for each place. Raises Changed before anything of a block that is not what it was
+    at the first look is handed out.
+    """
+    first = 0
+    for block in scan.blocks:
+        rows = first + np.flatnonzero(counts[first : first + block.rows])
+        first += block.rows
+        if not len(rows):
+            continue
+        data = block.read(file)
+        for at in range(0, len(rows), most):
+            some = rows[at : at + most]
+            frame, bad = _frame(data, scan.start[some], scan.stop[some], width, scan.decimal_comma)
+            yield some, frame, bad
+
+
+def have_a_number(file: BinaryIO, scan: Scan, counts: np.ndarray, width: int, most: int) -> bool:
+    """Whether any cell of the rows that count is a number. True as well if the file changed: `blocks` will raise."""
+    first = np.zeros_like(counts)
+    first[np.argmax(counts)] = True  # nearly always ends the search
+    try:
+        looked_at = (part for chosen in (first, counts) for part in blocks(file, scan, chosen, width, most))
+        return any(bad < frame.size for _, frame, bad in looked_at)
+    except Changed:
+        return True
+
+
+def first_cell(file: BinaryIO, scan: Scan, counts: np.ndarray) -> tuple[int, str]:
+    """The number of the first line that counts, and its first cell, shortened."""
+    row = int(np.argmax(counts))
+    last_rows = np.cumsum([block.rows for block in scan.blocks])
+    block = scan.blocks[int(np.searchsorted(last_rows, row, side="right"))]
+    start, stop = block.offset + int(scan.start[row]), block.offset + int(scan.stop[row])
+    above = sum(read_at(file, at, min(BLOCK_BYTES, start - at)).count(b"\n") for at in range(0, start, BLOCK_BYTES))
+    cells = read_at(file, start, min(stop - start, 200)).split(b"\t")
+    return above + 1, cells[1][:40].decode(errors="replace")
+
+
+def _frame(
+    data: bytes, starts: np.ndarray, stops: np.ndarray, width: int, decimal_comma: bool
+) -> tuple[pd.DataFrame, int]:
+    # Every row has `width` cells, so that one split gives them all, row after row.
+    behind_stamp = (starts + clock.STAMP_LENGTH + 1).tolist()
+    text = b"\t".join([data[a:b] for a, b in zip(behind_stamp, stops.tolist(), strict=True)]) + b"\t"
+    if decimal_comma:
+        text = text.replace(b",", b".")
+    cells = text.decode(errors="replace").split("\t")
+    columns = {column: cells[column:-1:width] for column in range(width)}
+    if _PLAIN_NUMBERS.fullmatch(text):
+        return pd.DataFrame(columns, dtype=object), 0
+    checked = pd.DataFrame({column: [*map(finite, values)] for column, values in columns.items()}, dtype=object)
+    return checked, int(checked.isna().to_numpy().sum())
+
+
+def finite(cell: str) -> str | None:
+    """The cell as InfluxDB takes it, or None if it is no finite number.
+
+    Blanks around a number and a plus sign are no part of its text.
+    """
+    text = cell.strip(" ")
+    if not _NUMBER.fullmatch(text) or not np.isfinite(float(text)):
+        return None
+    text = text.removeprefix("+")
+    digits = text.removeprefix("-")
+    if digits.startswith("."):
+        return text.replace(".", "0.", 1)
+    return text

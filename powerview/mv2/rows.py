@@ -1,0 +1,204 @@
+"""Which rows count, and what restarts and unset clocks they show.
+
+Whether a row counts can depend on a later one (equal stamps, the doubled hour of October), so all rows of a file are
+judged together, by their stamps alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from powerview.mv2 import clock
+from powerview.mv2.clock import A_DAY
+from powerview.mv2.scan import Scan
+
+_NAME_STAMP = re.compile(r"(?<!\d)(\d\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])_\d{6}(?!\d)", re.ASCII)
+
+
+def _wall(*date: int) -> int:
+    return int(datetime(*date, tzinfo=UTC).timestamp())
+
+
+UNSET_YEAR = 2020
+"""A logger that has lost its clock starts at 01/01/20 01:00:00."""
+UNSET_FIRST_DAY = range(_wall(2020, 1, 1), _wall(2020, 1, 2))
+UNSET_MONTH = range(_wall(2020, 1, 1), _wall(2020, 2, 1))
+JUMP = A_DAY
+"""Seconds; an unset clock was set where the stamp moves by more than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to the logger: `restart` or `clock_unset`, at UTC seconds."""
+
+    kind: str
+    time: int
+
+
+@dataclass
+class Verdict:
+    """What became of each row of a scan, and what the rows show."""
+
+    utc: np.ndarray
+    """UTC seconds of each row; those of a row that does not count mean nothing."""
+    counts: np.ndarray
+    """Whether it counts as a reading."""
+    events: list[Event]
+    left_out: Counter[str]
+    missing_hour: int
+    """How many stamps lie in the hour that March leaves out."""
+
+
+def judge(scan: Scan, zone: ZoneInfo | None, arrived: float, name: str) -> Verdict:
+    """Decide which rows of a file count.
+
+    `arrived` is when the file arrived (UTC seconds): what is more than a day ahead of it had no set clock. `name` is
+    the file's name: its stamp shows whether it may hold readings of years before 2020.
+    """
+    if _newest_first(scan.wall, scan.marker):
+        verdict = _judge_in_order(scan.wall[::-1], scan.marker[::-1], zone, arrived, name)
+        verdict.utc, verdict.counts = verdict.utc[::-1], verdict.counts[::-1]
+        return verdict
+    return _judge_in_order(scan.wall, scan.marker, zone, arrived, name)
+
+
+def _newest_first(wall: np.ndarray, marker: np.ndarray) -> bool:
+    # Somebody sorted the file: nearly every row steps back. The order of its rows is then that of time, reversed.
+    readings = wall[~marker]
+    back = int(np.count_nonzero(readings[1:] < readings[:-1]))
+    forward = int(np.count_nonzero(readings[1:] > readings[:-1]))
+    return back >= 3 and back > 3 * forward
+
+
+def _judge_in_order(
+    wall: np.ndarray, marker: np.ndarray, zone: ZoneInfo | None, arrived: float, name: str
+) -> Verdict:  # fmt: skip
+    latest = arrived + A_DAY
+    unset = _unset(wall, arrived, name)
+    reading = ~marker & ~unset
+    utc = np.full(len(wall), clock.NO_TIME, np.int64)
+    utc[reading], missing_hour = _to_utc(wall, reading, ~unset, zone)
+    ahead = reading & (utc > latest)
+    if ahead.any():  # resolve the rest once more: such a row may lie between the two passes of the doubled hour
+        reading &= ~ahead
+        unset |= ahead
+        utc[ahead] = clock.NO_TIME
+        utc[reading], missing_hour = _to_utc(wall, reading, ~unset, zone)
+    _place_markers(utc, wall, marker & ~unset, reading, zone, latest)
+    events = sorted(_events(utc, marker, unset & ~marker, reading), key=lambda e: (e.time, e.kind))
+    repeated = _drop_repeated(utc, reading, marker & (utc != clock.NO_TIME))
+    left_out = Counter({
+        "restart markers": int(np.count_nonzero(marker)),
+        "unset clock": int(np.count_nonzero(unset & ~marker)),
+        "repeated stamps": repeated,
+    })  # fmt: skip
+    return Verdict(utc, reading, events, left_out, missing_hour)
+
+
+# ── the clock of the logger ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _unset(wall: np.ndarray, arrived: float, name: str) -> np.ndarray:
+    # Which rows, markers included, come from a clock that was not set.
+    stamp = _NAME_STAMP.search(name)
+    year = 2000 + int(stamp[1]) if stamp else None
+    history = year is not None and year <= UNSET_YEAR
+    unset = _runs_of_unset_clock(wall, at_jumps_only=history)
+    if (year or 0) > UNSET_YEAR or arrived >= _wall(UNSET_YEAR + 1, 1, 1):
+        unset |= (wall >= UNSET_MONTH.start) & (wall < UNSET_MONTH.stop)
+    if not history:
+        unset |= wall < UNSET_MONTH.start
+    return unset
+
+
+def _runs_of_unset_clock(wall: np.ndarray, *, at_jumps_only: bool) -> np.ndarray:
+    # From a row of 1 January 2020 on the clock runs unset, for days if need be, until the stamp jumps. In a history
+    # that runs through that New Year nothing jumps.
+    begins = (wall >= UNSET_FIRST_DAY.start) & (wall < UNSET_FIRST_DAY.stop)
+    if not begins.any():
+        return begins
+    jumps = np.flatnonzero(np.abs(np.diff(wall)) > JUMP) + 1
+    pieces = np.searchsorted(jumps, np.arange(len(wall)), side="right")
+    first = np.full(len(jumps) + 1, len(wall))
+    at = np.flatnonzero(begins)
+    if at_jumps_only:
+        at = at[np.isin(at, np.append(jumps, 0))]
+    np.minimum.at(first, pieces[at], at)
+    return np.arange(len(wall)) >= first[pieces]
+
+
+def _to_utc(
+    wall: np.ndarray, reading: np.ndarray, clock_set: np.ndarray, zone: ZoneInfo | None
+) -> tuple[np.ndarray, int]:
+    # A marker at the top shows where the file begins as well as a reading does.
+    first = int(wall[np.argmax(clock_set)]) if clock_set.any() else None
+    return clock.to_utc(wall[reading], zone, first)
+
+
+# ── restarts and unset clocks as events ──────────────────────────────────────────────────────────────────────────────
+
+
+def _place_markers(
+    utc: np.ndarray, wall: np.ndarray, marker: np.ndarray, reading: np.ndarray, zone: ZoneInfo | None, latest: float
+) -> None:
+    # A marker's own stamp as an instant; one that lies ahead of the file's arrival stays without.
+    markers = np.flatnonzero(marker)
+    own = clock.nearest_to_utc(wall[markers], zone, _before(utc, reading, markers))
+    utc[markers] = np.where(own <= latest, own, clock.NO_TIME)
+
+
+def _before(utc: np.ndarray, rows: np.ndarray, where: np.ndarray) -> np.ndarray:
+    # For each place the time of the last of `rows` above it; NO_TIME if there is none.
+    at = np.flatnonzero(rows)
+    return np.append(utc[at], clock.NO_TIME)[np.searchsorted(at, where) - 1]
+
+
+def _behind(utc: np.ndarray, rows: np.ndarray, where: np.ndarray) -> np.ndarray:
+    # For each place, which is none of `rows`, the time of the first of them below it; NO_TIME if there is none.
+    at = np.flatnonzero(rows)
+    return np.append(utc[at], clock.NO_TIME)[np.searchsorted(at, where)]
+
+
+def _events(utc: np.ndarray, marker: np.ndarray, unset: np.ndarray, reading: np.ndarray) -> Iterator[Event]:
+    # A marker's stamp is only believed between its neighbours': some loggers write local time there in a UTC file.
+    yield from (Event("clock_unset", t) for t in _times(_behind(utc, reading, np.flatnonzero(unset))))
+    markers = np.flatnonzero(marker)
+    if not len(markers):
+        return
+    own, following = utc[markers], _behind(utc, reading, markers)
+    believed = (_before(utc, reading, markers) <= own) & (own <= following) & (own != clock.NO_TIME)
+    in_order = own >= _before(utc, utc != clock.NO_TIME, markers)
+    at_the_end = np.where(in_order, own, clock.NO_TIME)
+    times = np.where(following == clock.NO_TIME, at_the_end, np.where(believed, own, following))
+    yield from (Event("restart", t) for t in _times(times))
+
+
+def _times(times: np.ndarray) -> list[int]:
+    return np.unique(times[times != clock.NO_TIME]).tolist()
+
+
+# ── the same stamp twice ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _drop_repeated(utc: np.ndarray, reading: np.ndarray, marker: np.ndarray) -> int:
+    # Of rows with the same stamp the later one counts, unless it steps back behind the row before it, markers
+    # included: some loggers, after a restart, repeat an old stamp with the mean of half an interval.
+    at = np.flatnonzero(reading)
+    times = utc[at]
+    if (times[1:] > times[:-1]).all():
+        return 0
+    kept = times >= _before(utc, reading | marker, at)
+    kept[np.unique(times, return_index=True)[1]] = True  # the first of each stamp
+    at, times = at[kept], times[kept]
+    last = len(at) - 1 - np.unique(times[::-1], return_index=True)[1]
+    repeated = int(np.count_nonzero(reading)) - len(last)
+    reading[:] = False
+    reading[at[last]] = True
+    return repeated

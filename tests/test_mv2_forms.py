@@ -1,0 +1,125 @@
+"""The form of a logger file: what its opening line, its JSON header and its end mark decide."""
+
+from __future__ import annotations
+
+import itertools
+
+import golden
+import pytest
+from trees import PREAMBLE, v002, v003
+
+from powerview.mv2 import SEND_AGAIN, UPDATE_FIRST, NotReadable
+
+LOCAL = PREAMBLE.replace(b'"UTC"', b'"Local"')
+ROW = "01/07/25 12:00:00 240.50 1.0"
+NOON = 1_751_371_200
+
+
+def why_not(data: bytes) -> NotReadable:
+    with pytest.raises(NotReadable) as error:
+        golden.read(data)
+    return error.value
+
+
+@pytest.mark.parametrize(
+    ("version", "clock", "lines", "end"),
+    list(itertools.product([b"V002", b"V003"], ["utc", "local"], ["one line", "several"], [b"END_DATA\n", b""])),
+)
+def test_under_a_json_header_the_header_decides_and_the_marker_is_a_name(version, clock, lines, end):
+    preamble = PREAMBLE if clock == "utc" else LOCAL
+    if lines == "several":
+        preamble = preamble.replace(b"{", b"{\n").replace(b",", b",\n").replace(b"}", b"\n}")
+    recording = golden.read(v003(ROW, preamble=preamble, end=end).replace(b"V003", version))
+    assert (recording.header.model, recording.header.version) == (f"MV_T302_{version.decode()}", version[1:].decode())
+    assert recording.times.tolist() == [NOON if clock == "utc" else NOON - 7200]
+    assert (recording.torn, recording.incomplete) == ((None, False) if end else ("END_DATA is missing", True))
+
+
+def test_without_a_header_stamps_are_local_and_no_end_is_promised():
+    recording = golden.read(v002(ROW))
+    assert (recording.times.tolist(), recording.torn, recording.incomplete) == ([NOON - 7200], None, False)
+    assert not golden.read(v002(ROW) + b"01/07").incomplete
+
+
+def test_a_header_without_a_clock_is_refused_with_advice():
+    reason = why_not(v003(ROW, preamble=PREAMBLE.replace(b'"DataTimeSettings":"UTC",', b"")))
+    assert str(reason) == f"line 2: without DataTimeSettings the header does not name the clock. {UPDATE_FIRST}"
+
+
+def test_what_a_marker_of_v003_without_a_header_means_is_not_guessed():
+    reason = why_not(v003(ROW, preamble=b""))
+    assert "MV_T302_V003, but the file does not begin with START_HEADER: nothing names its clock" in str(reason)
+
+
+@pytest.mark.parametrize("cut", range(1, len(v003(end=b""))))
+def test_a_file_cut_inside_its_header_may_still_be_completed(cut):
+    assert why_not(v003()[:cut]).incomplete
+
+
+def test_a_file_cut_behind_its_header_may_still_be_completed_and_one_that_is_whole_not():
+    assert why_not(v003(end=b"")).incomplete
+    assert not why_not(v003()).incomplete
+    assert not why_not(v002()).incomplete
+    assert not why_not(b"").incomplete
+
+
+def test_the_header_keeps_what_the_journal_records():
+    preamble = PREAMBLE.replace(b"}", b',"FileVersion":3,"MasterType":"Mono"}')
+    header = golden.read(v003(ROW, preamble=preamble)).header
+    assert (header.file_version, header.master_type, header.zone) == ("3", "Mono", None)
+    assert golden.read(v003(ROW, preamble=LOCAL)).header.zone.key == "Europe/Paris"
+    header = golden.read(v002(ROW)).header
+    assert (header.file_version, header.master_type, header.zone.key) == (None, None, "Europe/Paris")
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [(b'"a\\u0000b\\\\"', "a b/"), (b'"' + b"x" * 500 + b'"', "x" * 40), (b"[[1]]", None), (b'"\\ud800"', "?")],
+)
+def test_what_the_journal_records_is_harmless_text(value, kept):
+    preamble = PREAMBLE.replace(b"}", b',"MasterType":' + value + b"}")
+    assert golden.read(v003(ROW, preamble=preamble)).header.master_type == kept
+
+
+# ── another header behind the first ──────────────────────────────────────────────────────────────────────────────────
+
+SEVERAL = LOCAL.replace(b",", b",\n")
+
+
+@pytest.mark.parametrize("preamble", [LOCAL, SEVERAL, SEVERAL.replace(b"\n", b"\r\n")])
+@pytest.mark.parametrize("first", [v003(ROW), v003(ROW, end=b""), v003(ROW, end=b"02/07/25 1"), v002(ROW)])
+def test_nothing_is_read_behind_a_header_with_another_clock_however_it_is_laid_out(first, preamble):
+    recording = golden.read(first + v003("01/07/25 15:00:00 3.5 4.5", preamble=preamble))
+    line = first.count(b"\n") + 1
+    assert recording.unread == (
+        f"line {line}: another header begins here, with other channels or time settings. The rows above it are stored; "
+        f"upload the rest, from line {line} on, as a file of its own."
+    )
+    assert (recording.rows, recording.incomplete) == (1, False)
+
+
+def test_a_header_that_comes_again_in_another_layout_changes_nothing():
+    again = v003("01/07/25 12:10:00 3.5 4.5", preamble=PREAMBLE.replace(b",", b",\n"))
+    recording = golden.read(v003(ROW) + again)
+    assert (recording.unread, recording.torn, recording.times.tolist()) == (None, None, [NOON, NOON + 600])
+    assert recording.left_out == {}
+
+
+def test_behind_a_header_that_comes_again_the_end_mark_must_come_again():
+    recording = golden.read(v003(ROW) + v003("01/07/25 12:10:00 3.5 4.5", end=b""))
+    assert (recording.rows, recording.torn, recording.incomplete) == (2, "END_DATA is missing", True)
+
+
+def test_a_file_that_ends_inside_a_header_that_comes_again_is_torn():
+    again = v003("01/07/25 12:10:00 3.5 4.5", preamble=PREAMBLE.replace(b",", b",\n"))
+    for cut in range(len(b"START_HEADER"), len(again) - len(b"01/07/25 12:10:00\t3.5\t4.5\nEND_DATA\n")):
+        recording = golden.read(v003(ROW) + again[:cut])
+        assert (recording.rows, recording.unread, recording.incomplete) == (1, None, True), again[:cut]
+
+
+def test_a_second_header_that_cannot_be_read_ends_the_reading():
+    recording = golden.read(v003(ROW) + v003(ROW, preamble=PREAMBLE.replace(b"{", b"{{")))
+    assert recording.unread.startswith(
+        "line 9: another header begins here, which cannot be read: line 10: the header is not valid JSON: "
+    )
+    assert recording.unread.endswith(SEND_AGAIN)

@@ -70,12 +70,11 @@ def work(settings: Settings, options: argparse.Namespace) -> int:
             stack.enter_context(ingest.only_run(settings.state_dir, say_waiting))
         tree = Inbox(settings.data_dir, settings.influxdb_bucket)
         uploads, refusals = ingest.choose(tree, again=options.again, files=options.tsvFile)
-        store = stack.enter_context(open_store(settings, options.output, dry_run=options.dry_run))
-        log = None if for_a_look else journal.Journal(settings.log_dir)
-        settle = not (for_a_look or options.again)
-        run = ingest.Ingest(settings, store, log, settle=settle, every=options.tsvFile is None)
-        with progress(len(uploads)) as tick:
-            done = run(uploads, refusals, tick)
+        tick = stack.enter_context(progress(len(uploads)))
+        done = ingest.run(
+            settings, uploads, refusals, lambda: open_store(settings, options.output, dry_run=options.dry_run),
+            keep=not for_a_look, again=options.again, every=options.tsvFile is None, tick=tick,
+        )  # fmt: skip
     report(done, dry_run=options.dry_run)
     return done.status
 
@@ -104,7 +103,7 @@ def progress(total: int):
         yield bar.update
 
 
-def report(run: ingest.Run, *, dry_run: bool) -> None:
+def report(run: ingest.Result, *, dry_run: bool) -> None:
     """The summary on stdout, and on stderr why the run stopped."""
     if dry_run:
         for outcome in run.outcomes:

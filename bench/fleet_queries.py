@@ -69,7 +69,7 @@ def load(server: InfluxServer, bucket: str, outcomes: Iterator[Outcome]) -> int:
     lines: list[bytes] = []
     files = 0
     for outcome in outcomes:
-        lines.append(fleet.point(outcome))
+        lines.append(fleet.points(outcome, outcome.path.rsplit("/", 1)[-1]))
         files += 1
         if len(lines) == 5000:
             server.call("POST", "/api/v2/write", params=params, data=b"".join(lines))

@@ -18,8 +18,9 @@ from zoneinfo import ZoneInfo
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from powerview.ingest import encoded
 from powerview.ingest.journal import counted, iso
+from powerview.ingest.late import whole
+from powerview.ingest.loop import encoded as encoded_parts
 from powerview.mv2 import NotReadable, Recording, read_recording
 
 SAMPLES = Path(__file__).resolve().parent / "samples"
@@ -31,6 +32,11 @@ ARRIVED = 1_800_000_000  # 2027-01-15: the samples' last reading is of September
 
 Points = dict[tuple[str, int], str]
 """(series, UTC seconds) → the text of the value."""
+
+
+def encoded(recording: Recording, campaign: str):
+    """All points of a recording, as (series, lines)."""
+    return encoded_parts(recording, recording.header, campaign, whole(recording))
 
 
 def samples() -> list[Path]:

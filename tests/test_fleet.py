@@ -31,9 +31,14 @@ WHOLE = Outcome(
 )  # fmt: skip
 
 
+def point(outcome: Outcome) -> bytes:
+    """The points of an upload that is settled."""
+    return fleet.points(outcome, (outcome.settled_as or outcome.path).rsplit("/", 1)[-1])
+
+
 def told(outcome: Outcome) -> list[str]:
     """The lines about one file."""
-    return fleet.point(outcome).decode().splitlines()
+    return point(outcome).decode().splitlines()
 
 
 def at(outcome: Outcome) -> int:
@@ -158,7 +163,7 @@ def test_influxdb_takes_any_name_and_reason(influx, client):
     hostile = 'a "quoted" \\ reason,\nwith=two lines \udcff'
     outcome = Outcome(Status.ERROR, 'acme/x/02001171/a "b\\c\udcff,=\n.tsv', reason=hostile, arrived=ARRIVED)
     params = {"org": influx.org, "bucket": client, "precision": "ns"}
-    influx.call("POST", "/api/v2/write", params=params, data=fleet.point(outcome))
+    influx.call("POST", "/api/v2/write", params=params, data=point(outcome))
     rows = influx.query(
         f'from(bucket: "{client}") |> range(start: 0) |> filter(fn: (r) => r._field == "reason" or r._field == "path")'
     )
@@ -202,7 +207,7 @@ def asked(influx, client):
     """Runs a query of the dashboard on the fleet above, as a browser at NOON would."""
     influx.make_bucket(client)
     params = {"org": influx.org, "bucket": client, "precision": "ns"}
-    influx.call("POST", "/api/v2/write", params=params, data=b"".join(map(fleet.point, FLEET)))
+    influx.call("POST", "/api/v2/write", params=params, data=b"".join(map(point, FLEET)))
 
     def ask(place: str, span: tuple[datetime, datetime] = WEEK, **chosen: str) -> list[dict[str, str]]:
         flux = fill(QUERIES[place], View(*span, client, {"client": "acme", **chosen}), DASHBOARD)
@@ -337,7 +342,7 @@ def test_the_alert_tells_silent_loggers_by_hours(influx, client):
         for (who, device), hours in ages.items()
     ]
     params = {"org": influx.org, "bucket": client, "precision": "ns"}
-    influx.call("POST", "/api/v2/write", params=params, data=b"".join(map(fleet.point, outcomes)))
+    influx.call("POST", "/api/v2/write", params=params, data=b"".join(map(point, outcomes)))
     rows = influx.query(SILENT["data"][0]["model"]["query"].replace("v.defaultBucket", f'"{client}"'))
     assert {(r["client"], r["campaign"], r["device"], round(float(r["hours"]))) for r in rows} == {
         ("acme", "roof", "0200", 40),

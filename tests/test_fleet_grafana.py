@@ -32,6 +32,11 @@ datasources:
 """
 
 
+def point(outcome: Outcome) -> bytes:
+    """The points of an upload that is settled."""
+    return fleet.points(outcome, (outcome.settled_as or outcome.path).rsplit("/", 1)[-1])
+
+
 @contextmanager
 def receiver():
     """A webhook that keeps what it is told: its address and the list."""
@@ -90,7 +95,7 @@ def test_the_alert_reaches_the_admin_and_every_panel_is_drawn(influx, client, tm
     influx.make_bucket(client)
     fleet_now = [upload("0200", 1), upload("0400", 40, status=Status.PARTIAL, reason="the last row is cut")]
     params = {"org": influx.org, "bucket": client, "precision": "ns"}
-    influx.call("POST", "/api/v2/write", params=params, data=b"".join(map(fleet.point, fleet_now)))
+    influx.call("POST", "/api/v2/write", params=params, data=b"".join(map(point, fleet_now)))
     provision(tmp_path, DASHBOARDS)
     lay_alerts(tmp_path)
     sources = tmp_path / "provisioning" / "datasources"

@@ -1,170 +1,287 @@
-"""One channel is one place: readings count once, whatever uploads called the channel and wherever its column was."""
+"""One channel is one place: each reading counts once, under the latest label, whatever uploads called it."""
 
 from __future__ import annotations
 
-import io
-import subprocess
-import sys
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-from trees import ROOT, House, day_rows, v002
+from test_ingest import run, statuses
+from trees import House, v002
 
-from powerview.mv2 import UNITS
-from powerview.reporting.campaign import read_tree
-from powerview.reporting.preview import view_of
+from powerview.ingest import places as places_module
+from powerview.ingest.journal import Status
+from powerview.mv2 import Channel
+from powerview.store import StoreAway, open_store, stored
 
-A_MINUTE = "03/08/25 03:{:02}:00"
-
-
-@pytest.fixture
-def house(tmp_path):
-    return House(tmp_path)
+CASES = Path(__file__).resolve().parent / "cases" / "renamed-channel"
+FOLDER = "roof/02001283"
 
 
-def rows(first: int, last: int, *cells: object) -> list[str]:
-    """The same cells every ten minutes, from one minute of an hour to another."""
-    return [" ".join([A_MINUTE.format(minute), *map(str, cells)]) for minute in range(first, last + 1, 10)]
+def upload(house: House, client: str, name: str, labels: tuple[str, ...], *rows: str, **how) -> Path:
+    return house.put(f"{client}/{FOLDER}/T_{name}.tsv", v002(*rows, labels=labels, **how))
 
 
-def load(days: int) -> list[str]:
-    """A constant load of 1000 W from 1 November on, every ten minutes."""
-    return [f"{day:02}/11/25 {i // 6:02}:{i % 6}0:00 1000.0" for day in range(1, days + 1) for i in range(144)]
+def at(minute: int, *cells: float | str) -> str:
+    return " ".join([f"01/07/25 12:{minute:02}:00", *map(str, cells)])
 
 
-SLAVES = ["02001283", "02001283", "04000466"]
-
-UPLOADS = {
-    "renamed, and the stretch before sent again": [
-        v002(*load(1), labels=["Voie1 W"]),
-        v002(*load(2), labels=["Chauffe-eau W"]),
-    ],
-    "a column moved": [
-        v002(*rows(0, 10, 100.0, 200.0), labels=["Voie1 W", "Voie2 W"]),
-        v002(*rows(10, 20, 100.0, 50.0, 200.0), labels=["Voie1 W", "Chauffe-eau W", "Voie2 W"]),
-    ],
-    "renamed and renamed back": [
-        v002(*rows(0, 20, 1.0), labels=["Voie1 W"]),
-        v002(*rows(10, 30, 2.0), labels=["Oven W"]),
-        v002(*rows(20, 40, 3.0), labels=["Voie1 W"]),
-    ],
-    "two columns change places": [
-        v002(*rows(0, 30, 1.0, 2.0), labels=["Oven W", "Lights W"]),
-        v002(*rows(20, 50, 20.0, 10.0), labels=["Lights W", "Oven W"]),
-    ],
-    "a slave added, and taken away": [
-        v002(*rows(0, 20, 1.0, 2.0), labels=["Ph 1 V", "Voie1 W"]),
-        v002(*rows(10, 40, 10.0, 20.0, 30.0), labels=["Ph 1 V", "Voie1 W", "Voie1 W"], devices=SLAVES),
-        v002(*rows(30, 50, 100.0, 200.0), labels=["Ph 1 V", "Voie1 W"]),
-    ],
-    "a unit changed": [
-        v002(*rows(0, 30, 1.0, 230.0), labels=["Voie1 W", "Voie2 V"]),
-        v002(*rows(20, 50, 2.0, 5.0), labels=["Voie1 W", "Voie2 A"]),
-    ],
-    "a unit changed, and all of it sent again": [
-        v002(*rows(0, 20, 1.0, 230.0), labels=["Voie1 W", "Voie2 V"]),
-        v002(*rows(0, 30, 2.0, 5.0), labels=["Voie1 W", "Voie2 A"]),
-    ],
-    "a later upload lacks a cell": [
-        v002(*rows(0, 20, 1.0, 2.0), labels=["Voie1 W", "Voie2 W"]),
-        v002(*rows(10, 10, 3.0, "none"), labels=["Voie1 W", "Voie2 W"]),
-    ],
-    "a later upload lacks a column": [
-        v002(*rows(0, 20, 1.0, 2.0), labels=["Voie1 W", "Voie2 W"]),
-        v002(*rows(10, 30, 3.0), labels=["Voie1 W"]),
-    ],
-    "one name at two places": [
-        v002(*rows(0, 20, 1.0, 2.0, 3.0), labels=["A W", "B W", "C W"]),
-        v002(*rows(20, 30, 4.0, 5.0), labels=["C W", "B W"]),
-    ],
-}  # fmt: skip
+def held(influx, client: str, campaign: str = "roof") -> dict[str, dict[int, float]]:
+    """Of each channel its values by the minute."""
+    found: dict[str, dict[int, float]] = {}
+    for (measurement, tags, seconds), value in influx.points(client).items():
+        if measurement == campaign:
+            tags = dict(tags)
+            key = f"{tags['device']}/{tags['channel_idx']} {tags['channel_name']} {tags.get('unit', '')}".strip()
+            found.setdefault(key, {})[seconds // 60 % 60] = value
+    return found
 
 
-def put(house: House, uploads: list[bytes]) -> None:
-    for day, content in enumerate(uploads, 1):
-        house.put(f"acme/roof/02001283/T302_2511{day:02}_031500.tsv", content)
+def test_a_channel_that_is_renamed_is_one_series_under_its_new_label(influx, influx_house, client):
+    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
+    run(influx_house)
+    upload(influx_house, client, "250703_031500", ("Oven W",), at(10, 3.5), at(20, 4.5))
+    run(influx_house)
+    assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 10: 3.5, 20: 4.5}}
 
 
-def plain_reading(uploads: list[bytes]) -> pd.DataFrame:
-    """What counts, by pandas alone: index local time, columns (device, position, unit, latest name)."""
-    parts = []
-    for number, content in enumerate(uploads):
-        table = pd.read_csv(io.BytesIO(content), sep="\t", header=None, dtype=str)
-        stamps = pd.to_datetime(table[0][2:], format="%d/%m/%y %H:%M:%S")
-        for column in table.columns[1:]:
-            device, label = table.loc[0, column], table.loc[1, column]
-            name, unit = label.rsplit(" ", 1)
-            assert unit in UNITS
-            idx = (table.loc[0, 1:column] == device).sum()
-            values = pd.to_numeric(table[column][2:], errors="coerce")
-            parts.append(pd.DataFrame({"upload": number, "device": device, "idx": idx, "unit": unit, "name": name,
-                                       "time": stamps, "value": values}))  # fmt: skip
-    cells = pd.concat(parts)
-    place = ["device", "idx", "unit"]
-    cells["name"] = cells.sort_values("upload", kind="stable").groupby(place)["name"].transform("last")
-    counts = cells[cells["upload"] == cells.groupby(["device", "time"])["upload"].transform("max")].dropna()
-    return counts.pivot(index="time", columns=[*place, "name"], values="value").sort_index(axis=1)
+def test_within_one_run_as_well(influx, influx_house, client):
+    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
+    upload(influx_house, client, "250703_031500", ("Oven W",), at(10, 3.5), at(20, 4.5))
+    upload(influx_house, client, "250704_031500", ("Oven W",), at(20, 5.5))
+    assert run(influx_house).status == 0
+    assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 10: 3.5, 20: 5.5}}
 
 
-def exported(house: House) -> pd.DataFrame:
-    done = subprocess.run([sys.executable, "-m", "powerview", "export", "acme", "roof"], cwd=ROOT, timeout=60,
-                          env=house.environment, capture_output=True, encoding="utf-8")  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    table = pd.read_csv(io.StringIO(done.stdout), index_col="time")
-    return table.set_axis(pd.to_datetime(table.index.str[:19]))
+def test_a_channel_that_is_renamed_back_is_one_series_under_its_first_label(influx, influx_house, client):
+    for day, label in enumerate(("Voie1 W", "Oven W", "Voie1 W"), start=2):
+        upload(influx_house, client, f"25070{day}_031500", (label,), at(day, day + 0.5))
+        run(influx_house)
+    assert held(influx, client) == {"02001283/1 Voie1 W": {2: 2.5, 3: 3.5, 4: 4.5}}
 
 
-@pytest.mark.parametrize("uploads", UPLOADS.values(), ids=UPLOADS)
-def test_the_export_has_what_a_plain_reading_has(house, uploads):
-    put(house, uploads)
-    expected = plain_reading(uploads)
-    names = [f"SN: {device} - Ch: {name} {unit}" for device, _, unit, name in expected.columns]
-    twice = [title if names.count(title) == 1 else f"{title} (column {column[1]})"
-             for title, column in zip(names, expected.columns, strict=True)]  # fmt: skip
-    table = exported(house)
-    assert list(table.columns) == twice
-    pd.testing.assert_frame_equal(table, expected.set_axis(twice, axis=1), check_names=False, check_index_type=False)
+def test_a_late_file_with_an_older_label_is_stored_under_the_latest(influx, influx_house, client):
+    upload(influx_house, client, "250703_031500", ("Oven W",), at(10, 3.5))
+    run(influx_house)
+    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
+    run(influx_house)
+    assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 10: 3.5}}
 
 
-@pytest.mark.parametrize("uploads", UPLOADS.values(), ids=UPLOADS)
-def test_the_preview_adds_up_what_a_plain_reading_has(house, uploads):
-    put(house, uploads)
-    expected = plain_reading(uploads)
-    [campaign], _ = read_tree(house.settings())
-    shown = {}
-    for row in view_of(campaign, house.settings(), 1000).rows:
-        c = row.channel
-        shown[c.device, c.idx, c.unit, c.name] = (row.readings, row.mean, row.least, row.most, row.kwh)
-    assert len(shown) == len(expected.columns)
-    for column, values in expected.items():
-        kwh = values.sum() / 6000 if column[2] == "W" else None
-        figures = (values.count(), values.mean(), values.min(), values.max(), kwh)
-        assert shown[column] == pytest.approx(figures), column
+def test_a_column_that_moved_counts_once_for_each_second(influx, influx_house, client):
+    upload(influx_house, client, "250702_031500", ("Voie1 W", "Voie2 W"), at(0, 100.5, 200.5), at(10, 100.5, 200.5))
+    run(influx_house)
+    labels = ("Voie1 W", "Heater W", "Voie2 W")
+    upload(influx_house, client, "250703_031500", labels, at(10, 100.5, 50.5, 200.5), at(20, 100.5, 50.5, 200.5))
+    run(influx_house)
+    assert held(influx, client) == {
+        "02001283/1 Voie1 W": {0: 100.5, 10: 100.5, 20: 100.5},
+        "02001283/2 Heater W": {0: 200.5, 10: 50.5, 20: 50.5},
+        "02001283/3 Voie2 W": {10: 200.5, 20: 200.5},
+    }
 
 
-def test_a_renamed_load_of_one_kilowatt_uses_24_kwh_a_day(house):
-    put(house, UPLOADS["renamed, and the stretch before sent again"])
-    [campaign], _ = read_tree(house.settings())
-    [row] = view_of(campaign, house.settings(), 1000).rows
-    assert (row.channel.name, row.mean, row.most, row.kwh) == ("Chauffe-eau", 1000, 1000, pytest.approx(48))
+def test_a_column_that_went_does_not_count_where_the_later_upload_has_the_second(influx, influx_house, client):
+    upload(influx_house, client, "250702_031500", ("Voie1 W", "Voie2 W"), *(at(m, 1.5, m + 0.5) for m in range(5)))
+    run(influx_house)
+    upload(influx_house, client, "250703_031500", ("Voie1 W",), at(1, 7.5), at(3, 7.5))
+    run(influx_house)
+    assert held(influx, client)["02001283/2 Voie2 W"] == {0: 0.5, 2: 2.5, 4: 4.5}
+    assert held(influx, client)["02001283/1 Voie1 W"] == {0: 1.5, 1: 7.5, 2: 1.5, 3: 7.5, 4: 1.5}
 
 
-def test_at_the_time_of_two_uploads_only_the_later_ones_columns_count(house):
-    put(house, UPLOADS["a column moved"])
-    assert exported(house).loc["2025-08-03 03:10:00"].tolist() == [100, 50, 200]
+@pytest.mark.parametrize(("old", "new"), [("Voie1 W", "Voie1 V"), ("Voie1 W", "Voie1"), ("Voie1", "Voie1 W")])
+def test_another_unit_is_another_place_and_counts_once_for_each_second(influx, influx_house, client, old, new):
+    upload(influx_house, client, "250702_031500", (old,), at(0, 1.5), at(10, 2.5), at(30, 3.5))
+    run(influx_house)
+    upload(influx_house, client, "250703_031500", (new,), at(10, 5.5), at(20, 6.5))
+    run(influx_house)
+    assert held(influx, client) == {f"02001283/1 {old}": {0: 1.5, 30: 3.5}, f"02001283/1 {new}": {10: 5.5, 20: 6.5}}
 
 
-def test_the_order_of_uploads_counts_and_not_the_order_of_arrival(house):
-    before, after = v002(*day_rows(count=2), labels=["Ph 1 V", "new W"]), v002(*day_rows(), labels=["Ph 1 V", "old W"])
-    house.put("acme/roof/02001283/T302_251102_031500.tsv", before)
-    house.run()
-    house.put("acme/roof/02001283/T302_251101_031500.tsv", after)
-    [campaign], _ = read_tree(house.settings())
-    assert [channel.name for channel in campaign.series] == ["Ph 1", "new"]
-    assert {channel.name: names for channel, names in campaign.earlier_names.items()} == {"new": ["old"]}
+def test_a_rename_of_a_channel_without_a_unit_leaves_its_namesake_with_one(influx, influx_house, client):
+    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
+    upload(influx_house, client, "250703_031500", ("Voie1",), at(5, 5.5), at(15, 6.5))
+    upload(influx_house, client, "250704_031500", ("Oven",), at(20, 7.5))
+    assert run(influx_house).status == 0
+    assert held(influx, client) == {
+        "02001283/1 Voie1 W": {0: 1.5, 10: 2.5},
+        "02001283/1 Oven": {5: 5.5, 15: 6.5, 20: 7.5},
+    }
 
 
-def test_a_name_given_again_is_not_an_earlier_one(house):
-    put(house, UPLOADS["renamed and renamed back"])
-    [campaign], _ = read_tree(house.settings())
-    assert {channel.name: names for channel, names in campaign.earlier_names.items()} == {"Voie1": ["Oven"]}
+def test_a_cell_that_a_later_upload_lacks_is_not_filled_from_the_earlier(influx, influx_house, client):
+    labels = ("Voie1 W", "Voie2 W")
+    upload(influx_house, client, "250702_031500", labels, at(0, 1.5, 1.5), at(10, 2.5, 2.5), at(20, 3.5, 3.5))
+    run(influx_house)
+    upload(influx_house, client, "250703_031500", labels, at(10, 7.5, "-"), at(20, 8.5, 8.5))
+    run(influx_house)
+    assert held(influx, client) == {
+        "02001283/1 Voie1 W": {0: 1.5, 10: 7.5, 20: 8.5},
+        "02001283/2 Voie2 W": {0: 1.5, 20: 8.5},
+    }
+
+
+def test_a_slave_that_is_added_or_goes_covers_no_other_device(influx, influx_house, client):
+    both = {"labels": ("Voie1 W", "Voie1 W"), "devices": ("02001283", "04000466")}
+    upload(influx_house, client, "250702_031500", rows := both["labels"], at(0, 1.5, 2.5), devices=both["devices"])
+    upload(influx_house, client, "250703_031500", ("Voie1 W",), at(0, 3.5), at(10, 4.5))
+    upload(influx_house, client, "250704_031500", rows, at(10, 5.5, 6.5), devices=both["devices"])
+    assert run(influx_house).status == 0
+    assert held(influx, client) == {
+        "02001283/1 Voie1 W": {0: 3.5, 10: 5.5},
+        "04000466/1 Voie1 W": {0: 2.5, 10: 6.5},
+    }
+
+
+def test_labels_that_mean_something_to_flux_or_to_a_predicate_are_moved_as_they_are(influx, influx_house, client):
+    odd = "O\"v${1}e'n=, AND x W"
+    upload(influx_house, client, "250702_031500", (odd,), at(0, 1.5))
+    run(influx_house)
+    upload(influx_house, client, "250703_031500", ('a"b\\ W',), at(10, 2.5))
+    run(influx_house)
+    assert held(influx, client) == {'02001283/1 a"b/ W': {0: 1.5, 10: 2.5}}
+
+
+def test_everything_read_once_more_changes_nothing_and_mends_what_an_earlier_version_left(influx, influx_house, client):
+    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
+    upload(influx_house, client, "250703_031500", ("Oven W",), at(10, 3.5), at(20, 4.5))
+    run(influx_house)
+    once = influx.points(client)
+    run(influx_house, again=True)
+    assert influx.points(client) == once
+    tags = "channel=SN:\\ 02001283\\ -\\ Ch:\\ Voie1,channel_idx=1,channel_name=Voie1,device=02001283,unit=W"
+    old = f"roof,campaign=roof,{tags}"
+    influx.write(client, f"{old} value=1.5 1751364000\n{old} value=2.5 1751364600\n")
+    assert influx.points(client) != once
+    run(influx_house, again=True)
+    assert influx.points(client) == once
+
+
+def test_what_is_remembered_may_be_lost(influx, influx_house, client):
+    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
+    run(influx_house)
+    (influx_house.state / "uploads.sqlite").write_bytes(b"damaged")
+    upload(influx_house, client, "250703_031500", ("Oven W",), at(10, 3.5))
+    run(influx_house)
+    (influx_house.state / "uploads.sqlite").unlink()
+    upload(influx_house, client, "250701_031500", ("Old W",), at(5, 9.5), at(10, 9.5))
+    run(influx_house)
+    assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 5: 9.5, 10: 3.5}}
+
+
+STEPS = ("move", "delete", "remember")
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("after", [False, True])
+def test_a_run_that_ends_between_any_two_steps_is_made_good_by_the_next(
+    influx, influx_house, client, monkeypatch, step, after
+):
+    labels = ("Voie1 W", "Voie2 W")
+    upload(influx_house, client, "250702_031500", labels, at(0, 1.5, 1.5), at(10, 2.5, 2.5), at(20, 3.5, 3.5))
+    run(influx_house)
+    upload(influx_house, client, "250703_031500", ("Oven W",), at(10, 7.5))
+    owner = places_module.Places if step == "remember" else stored.Stored
+    real = getattr(owner, step)
+
+    def ends(*arguments):
+        if after:
+            real(*arguments)
+        raise StoreAway("the process ends here")
+
+    monkeypatch.setattr(owner, step, ends)
+    assert run(influx_house).status == 75
+    monkeypatch.undo()
+    assert statuses(run(influx_house)) == [(Status.OK, f"{client}/{FOLDER}/T_250703_031500.tsv")]
+    assert held(influx, client) == {
+        "02001283/1 Oven W": {0: 1.5, 10: 7.5, 20: 3.5},
+        "02001283/2 Voie2 W": {0: 1.5, 20: 3.5},
+    }
+
+
+def test_a_file_that_changes_nothing_asks_influxdb_nothing_about_its_series(influx, influx_house, client, monkeypatch):
+    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5))
+    run(influx_house)
+    monkeypatch.setattr(stored.Stored, "_frames", lambda *_: pytest.fail("InfluxDB was asked"))
+    upload(influx_house, client, "250703_031500", ("Voie1 W",), at(10, 2.5))
+    assert run(influx_house).status == 0
+
+
+# ── made-up histories against a plain reading with pandas ────────────────────────────────────────────────────────────
+
+
+def expected(files: list[tuple[tuple[str, ...], list[tuple[int, tuple]]]]) -> dict[str, dict[int, float]]:
+    """What (labels, [(minute, cells)]) of files in upload order give: the last upload of a second wins whole."""
+    rows = pd.DataFrame(
+        [
+            {"minute": minute, "order": order, "place": (idx, label.rsplit(" ", 1)[1]), "label": label, "value": cell}
+            for order, (labels, lines) in enumerate(files)
+            for minute, cells in lines
+            for idx, (label, cell) in enumerate(zip(labels, cells, strict=True), start=1)
+        ]
+    )
+    rows = rows[rows["order"] == rows.groupby("minute")["order"].transform("max")]
+    latest = {(idx, label.rsplit(" ", 1)[1]): label for labels, _ in files for idx, label in enumerate(labels, start=1)}
+    found: dict[str, dict[int, float]] = {}
+    for row in rows.itertuples():
+        if row.value != "-":
+            found.setdefault(f"02001283/{row.place[0]} {latest[row.place]}", {})[row.minute] = row.value
+    return found
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_history_of_uploads_is_what_pandas_makes_of_the_files(influx, influx_house, client, seed):
+    dice = np.random.default_rng(seed)
+    files = []
+    for _ in range(6):
+        labels = tuple(f"{dice.choice(['A', 'B', 'C'])}{column} {dice.choice(['W', 'W', 'V'])}"
+                       for column in range(dice.integers(1, 4)))  # fmt: skip
+        minutes = sorted(dice.choice(12, size=dice.integers(1, 9), replace=False).tolist())
+        cells = [
+            tuple("-" if dice.random() < 0.1 else float(dice.integers(100)) + 0.5 for _ in labels) for _ in minutes
+        ]
+        if all(cell == "-" for line in cells for cell in line):
+            cells[0] = (0.5, *cells[0][1:])
+        files.append((labels, list(zip(minutes, cells, strict=True))))
+    arrivals = dice.permutation(len(files)).tolist()
+    for some in _batches(arrivals, int(dice.integers(1, 4))):
+        for number in some:
+            labels, lines = files[number]
+            upload(influx_house, client, f"25070{number + 2}_031500", labels, *(at(m, *c) for m, c in lines))
+        assert run(influx_house).status == 0
+    assert held(influx, client) == expected(files)
+    run(influx_house, again=True)
+    assert held(influx, client) == expected(files)
+
+
+def _batches(items: list[int], size: int) -> list[list[int]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+# ── a store's series ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def channel(name: str, unit: str | None = "W", idx: int = 1) -> Channel:
+    return Channel(idx, "1", name, unit, f"SN: 1 - Ch: {name}")
+
+
+def test_points_are_deleted_at_these_seconds_and_at_no_others(influx, influx_house, client):
+    settings = influx_house.settings()
+    with open_store(settings) as store:
+        delivery = store.deliver(client)
+        for name, unit in (("a", "W"), ("a", None), ("b", "W")):
+            series = stored.line_protocol.series_key(channel(name, unit), "roof")
+            delivery.send(series, "".join(f"{series} value={i} {i}\n" for i in range(10)).encode())
+        delivery.finish()
+        delivery.result()
+        held_here = store.stored(client, "roof")
+        held_here.delete(channel("a"), np.array([2, 3, 4, 8]))
+        assert held_here.times(channel("a")).tolist() == [0, 1, 5, 6, 7, 9]
+        assert held_here.times(channel("a", None)).tolist() == list(range(10))
+        held_here.delete(channel("a", None), np.array([1, 2, 3, 4]))
+        assert held_here.times(channel("a", None)).tolist() == [0, 1, 5, 6, 7, 8, 9]
+        assert held_here.times(channel("a")).tolist() == [0, 1, 5, 6, 7, 9]
+        assert held_here.times(channel("b")).tolist() == list(range(10))
+        assert held_here.channels("1") == {channel("a"), channel("a", None), channel("b")}

@@ -3,12 +3,12 @@
 Nothing is deleted and nothing is overwritten: a file only ever moves.
 """
 
-from powerview.inbox.claim import QUIET_SECONDS, REASON, Busy, Claim, Growing, Pending
+from powerview.inbox.claim import QUIET_SECONDS, REASON, Busy, Claim, Gone, Growing, Pending
 from powerview.inbox.tree import Inbox, NoSuchFile
 from powerview.inbox.upload import Refusal, Upload, upload_order
 from powerview.names import ERROR_DIR, PARSED_DIR
 
 __all__ = [
-    "ERROR_DIR", "PARSED_DIR", "QUIET_SECONDS", "REASON", "Busy", "Claim", "Growing", "Inbox", "NoSuchFile", "Pending",
-    "Refusal", "Upload", "upload_order",
+    "ERROR_DIR", "PARSED_DIR", "QUIET_SECONDS", "REASON", "Busy", "Claim", "Gone", "Growing", "Inbox", "NoSuchFile",
+    "Pending", "Refusal", "Upload", "upload_order",
 ]  # fmt: skip

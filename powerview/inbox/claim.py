@@ -30,6 +30,10 @@ class Busy(Pending):
     """Somebody is still writing the file; it is nothing that a person must see to."""
 
 
+class Gone(Busy):
+    """It is not there any more."""
+
+
 class Growing(Busy):
     """It changed a moment ago, on a file system that cannot tell whether it is being written; `quiet_at` (UTC seconds)
     is when that moment is over."""
@@ -161,7 +165,7 @@ def _open_upload(root: Path, upload: Upload) -> tuple[int, int]:
                 os.close(descriptor)
                 raise
     except FileNotFoundError as error:
-        raise Busy("it was moved away before it could be read") from error
+        raise Gone("it was moved away before it could be read") from error
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
             raise Pending("it is a symlink or is reached through one, and those are not followed") from error

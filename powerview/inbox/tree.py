@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
 from collections.abc import Iterator
-from operator import itemgetter
 from pathlib import Path
 
 from powerview.inbox.disk import FOLDER, cannot, exists, free_names, identity, opened
-from powerview.inbox.upload import Refusal, Upload, upload_order
+from powerview.inbox.upload import Refusal, Upload
 from powerview.names import ERROR_DIR, PARSED_DIR, is_tsv, refused_names
 
 
@@ -23,7 +21,6 @@ class Inbox:
     def __init__(self, root: Path, admin_bucket: str) -> None:
         self.root = root
         self.admin_bucket = admin_bucket
-        self._settled: dict[tuple[str, str, str], list[tuple[tuple, Upload]]] = {}
 
     def pending(self) -> Iterator[Upload | Refusal]:
         """Every file that waits to be read, and every file that is refused, in no order.
@@ -39,31 +36,21 @@ class Inbox:
             found = self._level(folder, (), want_settled=True)
             yield from (f for f in found if isinstance(f, Upload))
 
-    def later_settled(self, upload: Upload) -> list[Upload]:
-        """The files of this device that were settled and were uploaded after this one, in their order.
+    def settled_in(self, folder: tuple[str, str, str]) -> list[Upload]:
+        """The files of a device's folder that were settled, in no order.
 
-        Those in `error/` are among them: their complete rows may be stored. A pending file counts as what it would be
-        called in `parsed/`: a name that comes again is a later upload. The folders are listed once: what one run
-        settles in the order of the uploads is never later than what it settles next.
+        Those in `error/` are among them: their complete rows may be stored.
         """
-        if upload.folder not in self._settled:
-            found = [
-                (upload_order(f), f) for state in (PARSED_DIR, ERROR_DIR, "") for f in self._settled_in(upload, state)
-            ]
-            self._settled[upload.folder] = sorted(found, key=itemgetter(0))
-        known = self._settled[upload.folder]
-        named = upload.state or upload.name.startswith("PARSED_")
-        mine = upload_order(upload if named else Upload(*upload.folder, self.settled_name(upload)))
-        return [later for _, later in known[bisect_right(known, mine, key=itemgetter(0)) :]]
+        return [found for state in (PARSED_DIR, ERROR_DIR, "") for found in self._in_state(folder, state)]
 
-    def _settled_in(self, upload: Upload, state: str) -> list[Upload]:
+    def _in_state(self, device: tuple[str, str, str], state: str) -> list[Upload]:
         # Files only: what else somebody put there has no readings, and must not stand in a file's way.
         try:
-            with opened(self.root, *upload.folder, *filter(None, [state])) as folder, os.scandir(folder) as entries:
+            with opened(self.root, *device, *filter(None, [state])) as folder, os.scandir(folder) as entries:
                 names = [e.name for e in entries if is_tsv(e.name) and e.is_file(follow_symlinks=False)]
-        except OSError:  # there is no such folder yet, or `settle` will tell what is wrong with it
+        except OSError:  # there is no such folder yet, or `settle` will report what is wrong with it
             return []
-        return [Upload(*upload.folder, name, state) for name in names if state or name.startswith("PARSED_")]
+        return [Upload(*device, name, state) for name in names if state or name.startswith("PARSED_")]
 
     def settled_name(self, upload: Upload) -> str:
         """The name that a pending file would get in `parsed/` now."""

@@ -32,7 +32,8 @@ class Status(StrEnum):
 
 @dataclass
 class Outcome:
-    """What became of one file. Times are UTC seconds; `settled_as` is where it lies now, below the tree."""
+    """What became of one file. Times are UTC seconds; `settled_as` is where it is now, below the tree;
+    `logger` what its header says of it; `repeated`: an earlier run has logged this."""
 
     status: Status
     path: str
@@ -46,6 +47,8 @@ class Outcome:
     seconds: float = 0.0
     left_out: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    logger: dict[str, str | None] = field(default_factory=dict)
+    repeated: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -80,6 +83,7 @@ class Outcome:
             "status": self.status, "path": self.path, **names, "settled_as": self.settled_as or None,
             "rows": self.rows, "readings": self.readings, "first": self.first and iso(self.first),
             "last": self.last and iso(self.last), "left_out": dict(self.left_out), "notes": self.notes,
+            "logger": self.logger or None,
             "reason": self.reason or None, "seconds": round(self.seconds, 3),
         }  # fmt: skip
 

@@ -39,6 +39,11 @@ class Part:
     keep: np.ndarray
 
 
+def whole(recording: Recording) -> list[Part]:
+    """All of a recording."""
+    return [Part(tuple(range(len(recording.header.channels))), np.ones(len(recording.times), bool))]
+
+
 @dataclass(frozen=True)
 class Covered:
     """What is left of a late file: its parts, the later uploads that cover the rest, how many rows that is."""
@@ -58,10 +63,14 @@ class LateFiles:
         self._listed: set[tuple[str, str, str]] = set()
         self._times: OrderedDict[str, tuple[np.ndarray, frozenset[str]]] = OrderedDict()
 
-    def order(self, upload: Upload) -> tuple:
-        """The order of an upload; a pending file counts as what it would be called in `parsed/`."""
+    def settled_name(self, upload: Upload) -> str:
+        """The name of a settled file; of a pending one the name that it would get in `parsed/` now."""
         settled = upload.state or upload.name.startswith("PARSED_")
-        return upload_order(upload if settled else replace(upload, name=self.tree.settled_name(upload)))
+        return upload.name if settled else self.tree.settled_name(upload)
+
+    def order(self, upload: Upload) -> tuple:
+        """The order of an upload: a name that comes again is a later upload."""
+        return upload_order(replace(upload, name=self.settled_name(upload)))
 
     def relabelled(self, upload: Upload, header: Header) -> Header:
         """The header with the labels that its places have in the latest upload. Raises inbox.Pending."""
@@ -80,9 +89,9 @@ class LateFiles:
         self._list(upload)
         devices = list(dict.fromkeys(c.device for c in recording.header.channels))
         everything = np.ones(len(recording.times), bool)
-        keep = {device: everything for device in devices}
+        keep = dict.fromkeys(devices, everything)
         names = []
-        for later in self._later(upload, recording, devices):
+        for later in self._later(upload, recording):
             times, theirs = self._times_of(later)
             mine = np.isin(recording.times, times) if len(times) else ~everything
             if mine.any() and theirs.intersection(devices):
@@ -99,7 +108,7 @@ class LateFiles:
         """Remember a file that was settled, or read once more."""
         self.index.remember(upload, upload_order(upload), _span(recording))
 
-    def _later(self, upload: Upload, recording: Recording, devices: list[str]) -> Iterator[Upload]:
+    def _later(self, upload: Upload, recording: Recording) -> Iterator[Upload]:
         order = self.order(upload)
         for other in self._overlapping(upload, recording):
             if upload_order(other) > order:
@@ -139,10 +148,7 @@ class LateFiles:
         try:
             with self._claimed(later) as claim:
                 recording = read(self.settings, claim)
-                # A readable file in error/ is there because the store refused some of its lines: which ones are
-                # stored is not known, so it covers nothing.
-                if later.state != inbox.ERROR_DIR or recording.unread:
-                    found = recording.times, frozenset(c.device for c in recording.header.channels)
+                found = recording.times, frozenset(c.device for c in recording.header.channels)
         except NotReadable:
             pass
         except inbox.Gone:
@@ -155,7 +161,7 @@ class LateFiles:
     @contextmanager
     def _claimed(self, settled: Upload) -> Iterator[Claim]:
         # Another file's trouble, reported for the one that has to wait for it.
-        what = f"{settled.path}, which was uploaded later and wins over this file, cannot be read now"
+        what = f"{settled.path}, which was uploaded later and takes precedence, cannot be read now"
         try:
             claim = Claim(self.settings.data_dir, settled)
         except inbox.Gone:

@@ -1,90 +1,99 @@
 """The loop: claim → read → encode → store → settle, one trap per file.
 
 A file is read while the ones before it are on their way to the store; it is settled when the store has answered for
-all of it, in the order of the uploads. What happens when the process dies: the file is still pending, and the next
-run stores the same points again, which changes nothing.
+all of it, in the order of the uploads. If the process dies, the file is still pending, and the next run stores the same
+points again, which changes nothing.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from powerview import inbox
 from powerview.inbox import Claim, Inbox, Refusal, Upload
-from powerview.ingest import uploads as upload_points
-from powerview.ingest.journal import Journal, Outcome, Status
-from powerview.ingest.state import Reported
+from powerview.ingest import late, uploads
+from powerview.ingest.index import UploadIndex
+from powerview.ingest.journal import Outcome, Status
+from powerview.ingest.late import Covered, LateFiles, Part
+from powerview.ingest.places import Changes, Places
+from powerview.ingest.reports import Reports
+from powerview.ingest.state import InHand
+from powerview.mv2 import Changed, Channel, Header, NotReadable, Recording
 from powerview.settings import Settings
 from powerview.store import BadLines, Delivery, Store, StoreAway, line_protocol
 
 IN_FLIGHT = 8
 """How many files may wait for the store's answer while the next one is read."""
 
+REST_SECONDS = 600
+"""How long a file whose header promises END_DATA, and that lacks it, may still get its rest."""
+
 
 @dataclass
-class Run:
-    """What one run did: an outcome for each file, and why it stopped, if it did."""
-
-    outcomes: list[Outcome] = field(default_factory=list)
-    away: str | None = None
+class _Sent:
+    # A file that was read and is on its way into the store; without a recording it cannot be read.
+    claim: Claim
+    upload: Upload
+    outcome: Outcome
+    recording: Recording | None = None
+    delivery: Delivery | None = None
+    header: Header | None = None
+    changes: Changes = field(default_factory=Changes)
+    parts: list[Part] = field(default_factory=list)
+    started: float = 0.0
 
     @property
-    def status(self) -> int:
-        """Exit status: 0 all stored, 1 something went to error/ or was refused, 75 the store is away."""
-        if self.away:
-            return os.EX_TEMPFAIL
-        return 1 if any(o.status in (Status.ERROR, Status.REFUSED) for o in self.outcomes) else 0
+    def done(self) -> bool:
+        return self.delivery is None or self.delivery.done
 
 
 class Ingest:
-    """One run over some uploads into a store.
+    """One run over some uploads into a store. `settle` False leaves every file where it is.
 
-    Without a `journal` nothing is kept of it. `settle` False leaves every file where it is. `every` says that the
-    uploads are all that there are, not a choice of them: nothing later is left behind, what was told is up to date.
+    `again`: what was read before is read once more, and the store is asked what it holds.
     """
 
     def __init__(
-        self, settings: Settings, store: Store, journal: Journal | None, *, settle: bool = True, every: bool = True
-    ) -> None:
+        self, settings: Settings, store: Store, reports: Reports, index: UploadIndex, in_hand: InHand,
+        *, settle: bool = True, again: bool = False,
+    ) -> None:  # fmt: skip
         self.settings = settings
         self.store = store
-        self.journal = journal
+        self.reports = reports
         self.settle = settle
-        self.every = every
-        self.tree = Inbox(settings.data_dir, settings.influxdb_bucket)
-        self.run = Run()
-        self._reported = Reported(settings.state_dir) if journal else None
+        self._index = index
+        self._in_hand = in_hand
+        self._places = Places(store, index, ask=again)
         self._sent: deque[_Sent] = deque()
-        self._spans: dict[str, tuple[int, int] | None] = {}
+        self._look_at_the_tree()
 
-    def __call__(self, uploads: list[Upload], refusals: list[Refusal], tick: Callable[[], object]) -> Run:
+    def run(self, files: list[Upload], tick: Callable[[], object]) -> None:
         """Work through the uploads; `tick` is called once for each of them. Never raises for a single file."""
-        for refusal in refusals:
-            self._refuse(refusal.path, refusal.reason, refusal.mark)
         try:
-            waiting = self._pass(uploads, tick)
+            waiting = self._pass(files, tick)
             if waiting:  # look back at what had only just changed, once it has had time to grow
                 time.sleep(max(0.0, max(quiet_at for _, quiet_at in waiting) - time.time()))
-                self.tree = Inbox(self.settings.data_dir, self.settings.influxdb_bucket)  # look at parsed/ anew
+                self._look_at_the_tree()
                 self._pass([upload for upload, _ in waiting], lambda: None, last=True)
         except StoreAway as away:
-            self.run.away = str(away)
-        self._drop()
-        self._finish(len(uploads))
-        return self.run
+            self.reports.result.away = str(away)
+        while self._sent:  # the store is away: what is on its way stays pending
+            self._sent.popleft().claim.close()
 
-    def _pass(
-        self, uploads: list[Upload], tick: Callable[[], object], last: bool = False
-    ) -> list[tuple[Upload, float]]:
+    def _look_at_the_tree(self) -> None:
+        self._late = LateFiles(self.settings, Inbox(self.settings.data_dir, self.settings.influxdb_bucket), self._index)
+
+    def _pass(self, files: list[Upload], tick: Callable[[], object], last: bool = False) -> list[tuple[Upload, float]]:
         growing = []
-        for upload in uploads:
+        for upload in files:
             with self._trap(upload):
                 try:
                     self._take(upload)
@@ -99,217 +108,241 @@ class Ingest:
 
     @contextmanager
     def _trap(self, upload: Upload, mark: str = "") -> Iterator[None]:
-        # One file's trouble is told and does not stop the others; only the store's does.
+        # One file's trouble is reported and does not stop the others; only the store's does.
         try:
             yield
         except StoreAway:
             raise
         except inbox.Busy as busy:
-            self.run.outcomes.append(Outcome(Status.PENDING, upload.path, str(busy)))
+            self.reports.pending(upload.path, str(busy))
         except inbox.Pending as pending:
-            self._refuse(upload.path, str(pending), mark)
+            self.reports.refused(Refusal(upload.path, str(pending), mark))
         except Exception as error:  # noqa: BLE001 - a fault of ours must not keep the other files waiting
             traceback.print_exc()
             what = f"PowerView failed on this file ({type(error).__name__}: {error}) and left it pending: report it"
-            self._refuse(upload.path, what, mark)
+            self.reports.refused(Refusal(upload.path, what, mark))
+
+    # ── read and send ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _take(self, upload: Upload) -> None:
         started = time.perf_counter()
         claim = Claim(self.settings.data_dir, upload)
         try:
-            sent = self._send(claim, upload)
+            with self._in_hand.holding(upload.path, claim.mark) as deaths:
+                sent = self._given_up(claim, deaths) if deaths >= 2 and self.settle else self._send(claim)
         except BaseException:
             claim.close()
             raise
         sent.started = started
         self._sent.append(sent)
 
-    def _send(self, claim: Claim, upload: Upload) -> _Sent:
-        from powerview import mv2  # late: a run with nothing to do needs no pandas
+    def _given_up(self, claim: Claim, deaths: int) -> _Sent:
+        reason = (
+            f"PowerView's process ended {deaths} times while it read this file, so it is read no more: other files "
+            f"must not wait for it. Was memory short, or was the process killed? To try again, move it back."
+        )
+        return _Sent(claim, claim.upload, Outcome(Status.ERROR, claim.upload.path, reason, arrived=claim.arrived))
 
+    def _send(self, claim: Claim) -> _Sent:
+        upload = claim.upload
         outcome = Outcome(Status.OK, upload.path, arrived=claim.arrived)
         try:
-            recording = self._read(claim)
-        except mv2.NotReadable as error:
+            recording = late.read(self.settings, claim)
+        except NotReadable as error:
+            self._wait_for_the_rest(claim, error.incomplete)
             outcome.status, outcome.reason = Status.ERROR, str(error)
-            return _Sent(claim, upload, outcome, None)
-        later = self._later(upload, recording)  # looked at before anything is sent that they must stand over
-        delivery = self._deliver(recording, upload)
-        _describe(outcome, recording, upload)
-        outcome.notes += [f"{each.name}, uploaded later, was stored again after it" for each in later]
-        return _Sent(claim, upload, outcome, delivery, [self._again(each) for each in later])
+            return _Sent(claim, upload, outcome)
+        self._wait_for_the_rest(claim, recording.incomplete)
+        self._wait_for_other_columns(upload, recording.header)
+        covered = self._late.covered(upload, recording)
+        header = self._late.relabelled(upload, recording.header)
+        sent = _Sent(claim, upload, outcome, recording, header=header, parts=covered.parts)
+        self._prepare_store(sent)
+        sent.delivery = self._deliver(sent)
+        _count_the_rest(recording, covered.parts)
+        _describe(outcome, recording, covered)
+        return sent
 
-    def _read(self, claim: Claim):
-        from powerview import mv2
+    def _wait_for_the_rest(self, claim: Claim, incomplete: bool) -> None:
+        age = time.time() - claim.arrived
+        if incomplete and not claim.upload.state and 0 <= age < REST_SECONDS:
+            raise inbox.Busy(
+                f"has no END_DATA yet and changed {age:.0f} seconds ago: its rest may still come. After "
+                f"{REST_SECONDS // 60} minutes without a change it is read as it is"
+            )
 
-        where = {"name": claim.upload.name, "folder": claim.upload.device}
-        return mv2.read_recording(claim.file, timezone=self.settings.timezone, arrived=claim.arrived, **where)
+    def _wait_for_other_columns(self, upload: Upload, header: Header) -> None:
+        # What a file changes in the store depends on the files before it that have other columns for its devices.
+        devices = {c.device for c in header.channels}
+        for sent in self._sent:
+            if sent.recording and (sent.upload.client, sent.upload.campaign) == (upload.client, upload.campaign):
+                theirs = {c for c in sent.recording.header.channels if c.device in devices}
+                if theirs and theirs != {c for c in header.channels if c.device in {t.device for t in theirs}}:
+                    self._collect(0)
+                    return
 
-    def _deliver(self, recording, upload: Upload) -> Delivery:
-        from powerview import mv2
+    def _prepare_store(self, sent: _Sent) -> None:
+        client, campaign = sent.upload.client, sent.upload.campaign
+        sent.changes = self._places.changes(client, campaign, sent.header)
+        if sent.changes:
+            self._collect(0)
+            with _bad_lines_are_ours():
+                self._places.carry_out(sent.changes, client, campaign, _seconds(sent))
 
-        delivery = self.store.deliver(upload.client)
+    def _deliver(self, sent: _Sent) -> Delivery:
+        delivery = self.store.deliver(sent.upload.client)
         try:
-            for series, lines in encoded(recording, upload.campaign):
+            for series, lines in encoded(sent.recording, sent.header, sent.upload.campaign, sent.parts):
                 delivery.send(series, lines)
-        except mv2.Changed as changed:
-            raise inbox.Busy(f"{upload.path} changed while it was read: {changed}") from changed
+        except Changed as changed:
+            raise inbox.Busy(f"{sent.upload.path} changed while it was read: {changed}") from changed
         finally:
             delivery.finish()
         return delivery
 
-    def _later(self, upload: Upload, recording) -> list[Upload]:
-        # A file that comes late must not win over uploads made after it: those that speak of the same time are
-        # written once more behind it, before it is settled. What is written again comes late as well: the time that
-        # must be looked at grows with it.
-        if recording.last is None:
-            return []
-        found = []
-        first, last = recording.first, recording.last
-        all_again = not self.settle and self.every  # each in its turn, but for those in error/
-        for later in self.tree.later_settled(upload):
-            if all_again and later.state != inbox.ERROR_DIR:
-                continue
-            span = self._span(later)
-            if span and span[0] <= last and span[1] >= first:
-                first, last = min(first, span[0]), max(last, span[1])
-                found.append(later)
-        return found
-
-    def _span(self, settled: Upload) -> tuple[int, int] | None:
-        # The first and last reading of a settled file, None if it has none. Looked at once in a run: behind a backfill
-        # of many files each of them would be read again for each of those.
-        if settled.path not in self._spans:
-            from powerview import mv2
-
-            try:
-                with self._claimed(settled) as claim:
-                    recording = self._read(claim)
-                    self._spans[settled.path] = (recording.first, recording.last) if recording.rows else None
-            except mv2.NotReadable:  # put there by hand, or in error/ for that reason
-                self._spans[settled.path] = None
-        return self._spans[settled.path]
-
-    def _again(self, settled: Upload) -> Delivery:
-        with self._claimed(settled) as claim:
-            return self._deliver(self._read(claim), settled)
-
-    @contextmanager
-    def _claimed(self, settled: Upload) -> Iterator[Claim]:
-        # Another file's trouble, told of the one that has to wait for it.
-        told = f"{settled.path}, which was uploaded later and takes precedence, cannot be read now"
-        try:
-            claim = Claim(self.settings.data_dir, settled)
-        except inbox.Busy as busy:
-            raise inbox.Busy(f"{told}: {busy}") from busy
-        except inbox.Pending as pending:
-            raise inbox.Pending(f"{told}: {pending}") from pending
-        with claim:
-            yield claim
+    # ── settle ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _collect(self, most: int) -> None:
         # Settle what the store has answered for; wait only while more than `most` files are on their way.
         while self._sent and (len(self._sent) > most or self._sent[0].done):
-            sent = self._sent.popleft()
-            with sent.claim, self._trap(sent.upload, sent.claim.mark):
-                self._settled(sent)
+            answered = [self._sent.popleft()]
+            while self._sent and self._sent[0].done:
+                answered.append(self._sent.popleft())
+            try:
+                self._settle([sent for sent in answered if self._is_answered(sent)])
+            finally:
+                for sent in answered:
+                    sent.claim.close()
 
-    def _settled(self, sent: _Sent) -> None:
-        outcome = sent.outcome
-        try:
-            if sent.delivery:
-                sent.delivery.result()
-        except BadLines as bad:
-            outcome.status = Status.ERROR
-            outcome.reason = f"InfluxDB rejected some of its lines: {bad}. The lines that it accepted are stored"
-        for delivery in sent.later:
-            with suppress(BadLines):  # it refused them when they came, and their reason lies beside them
-                delivery.result()
-        if self.settle:
-            self._move(sent.claim, outcome)
-        outcome.seconds = time.perf_counter() - sent.started
-        self._record(outcome)
+    def _is_answered(self, sent: _Sent) -> bool:
+        with self._trap(sent.upload, sent.claim.mark):
+            try:
+                if sent.delivery:
+                    sent.delivery.result()
+            except BadLines as bad:
+                sent.outcome.status = Status.ERROR
+                sent.outcome.reason = (
+                    f"InfluxDB rejected some of its lines: {bad}. The lines that it accepted are stored"
+                )
+            if sent.recording:
+                self._after_the_store(sent)
+            sent.outcome.seconds = time.perf_counter() - sent.started
+            return True
+        return False
 
-    def _move(self, claim: Claim, outcome: Outcome) -> None:
+    def _after_the_store(self, sent: _Sent) -> None:
+        client, campaign = sent.upload.client, sent.upload.campaign
+        if sent.recording.left_out["cells"] and self._late.overlaps_earlier(sent.upload, sent.recording):
+            for missing in _missing_cells(sent):
+                self._places.delete_missing(client, campaign, missing)
+        self._places.remember(client, campaign, sent.header, sent.changes)
+
+    def _settle(self, answered: list[_Sent]) -> None:
+        self._report_uploads(answered)
+        for sent in answered:
+            with self._trap(sent.upload, sent.claim.mark):
+                settled = self._move(sent) if self.settle else sent.upload
+                if sent.recording:
+                    self._late.remember(settled, sent.recording)
+                self.reports.settled(sent.outcome)
+
+    def _move(self, sent: _Sent) -> Upload:
+        claim, outcome = sent.claim, sent.outcome
         if outcome.status == Status.ERROR:
             state, name = inbox.ERROR_DIR, claim.to_error(f"{outcome.path}: {outcome.reason}")
         else:
             state, name = inbox.PARSED_DIR, claim.to_parsed()
-        outcome.settled_as = Upload(*claim.upload.folder, name, state).path
+        settled = Upload(*claim.upload.folder, name, state)
+        outcome.settled_as = settled.path
+        return settled
 
-    def _drop(self) -> None:
-        # The store is away: what is on its way stays pending.
-        while self._sent:
-            self._sent.popleft().claim.close()
-
-    # ── telling ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _record(self, outcome: Outcome) -> None:
-        self.run.outcomes.append(outcome)
-        if self.journal:
-            self.journal.file(outcome)
-
-    def _refuse(self, path: str, reason: str, mark: str) -> None:
-        outcome = Outcome(Status.REFUSED, path, reason)
-        self.run.outcomes.append(outcome)
-        if self.journal and self._reported.is_new(path, mark, reason):
-            self.journal.file(outcome)
-
-    def _report_uploads(self) -> None:
-        # For the admins' dashboard; last, since a failure here must not keep a reading from being stored.
-        points = [
-            upload_points.point(o) for o in self.run.outcomes if o.status in (Status.OK, Status.PARTIAL, Status.ERROR)
-        ]
-        if not points or self.run.away or not self.settings.influxdb_host:
+    def _report_uploads(self, answered: list[_Sent]) -> None:
+        # For the admins' dashboard; before the files are moved, since a run that ends in between would lose it. A
+        # failure must not keep a reading from being stored, nor its file from being settled.
+        if not answered or not self.settings.influxdb_host:
             return
+        points = [uploads.points(sent.outcome, self._late.settled_name(sent.upload)) for sent in answered]
         try:
-            delivery = self.store.deliver(self.settings.influxdb_bucket, precision="ns")
-            delivery.send(upload_points.MEASUREMENT, b"".join(points))
-            delivery.finish()
-            delivery.result()
-        except (StoreAway, BadLines) as error:
+            self.store.report(self.settings.influxdb_bucket, b"".join(points))
+        except StoreAway as error:
             print(f"the record of these uploads cannot be stored in INFLUXDB_BUCKET: {error}", file=sys.stderr)
 
-    def _finish(self, wanted: int) -> None:
-        if not self.journal:
-            return
-        self._reported.save(keep=not self.every or self.run.away is not None)
-        self._report_uploads()
-        settled = sum(o.status in (Status.OK, Status.PARTIAL, Status.ERROR) for o in self.run.outcomes)
-        if self.run.away:
-            self.journal.run(self.run.away, wanted - settled)
-        elif growing := [o for o in self.run.outcomes if o.status == Status.PENDING]:
-            self.journal.run(f"{growing[0].path} {growing[0].reason}", len(growing))
+
+def encoded(recording: Recording, header: Header, campaign: str, parts: list[Part]) -> Iterator[tuple[str, bytes]]:
+    """All points of a recording's parts, as (series, lines) in the order in which they must be written."""
+    whole = len(header.channels)
+    for part in parts:
+        some = replace(header, channels=tuple(header.channels[column] for column in part.columns))
+        keep = None if part.keep.all() else part.keep
+        for block in recording.blocks(keep=keep):
+            columns = block if len(part.columns) == whole else block[list(part.columns)]
+            yield from line_protocol.readings(some, campaign, columns)
+    yield from line_protocol.events(header, campaign, recording.events)
 
 
-@dataclass
-class _Sent:
-    # A file that was read and is on its way into the store; without a delivery it cannot be read.
-    claim: Claim
-    upload: Upload
-    outcome: Outcome
-    delivery: Delivery | None
-    later: list[Delivery] = field(default_factory=list)
-    started: float = 0.0
-
-    @property
-    def done(self) -> bool:
-        return all(d.done for d in (self.delivery, *self.later) if d)
+def _count_the_rest(recording: Recording, parts: list[Part]) -> None:
+    # A file's readings and bad cells are counted whole, those that a later upload covers included, so that reading it
+    # once more reports the same. The last pass over a single part has counted that part.
+    counted = len(parts) == 1
+    readings, cells = (recording.readings, recording.left_out["cells"]) if counted else (0, 0)
+    rest = ~parts[0].keep if counted else np.ones(len(recording.times), bool)
+    if rest.any():
+        for _ in recording.blocks(keep=rest):
+            pass
+        readings, cells = readings + recording.readings, cells + recording.left_out["cells"]
+    recording.readings, recording.left_out["cells"] = readings, cells
 
 
-def encoded(recording, campaign: str) -> Iterator[tuple[str, bytes]]:
-    """All points of a recording, as (series, lines) in the order in which they must be written."""
-    for block in recording.blocks():
-        yield from line_protocol.readings(recording.header, campaign, block)
-    yield from line_protocol.events(recording.header, campaign, recording.events)
+def _seconds(sent: _Sent) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    for part in sent.parts:
+        times = np.unique(sent.recording.times[part.keep])
+        found |= {sent.header.channels[column].device: times for column in part.columns}
+    return found
 
 
-def _describe(outcome: Outcome, recording, upload: Upload) -> None:
+def _missing_cells(sent: _Sent) -> Iterator[dict[Channel, np.ndarray]]:
+    # For each block of rows that were written the channels with cells that are no number, and their UTC seconds.
+    for part in sent.parts:
+        for block in sent.recording.blocks(keep=part.keep):
+            times = block.index.to_numpy()
+            empty = block.isna().to_numpy()
+            yield {
+                sent.header.channels[column]: times[empty[:, column]]
+                for column in part.columns
+                if empty[:, column].any()
+            }
+
+
+@contextmanager
+def _bad_lines_are_ours() -> Iterator[None]:
+    # Points that InfluxDB holds already, and refuses under another label: nothing is wrong with the file.
+    try:
+        yield
+    except BadLines as bad:
+        raise RuntimeError(f"InfluxDB refused readings that it holds under another label: {bad}") from bad
+
+
+def _describe(outcome: Outcome, recording: Recording, covered: Covered) -> None:
+    header = recording.header
     outcome.status = Status.ERROR if recording.unread else Status.PARTIAL if recording.torn else Status.OK
     outcome.reason = recording.unread or recording.torn or ""
     outcome.rows, outcome.readings = recording.rows, recording.readings
     outcome.first, outcome.last = recording.first, recording.last
     outcome.left_out = +recording.left_out
-    if recording.header.master != upload.device:
-        outcome.notes.append(f"the folder is {upload.device}, the logger is {recording.header.master}")
+    outcome.logger = {
+        "model": header.model, "master_type": header.master_type, "file_version": header.file_version,
+        "zone": header.zone.key if header.zone else "UTC",
+    }  # fmt: skip
+    device = outcome.names[2]
+    if header.master != device:
+        outcome.notes.append(f"the folder is {device}, the logger is {header.master}")
     outcome.notes += [f"{n} {what}" for what, n in recording.notes.items()]
+    if covered.rows:
+        outcome.notes.append(f"{covered.rows} rows are in later uploads as well, which win: {listed(covered.names)}")
+
+
+def listed(names: list[str]) -> str:
+    """At most three names, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

@@ -1,4 +1,4 @@
-"""What lasts from run to run, in POWERVIEW_STATE_DIR: the lock, and which messages were logged."""
+"""What lasts from run to run, in POWERVIEW_STATE_DIR: the lock, which messages were logged, the file in hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from powerview.settings import SettingsError
@@ -21,7 +21,7 @@ def only_run(state_dir: Path, waiting: Callable[[], object]) -> Iterator[None]:
     """
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
-        lock = os.open(state_dir / "parser.lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o660)
+        lock = os.open(state_dir / "parser.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
     except OSError as error:
         raise SettingsError(
             f"POWERVIEW_STATE_DIR {state_dir} cannot be used: {error.strerror}. Make it, owned by the user that runs "
@@ -39,33 +39,68 @@ def only_run(state_dir: Path, waiting: Callable[[], object]) -> Iterator[None]:
 
 
 class Reported:
-    """What was said of files that still lie there, so that no sweep says it again; kept in `reported.json`."""
+    """Which messages were logged about files that are still there, so that no sweep repeats them; `reported.json`."""
 
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / "reported.json"
         try:
             self._before = dict(json.loads(self._path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
-            self._before = {}  # at worst something is said once more
-        self._said: dict[str, list] = {}
+            self._before = {}  # at worst something is logged once more
+        self._now: dict[str, list] = {}
 
     def is_new(self, path: str, mark: str, reason: str) -> bool:
-        """Whether this was not said of the unchanged file before."""
-        self._said[path] = [mark, reason]
+        """Whether this was not logged about the unchanged file before."""
+        self._now[path] = [mark, reason]
         return self._before.get(path) != [mark, reason]
 
     def save(self, *, keep: bool) -> None:
-        """Remember what this run said, and with `keep` what earlier ones said of files that it did not come to.
+        """Remember this run's messages, and with `keep` those about files that it did not come to.
 
-        A full disk only means that something is said again.
+        A full disk only means that something is logged again.
         """
-        said = {**self._before, **self._said} if keep else self._said
-        if said == self._before:
+        reported = {**self._before, **self._now} if keep else self._now
+        if reported == self._before:
             return
         half = self._path.with_suffix(".half")
         try:
             half.touch(0o660)
-            half.write_text(json.dumps(said), encoding="utf-8")
+            half.write_text(json.dumps(reported), encoding="utf-8")
             half.replace(self._path)
         except OSError as error:
             print(f"{self._path} cannot be written: {error.strerror}", file=sys.stderr)
+
+
+class InHand:
+    """Notes which file is being read, in `in-hand.json`: a file on which the process dies again and again is known.
+
+    Without a `state_dir` nothing is noted.
+    """
+
+    def __init__(self, state_dir: Path | None) -> None:
+        self._path = None if state_dir is None else state_dir / "in-hand.json"
+        self._deaths: dict[str, int] = {}
+        if self._path:
+            with suppress(OSError, ValueError, TypeError, KeyError):
+                noted = json.loads(self._path.read_text(encoding="utf-8"))
+                deaths = {str(key): int(count) for key, count in noted["deaths"].items()}
+                if noted["now"]:
+                    deaths[noted["now"]] = deaths.get(noted["now"], 0) + 1
+                self._deaths = deaths
+
+    @contextmanager
+    def holding(self, path: str, mark: str) -> Iterator[int]:
+        """Note the file while it is read; yields how often the process died while it read this unchanged file."""
+        key = f"{path} {mark}"
+        self._note(key)
+        try:
+            yield self._deaths.get(key, 0)
+        finally:  # whatever else ends the reading is no death
+            self._deaths.pop(key, None)
+            self._note(None)
+
+    def _note(self, key: str | None) -> None:
+        if self._path is None:
+            return
+        with suppress(OSError):  # on a full disk such a file is only found out later
+            self._path.write_text(json.dumps({"now": key, "deaths": self._deaths}), encoding="utf-8")

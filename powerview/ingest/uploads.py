@@ -20,37 +20,38 @@ import time
 import zlib
 
 from powerview.ingest.journal import Outcome, Status
-from powerview.store.line_protocol import escape_tag
 
 MEASUREMENT, SUMMARY = "uploads", "fleet"
 LONGEST_TEXT = 1000
 
 
-def point(outcome: Outcome) -> bytes:
+def points(outcome: Outcome, name: str) -> bytes:
     """The two lines of line protocol for a settled file, times in nanoseconds.
 
-    Its time is the file's arrival, with a fraction of a second made from its name: two files of one second are two
-    points, and one file is one point however often it is read.
+    `name` is the file's name once it is settled. The time is the file's arrival, with a fraction of a second made from
+    that name: two files of one second are two points, and one file is one point however often it is read.
     """
     client, campaign, device, *_ = outcome.names
-    status = outcome.status.lower()
     arrived = _arrival(outcome)
-    nanoseconds = arrived * 1_000_000_000 + _fraction(outcome)
-    tags = {"campaign": campaign, "client": client, "device": device}
-    some = {
+    nanoseconds = arrived * 1_000_000_000 + _fraction("/".join((client, campaign, device, name)))
+    rare = {
         "left_out": outcome.left_out.total(),
         "restarts": outcome.left_out["restart markers"],
         "clock_unset": outcome.left_out["unset clock"],
         "partial": outcome.status == Status.PARTIAL,
         "error": outcome.status == Status.ERROR,
     }
-    told = {"readings": outcome.readings, "seconds": round(outcome.seconds, 3)}
+    both = {"readings": outcome.readings, "seconds": round(outcome.seconds, 3)}
     if outcome.last is not None and arrived == int(outcome.arrived):
-        told["lag"] = arrived - outcome.last
+        both["lag"] = arrived - outcome.last
     reason = {"reason": outcome.reason} if outcome.reason else {}
-    own = {"rows": outcome.rows, **told, **{key: count for key, count in some.items() if count}, **reason}
-    whole = {**told, **({"path": outcome.path} if reason else {}), **reason}
-    lines = (_line(MEASUREMENT, tags, own, nanoseconds), _line(SUMMARY, {"status": status}, whole, nanoseconds))
+    own = {"rows": outcome.rows, **both, **{key: count for key, count in rare.items() if count}, **reason}
+    whole = {**both, **({"path": outcome.path} if reason else {}), **reason}
+    tags = {"campaign": campaign, "client": client, "device": device}
+    lines = (
+        _line(MEASUREMENT, tags, own, nanoseconds),
+        _line(SUMMARY, {"status": outcome.status.lower()}, whole, nanoseconds),
+    )
     return "".join(lines).encode()
 
 
@@ -63,21 +64,23 @@ def _arrival(outcome: Outcome) -> int:
     return now if outcome.last is None else min(outcome.last, now)
 
 
-def _fraction(outcome: Outcome) -> int:
+def _fraction(lasting: str) -> int:
     # Nanoseconds from what --again finds unchanged: settling puts `parsed/` into the path, and sometimes a number into
     # the name.
-    name = (outcome.settled_as or outcome.path).rsplit("/", 1)[-1]
-    lasting = "/".join([*outcome.names[:3], name])
     return zlib.crc32(lasting.encode("utf-8", "surrogateescape")) % 1_000_000_000
 
 
 def _line(measurement: str, tags: dict[str, str], fields: dict[str, float | str], nanoseconds: int) -> str:
-    series = ",".join([measurement, *(f"{key}={escape_tag(value)}" for key, value in tags.items())])
-    written = ",".join(f"{key}={_text(v) if isinstance(v, str) else float(v)}" for key, v in fields.items())
-    return f"{series} {written} {nanoseconds}\n"
+    from influxdb_client import Point, WritePrecision  # late: only who writes to InfluxDB needs it
+
+    point = Point(measurement).time(nanoseconds, WritePrecision.NS)
+    for key, value in tags.items():
+        point.tag(key, value)
+    for key, value in fields.items():
+        point.field(key, _text(value) if isinstance(value, str) else float(value))
+    return point.to_line_protocol() + "\n"
 
 
 def _text(text: str) -> str:
-    # A string field: only the quote and the backslash have a meaning, and a newline is legal but of no use here.
-    one_line = " ".join(text.encode("utf-8", "replace").decode().split())[:LONGEST_TEXT]
-    return '"' + one_line.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    # A newline is legal in a string field, but of no use here.
+    return " ".join(text.encode("utf-8", "replace").decode().split())[:LONGEST_TEXT]

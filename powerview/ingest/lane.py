@@ -1,0 +1,41 @@
+"""One run of the ingest lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+
+from powerview.inbox import Refusal, Upload
+from powerview.ingest.journal import Journal
+from powerview.ingest.reports import Reports, Result
+from powerview.ingest.state import Reported
+from powerview.settings import Settings
+from powerview.store import Store
+
+
+def run(
+    settings: Settings, uploads: list[Upload], refusals: list[Refusal],
+    store: Callable[[], AbstractContextManager[Store]], *, keep: bool = True, again: bool = False,
+    every: bool = True, tick: Callable[[], object] = lambda: None,
+) -> Result:  # fmt: skip
+    """Store the uploads, report the refusals.
+
+    `store` opens the store, and is called only when there is something to store. `keep` False: nothing is moved,
+    logged or remembered. `again`: the uploads were settled before, and are left where they are. `every`: they are all
+    that are pending, not a choice. `tick` is called once for each upload.
+    """
+    state_dir = settings.state_dir if keep else None
+    journal, reported = (Journal(settings.log_dir), Reported(state_dir)) if keep else (None, None)
+    reports = Reports(journal, reported, every=every and not again)
+    for refusal in refusals:
+        reports.refused(refusal)
+    if uploads:
+        from powerview.ingest.index import UploadIndex
+        from powerview.ingest.loop import Ingest  # late: a run with nothing to do needs no pandas
+        from powerview.ingest.state import InHand
+
+        with store() as opened, closing(UploadIndex(state_dir)) as index:
+            Ingest(settings, opened, reports, index, InHand(state_dir), settle=keep and not again, again=again).run(
+                uploads, tick
+            )
+    return reports.finish(len(uploads))

@@ -50,8 +50,8 @@ def at(outcome: Outcome) -> int:
 def test_a_whole_file_is_two_points():
     assert told(WHOLE) == [
         "uploads,campaign=roof-2025,client=acme,device=02001171 "
-        f"rows=145.0,readings=4350.0,seconds=0.051,lag=900.0 {at(WHOLE)}",
-        f"fleet,status=ok readings=4350.0,seconds=0.051,lag=900.0 {at(WHOLE)}",
+        f"lag=900,readings=4350,rows=145,seconds=0.051 {at(WHOLE)}",
+        f"fleet,status=ok lag=900,readings=4350,seconds=0.051 {at(WHOLE)}",
     ]
 
 
@@ -61,10 +61,10 @@ def test_what_was_left_out_is_told_with_its_reason():
         left_out=Counter({"restart markers": 4, "unset clock": 2, "cut rows": 1}),
     )  # fmt: skip
     assert told(torn) == [
-        "uploads,campaign=roof-2025,client=acme,device=02001171 rows=145.0,readings=4350.0,seconds=0.051,"
-        f'lag=900.0,left_out=7.0,restarts=4.0,clock_unset=2.0,partial=1.0,reason="the last row is cut" {at(WHOLE)}',
-        "fleet,status=partial readings=4350.0,seconds=0.051,lag=900.0,"
-        f'path="acme/roof-2025/02001171/T302_251027_031500.tsv",reason="the last row is cut" {at(WHOLE)}',
+        "uploads,campaign=roof-2025,client=acme,device=02001171 clock_unset=2,lag=900,left_out=7,partial=1,"
+        f'readings=4350,reason="the last row is cut",restarts=4,rows=145,seconds=0.051 {at(WHOLE)}',
+        'fleet,status=partial lag=900,path="acme/roof-2025/02001171/T302_251027_031500.tsv",readings=4350,'
+        f'reason="the last row is cut",seconds=0.051 {at(WHOLE)}',
     ]
 
 
@@ -72,9 +72,9 @@ def test_a_file_that_cannot_be_read_has_no_lag():
     bad = Outcome(Status.ERROR, WHOLE.path, reason="the file is empty", arrived=ARRIVED)
     assert told(bad) == [
         "uploads,campaign=roof-2025,client=acme,device=02001171 "
-        f'rows=0.0,readings=0.0,seconds=0.0,error=1.0,reason="the file is empty" {at(WHOLE)}',
-        'fleet,status=error readings=0.0,seconds=0.0,path="acme/roof-2025/02001171/T302_251027_031500.tsv",'
-        f'reason="the file is empty" {at(WHOLE)}',
+        f'error=1,readings=0,reason="the file is empty",rows=0,seconds=0 {at(WHOLE)}',
+        'fleet,status=error path="acme/roof-2025/02001171/T302_251027_031500.tsv",readings=0,'
+        f'reason="the file is empty",seconds=0 {at(WHOLE)}',
     ]
 
 

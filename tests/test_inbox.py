@@ -286,27 +286,21 @@ def test_uploads_of_several_devices_are_in_one_order():
     assert sorted([late, early], key=upload_order) == [early, late]
 
 
-def test_later_settled_are_those_behind_a_pending_file_in_the_order_of_uploads(data, tree):
-    for day in (1, 3, 5):
-        put(data, f"{DEVICE}/parsed/T302_25070{day}_031500.tsv")
-    put(data, f"{DEVICE}/parsed/T302_250703_031500.1.tsv")
-    put(data, f"{DEVICE}/parsed/.hidden.tsv")
-    put(data, f"{DEVICE}/parsed/readme.txt")
-    names = [u.name for u in tree.later_settled(upload("T302_250702_031500.tsv"))]
-    assert names == ["T302_250703_031500.tsv", "T302_250703_031500.1.tsv", "T302_250705_031500.tsv"]
-    assert tree.later_settled(upload("T302_250706_031500.tsv")) == []
-    assert tree.later_settled(upload("T302_250701_031500.tsv", "parsed"))[0].name == "T302_250703_031500.tsv"
+def test_the_settled_files_of_a_folder_are_those_in_parsed_and_error_and_those_of_the_earlier_convention(data, tree):
+    for path in ("parsed/a.tsv", "parsed/.hidden.tsv", "parsed/readme.txt", "error/b.tsv", "PARSED_c.tsv", "d.tsv"):
+        put(data, f"{DEVICE}/{path}")
+    found = {(u.state, u.name) for u in tree.settled_in(upload().folder)}
+    assert found == {("parsed", "a.tsv"), ("error", "b.tsv"), ("", "PARSED_c.tsv")}
 
 
-def test_a_name_that_comes_again_is_a_later_upload_than_the_one_before(data, tree):
+def test_a_name_that_comes_again_is_numbered(data, tree):
     put(data, f"{DEVICE}/parsed/T302_250703_031500.tsv")
     put(data, f"{DEVICE}/parsed/T302_250703_031500.1.tsv")
     assert tree.settled_name(upload("T302_250703_031500.tsv")) == "T302_250703_031500.2.tsv"
-    assert tree.later_settled(upload("T302_250703_031500.tsv")) == []
 
 
-def test_nothing_is_later_where_nothing_was_parsed(tree):
-    assert tree.later_settled(upload()) == []
+def test_where_nothing_was_parsed_nothing_is_settled(tree):
+    assert tree.settled_in(upload().folder) == []
     assert tree.settled_name(upload()) == "x.tsv"
 
 

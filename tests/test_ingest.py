@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import threading
 import time
 from contextlib import nullcontext
@@ -15,7 +17,7 @@ import golden
 import pytest
 from influx_server import wait_until
 from sample_tree import CAMPAIGNS, lay_out
-from trees import House, day_rows, snapshot, v002, v003
+from trees import ROOT, House, day_rows, snapshot, v002, v003
 
 from powerview import ingest, mv2
 from powerview.inbox import Inbox, Refusal, Upload
@@ -446,6 +448,71 @@ def test_behind_a_backfill_no_settled_file_of_another_time_is_opened(house, monk
     assert run(house).status == 0
     assert len(read) == 12
     assert len(house.stored("acme")) == 48
+
+
+@pytest.mark.parametrize("given", [0, 1_577_840_400, -(2**31)])
+def test_readings_of_a_file_that_a_dead_clock_dated_are_not_ahead_of_its_arrival(house, given):
+    file = house.put(f"{DEVICE}/x.tsv", v002(*day_rows()))
+    os.utime(file, (given, given))
+    run(house)
+    assert len(house.stored("acme")) == 6
+
+
+def test_a_file_in_whose_reading_the_process_died_twice_keeps_no_other_waiting(house):
+    deadly = house.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
+    house.put(f"{DEVICE}/b.tsv", v002(*day_rows(day="02/07/25")))
+    script = (
+        "import os, sys, tsv_parser; from powerview.ingest import late; real = late.read\n"
+        "late.read = lambda s, claim: os._exit(9) if claim.upload.name == 'a.tsv' else real(s, claim)\n"
+        "sys.exit(tsv_parser.main([]))"
+    )
+    for status in (9, 9, 1):
+        done = subprocess.run(
+            [sys.executable, "-c", script], env={**house.environment, "PYTHONPATH": str(ROOT)}, cwd="/",
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == status, done.stderr
+    assert [line.split(":")[0] for line in house.told()] == [
+        f"TIME ERROR   {DEVICE}/a.tsv",
+        f"TIME OK      {DEVICE}/b.tsv",
+    ]
+    reason = (deadly.parent / "error" / "a.tsv.reason.txt").read_text()
+    assert "ended 2 times while it read this file" in reason
+    deadly.with_name("error").joinpath("a.tsv").rename(deadly)
+    assert statuses(run(house)) == [(Status.OK, f"{DEVICE}/a.tsv")]
+
+
+HALF = v003("01/07/25 12:00:00 1.5 2.5", end=b"")
+
+
+def test_a_file_that_lacks_its_promised_end_waits_for_its_rest(house):
+    file = house.put(f"{DEVICE}/x.tsv", HALF)
+    assert statuses(run(house)) == [(Status.PENDING, f"{DEVICE}/x.tsv")]
+    assert "has no END_DATA yet" in house.told()[-1]
+    file.write_bytes(v003("01/07/25 12:00:00 1.5 2.5", "01/07/25 12:10:00 3.5 4.5"))
+    assert statuses(run(house)) == [(Status.OK, f"{DEVICE}/x.tsv")]
+    assert first_values(house) == ["1.5", "3.5"]
+
+
+def test_after_ten_minutes_without_a_change_it_is_read_as_torn(house):
+    file = house.put(f"{DEVICE}/x.tsv", HALF)
+    earlier = time.time() - 601
+    os.utime(file, (earlier, earlier))
+    assert statuses(run(house)) == [(Status.PARTIAL, f"{DEVICE}/x.tsv")]
+    assert first_values(house) == ["1.5"]
+
+
+def test_a_header_alone_waits_as_well_and_is_then_an_error(house):
+    file = house.put(f"{DEVICE}/x.tsv", v003(end=b""))
+    assert statuses(run(house)) == [(Status.PENDING, f"{DEVICE}/x.tsv")]
+    earlier = time.time() - 601
+    os.utime(file, (earlier, earlier))
+    assert statuses(run(house)) == [(Status.ERROR, f"{DEVICE}/x.tsv")]
+
+
+def test_a_torn_file_that_was_settled_is_read_once_more_at_once(house):
+    house.put(f"{DEVICE}/parsed/x.tsv", HALF)
+    assert statuses(run(house, again=True)) == [(Status.PARTIAL, f"{DEVICE}/parsed/x.tsv")]
 
 
 # ── files that change ────────────────────────────────────────────────────────────────────────────────────────────────

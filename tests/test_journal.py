@@ -111,6 +111,7 @@ def test_a_record_says_the_same_in_fields(log):
     outcome = stored(
         Status.PARTIAL, reason="the last row is cut", left_out=Counter({"cut rows": 1}), notes=["a note"],
         settled_as="acme/roof/02001283/parsed/x.tsv",
+        logger={"model": "MV_T302_V002", "master_type": None, "file_version": "2", "zone": "UTC"},
     )  # fmt: skip
     Journal(log).file(outcome)
     (record,) = records(log)
@@ -130,6 +131,7 @@ def test_a_record_says_the_same_in_fields(log):
         "last": "2025-07-01 01:00:00Z",
         "left_out": {"cut rows": 1},
         "notes": ["a note"],
+        "logger": {"model": "MV_T302_V002", "master_type": None, "file_version": "2", "zone": "UTC"},
         "reason": "the last row is cut",
         "seconds": 0.12,
     }

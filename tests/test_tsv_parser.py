@@ -520,7 +520,7 @@ def test_every_record_is_one_json_object_with_the_same_fields(house):
     assert [json.loads(line)["status"] for line in lines] == ["OK", "ERROR", "PARTIAL"]
     assert {tuple(json.loads(line)) for line in lines} == {
         ("time", "powerview", "status", "path", "client", "campaign", "device", "file", "settled_as", "rows",
-         "readings", "first", "last", "left_out", "notes", "reason", "seconds")
+         "readings", "first", "last", "left_out", "notes", "logger", "reason", "seconds")
     }  # fmt: skip
 
 

@@ -18,6 +18,9 @@ from powerview.inbox.upload import Upload
 from powerview.names import ERROR_DIR, PARSED_DIR
 
 REASON = ".reason.txt"
+FIRST_ARRIVAL = 1_735_689_600
+"""1 January 2025 in UTC seconds, before the first PowerView: no file arrived earlier."""
+
 QUIET_SECONDS = 5
 """How long a file must not have changed where the file system cannot tell whether somebody still writes it."""
 
@@ -43,11 +46,17 @@ class Growing(Busy):
         self.quiet_at = quiet_at
 
 
+def _arrival(status: os.stat_result) -> float:
+    # A client can give a file any time. A logger with a dead clock gives it one of 2020: then the moment counts at
+    # which the file got its name or its last byte, which no client can set.
+    return status.st_mtime if status.st_mtime >= FIRST_ARRIVAL else status.st_ctime
+
+
 class Claim:
     """One file, opened for reading and known to be whole for the moment; a context manager that closes it.
 
-    `file` is for reading; `arrived` is when its last byte was written, in UTC seconds. Raises Pending if it cannot be
-    taken now.
+    `file` is for reading; `modified` is its time, `arrived` when its last byte came, both in UTC seconds. Raises
+    Pending if it cannot be taken now.
     """
 
     def __init__(self, root: Path, upload: Upload) -> None:
@@ -56,7 +65,8 @@ class Claim:
         self._folder, descriptor = _open_upload(root, upload)
         self.file: BinaryIO = os.fdopen(descriptor, "rb")
         self._status = os.fstat(descriptor)
-        self.arrived = self._status.st_mtime
+        self.modified = self._status.st_mtime
+        self.arrived = _arrival(self._status)
         self.mark = identity(self._status)
         try:
             if not upload.state:

@@ -16,6 +16,7 @@ import numpy as np
 from powerview import inbox
 from powerview.inbox import Claim, Inbox, Upload, upload_order
 from powerview.ingest.index import Span, UploadIndex
+from powerview.ingest.state import MOST_DEATHS, InHand
 from powerview.mv2 import Channel, Header, NotReadable, Recording, read_recording
 from powerview.settings import Settings
 
@@ -56,10 +57,11 @@ class Covered:
 class LateFiles:
     """Finds what later uploads cover, and the label that a place has now."""
 
-    def __init__(self, settings: Settings, tree: Inbox, index: UploadIndex) -> None:
+    def __init__(self, settings: Settings, tree: Inbox, index: UploadIndex, in_hand: InHand) -> None:
         self.settings = settings
         self.tree = tree
         self.index = index
+        self.in_hand = in_hand
         self._listed: set[tuple[str, str, str]] = set()
         self._times: OrderedDict[str, tuple[np.ndarray, frozenset[str]]] = OrderedDict()
 
@@ -135,8 +137,8 @@ class LateFiles:
 
     def _remember_settled(self, settled: Upload) -> None:
         try:
-            with self._claimed(settled) as claim:
-                self.remember(settled, read(self.settings, claim))
+            with self._claimed(settled) as claim, self.in_hand.holding(settled.path, claim.mark) as deaths:
+                self.remember(settled, None if deaths >= MOST_DEATHS else read(self.settings, claim))
         except NotReadable:  # put there by hand, or in error/ for that reason
             self.remember(settled, None)
 

@@ -25,7 +25,7 @@ from powerview.ingest.journal import Outcome, Status
 from powerview.ingest.late import Covered, LateFiles, Part
 from powerview.ingest.places import Changes, Places
 from powerview.ingest.reports import Reports
-from powerview.ingest.state import InHand
+from powerview.ingest.state import MOST_DEATHS, InHand
 from powerview.mv2 import Changed, Channel, Header, NotReadable, Recording
 from powerview.settings import Settings
 from powerview.store import BadLines, Delivery, Store, StoreAway, line_protocol
@@ -89,7 +89,8 @@ class Ingest:
             self._sent.popleft().claim.close()
 
     def _look_at_the_tree(self) -> None:
-        self._late = LateFiles(self.settings, Inbox(self.settings.data_dir, self.settings.influxdb_bucket), self._index)
+        tree = Inbox(self.settings.data_dir, self.settings.influxdb_bucket)
+        self._late = LateFiles(self.settings, tree, self._index, self._in_hand)
 
     def _pass(self, files: list[Upload], tick: Callable[[], object], last: bool = False) -> list[tuple[Upload, float]]:
         growing = []
@@ -129,7 +130,7 @@ class Ingest:
         claim = Claim(self.settings.data_dir, upload)
         try:
             with self._in_hand.holding(upload.path, claim.mark) as deaths:
-                sent = self._given_up(claim, deaths) if deaths >= 2 and self.settle else self._send(claim)
+                sent = self._given_up(claim, deaths) if deaths >= MOST_DEATHS and self.settle else self._send(claim)
         except BaseException:
             claim.close()
             raise
@@ -141,11 +142,11 @@ class Ingest:
             f"PowerView's process ended {deaths} times while it read this file, so it is read no more: other files "
             f"must not wait for it. Was memory short, or was the process killed? To try again, move it back."
         )
-        return _Sent(claim, claim.upload, Outcome(Status.ERROR, claim.upload.path, reason, arrived=claim.arrived))
+        return _Sent(claim, claim.upload, Outcome(Status.ERROR, claim.upload.path, reason, arrived=claim.modified))
 
     def _send(self, claim: Claim) -> _Sent:
         upload = claim.upload
-        outcome = Outcome(Status.OK, upload.path, arrived=claim.arrived)
+        outcome = Outcome(Status.OK, upload.path, arrived=claim.modified)
         try:
             recording = late.read(self.settings, claim)
         except NotReadable as error:
@@ -242,8 +243,7 @@ class Ingest:
         for sent in answered:
             with self._trap(sent.upload, sent.claim.mark):
                 settled = self._move(sent) if self.settle else sent.upload
-                if sent.recording:
-                    self._late.remember(settled, sent.recording)
+                self._late.remember(settled, sent.recording)
                 self.reports.settled(sent.outcome)
 
     def _move(self, sent: _Sent) -> Upload:

@@ -71,6 +71,10 @@ class Reported:
             print(f"{self._path} cannot be written: {error.strerror}", file=sys.stderr)
 
 
+MOST_DEATHS = 2
+"""How often the process may die while it reads a file; then the file is read no more."""
+
+
 class InHand:
     """Notes which file is being read, in `in-hand.json`: a file on which the process dies again and again is known.
 
@@ -80,6 +84,7 @@ class InHand:
     def __init__(self, state_dir: Path | None) -> None:
         self._path = None if state_dir is None else state_dir / "in-hand.json"
         self._deaths: dict[str, int] = {}
+        self._held: str | None = None
         if self._path:
             with suppress(OSError, ValueError, TypeError, KeyError):
                 noted = json.loads(self._path.read_text(encoding="utf-8"))
@@ -92,15 +97,17 @@ class InHand:
     def holding(self, path: str, mark: str) -> Iterator[int]:
         """Note the file while it is read; yields how often the process died while it read this unchanged file."""
         key = f"{path} {mark}"
-        self._note(key)
+        outer, self._held = self._held, key
+        self._note()
         try:
             yield self._deaths.get(key, 0)
         finally:  # whatever else ends the reading is no death
             self._deaths.pop(key, None)
-            self._note(None)
+            self._held = outer
+            self._note()
 
-    def _note(self, key: str | None) -> None:
+    def _note(self) -> None:
         if self._path is None:
             return
         with suppress(OSError):  # on a full disk such a file is only found out later
-            self._path.write_text(json.dumps({"now": key, "deaths": self._deaths}), encoding="utf-8")
+            self._path.write_text(json.dumps({"now": self._held, "deaths": self._deaths}), encoding="utf-8")

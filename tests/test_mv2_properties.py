@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from trees import PREAMBLE, day_rows, v002, v003
 
 from powerview.mv2 import NotReadable, Recording
+from powerview.mv2.cells import plain_numbers
 from powerview.store import line_protocol
 
 settings.register_profile("reader", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -171,6 +173,20 @@ def test_a_number_keeps_its_value_and_unless_influxdb_refuses_its_form_its_text(
     assert math.copysign(1, float(value)) == math.copysign(1, float(cell))
     if not cell.startswith("+") and not cell.removeprefix("-").startswith("."):
         assert value == cell
+
+
+PLAIN = re.compile(rb"-?[0-9]+(\.[0-9]+)?")
+
+
+@given(st.lists(st.text("0129.-+e \0", max_size=6).map(str.encode) | numbers.map(str.encode), min_size=1, max_size=6))
+@settings(max_examples=2000)
+@example([b"1" * 299])
+@example([b"1" * 300])
+@example([b"1\x80"])
+@example([b"1\xff"])
+def test_plain_numbers_are_proved_over_all_bytes_as_one_by_one(found):
+    each = all(PLAIN.fullmatch(cell) and len(cell) < 300 for cell in found)
+    assert plain_numbers(b"\t" + b"".join(cell + b"\t" for cell in found)) == each
 
 
 @given(

@@ -71,7 +71,7 @@ def to_utc(wall: np.ndarray, zone: ZoneInfo | None, first_wall: int | None = Non
         missing += int(np.count_nonzero(first < second))
     doubled = np.concatenate(doubled)
     begin = wall[0] if first_wall is None else first_wall
-    begins_inside = begin // A_DAY if _is_doubled(int(begin), zone) else None
+    begins_inside = begin // A_DAY if is_doubled(int(begin), zone) else None
     nights = wall[doubled] // A_DAY
     for night in np.unique(nights):
         # Rows of another time may lie between those of the hour: its second pass, once begun, goes on behind them.
@@ -101,8 +101,9 @@ def _second_pass(wall: np.ndarray, *, begins_file: bool) -> int:
     return 0 if begins_file else len(wall)
 
 
-def _is_doubled(wall: int, zone: ZoneInfo) -> bool:
-    return _offset(wall, zone, 0) > _offset(wall, zone, 1)
+def is_doubled(wall: int, zone: ZoneInfo | None) -> bool:
+    """Whether a local time is there twice."""
+    return zone is not None and _offset(wall, zone, 0) > _offset(wall, zone, 1)
 
 
 def _offsets(wall: np.ndarray, zone: ZoneInfo) -> tuple[np.ndarray, np.ndarray]:

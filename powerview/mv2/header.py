@@ -146,7 +146,7 @@ class _Lines:
             if len(line) == LONGEST_LINE:
                 raise NotReadable(f"line {self.number} of the header is longer than 1 MiB: {_NOT_WHOLE}")
             raise _Ended(f"line {self.number} of the header ends without a newline: {_NOT_WHOLE}")
-        return line.rstrip(b"\r\n")
+        return line_body(line)
 
 
 class _Ended(NotReadable):
@@ -195,6 +195,11 @@ def read_header(
     )
 
 
+def line_body(line: bytes) -> bytes:
+    """A line without its end: LF, CRLF, or CRCRLF, which some transfers make of it."""
+    return line.removesuffix(b"\n").removesuffix(b"\r").removesuffix(b"\r")
+
+
 def _opening_line(file: BinaryIO, start: int) -> bytes:
     file.seek(start)
     opening = file.readline(4096)
@@ -204,7 +209,7 @@ def _opening_line(file: BinaryIO, start: int) -> bytes:
         raise NotReadable("the file is UTF-16 text; MV2 loggers write ASCII. Save it as UTF-8 and upload it again.")
     if b"\0" in opening:
         raise NotReadable("line 1 holds NUL bytes: this is no MV2 file, or its beginning was lost. " + SEND_AGAIN)
-    return opening.rstrip(b"\r\n")
+    return line_body(opening)
 
 
 def _version(model: str, form: Form, line: int) -> str:

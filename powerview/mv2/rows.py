@@ -30,6 +30,7 @@ UNSET_YEAR = 2020
 """A logger that has lost its clock starts at 01/01/20 01:00:00."""
 UNSET_FIRST_DAY = range(_wall(2020, 1, 1), _wall(2020, 1, 2))
 UNSET_MONTH = range(_wall(2020, 1, 1), _wall(2020, 2, 1))
+_FAR = np.iinfo(np.int64).max
 JUMP = A_DAY
 """Seconds; an unset clock was set where the stamp moves by more than this."""
 
@@ -81,17 +82,18 @@ def _judge_in_order(
     wall: np.ndarray, marker: np.ndarray, zone: ZoneInfo | None, arrived: float, name: str
 ) -> Verdict:  # fmt: skip
     latest = arrived + A_DAY
-    unset = _unset(wall, arrived, name)
+    unset = _unset(wall, arrived, name) | _ahead(wall, zone, latest)
+    begin = int(wall[np.argmin(unset)]) if not unset.all() else None
     reading = ~marker & ~unset
     utc = np.full(len(wall), clock.NO_TIME, np.int64)
-    utc[reading], missing_hour = _to_utc(wall, reading, ~unset, zone)
-    ahead = reading & (utc > latest)
-    if ahead.any():  # resolve the rest once more: such a row may lie between the two passes of the doubled hour
-        reading &= ~ahead
-        unset |= ahead
-        utc[ahead] = clock.NO_TIME
-        utc[reading], missing_hour = _to_utc(wall, reading, ~unset, zone)
-    _place_markers(utc, wall, marker & ~unset, reading, zone, latest)
+    utc[reading], missing_hour = clock.to_utc(wall[reading], zone, begin)
+    late = reading & (utc > latest)  # only the second pass of a doubled hour can be
+    reading &= ~late
+    unset |= late
+    utc[late] = clock.NO_TIME
+    markers = np.flatnonzero(marker & ~unset)
+    own = clock.nearest_to_utc(wall[markers], zone, _not_before(utc, wall, markers, reading, zone, begin))
+    utc[markers] = np.where(own <= latest, own, clock.NO_TIME)
     events = sorted(_events(utc, marker, unset & ~marker, reading), key=lambda e: (e.time, e.kind))
     repeated = _drop_repeated(utc, reading, marker & (utc != clock.NO_TIME))
     left_out = Counter({
@@ -134,24 +136,35 @@ def _runs_of_unset_clock(wall: np.ndarray, *, at_jumps_only: bool) -> np.ndarray
     return np.arange(len(wall)) >= first[pieces]
 
 
-def _to_utc(
-    wall: np.ndarray, reading: np.ndarray, clock_set: np.ndarray, zone: ZoneInfo | None
-) -> tuple[np.ndarray, int]:
-    # A marker at the top shows where the file begins as well as a reading does.
-    first = int(wall[np.argmax(clock_set)]) if clock_set.any() else None
-    return clock.to_utc(wall[reading], zone, first)
+def _ahead(wall: np.ndarray, zone: ZoneInfo | None, latest: float) -> np.ndarray:
+    # Which rows lie behind `latest`, markers included.
+    ahead = wall > latest - A_DAY  # no zone is a day away from UTC
+    suspects = wall[ahead]
+    ahead[ahead] = clock.nearest_to_utc(suspects, zone, np.full(len(suspects), clock.NO_TIME)) > latest
+    return ahead
 
 
 # ── restarts and unset clocks as events ──────────────────────────────────────────────────────────────────────────────
 
 
-def _place_markers(
-    utc: np.ndarray, wall: np.ndarray, marker: np.ndarray, reading: np.ndarray, zone: ZoneInfo | None, latest: float
-) -> None:
-    # A marker's own stamp as an instant; one that lies ahead of the file's arrival stays without.
-    markers = np.flatnonzero(marker)
-    own = clock.nearest_to_utc(wall[markers], zone, _before(utc, reading, markers))
-    utc[markers] = np.where(own <= latest, own, clock.NO_TIME)
+def _not_before(
+    utc: np.ndarray,
+    wall: np.ndarray,
+    markers: np.ndarray,
+    reading: np.ndarray,
+    zone: ZoneInfo | None,
+    begin: int | None,
+) -> np.ndarray:
+    # The instant that each marker is not before: the reading above it. One above all readings of a file that begins
+    # inside a doubled hour is in the second pass, like them, unless what follows is in the first.
+    above = _before(utc, reading, markers)
+    if begin is None or not clock.is_doubled(begin, zone):
+        return above
+    second = clock.nearest_to_utc(wall[markers], zone, np.full(len(markers), _FAR))
+    following = _behind(utc, reading, markers)
+    fits = (following == clock.NO_TIME) | (second <= following)
+    at_the_top = (above == clock.NO_TIME) & (wall[markers] // A_DAY == begin // A_DAY)
+    return np.where(at_the_top & fits, _FAR, above)
 
 
 def _before(utc: np.ndarray, rows: np.ndarray, where: np.ndarray) -> np.ndarray:

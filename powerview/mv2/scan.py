@@ -18,7 +18,7 @@ import numpy as np
 
 from powerview.mv2 import clock
 from powerview.mv2.errors import Changed, NotReadable
-from powerview.mv2.header import BOM, LONGEST_LINE, START_HEADER, Header, read_header
+from powerview.mv2.header import BOM, LONGEST_LINE, START_HEADER, Header, line_body, read_header
 
 MOST_BYTES = 1_000_000_000
 MOST_LINES = 5_000_000
@@ -215,7 +215,7 @@ class _Scanner:
 
     def _cut_line(self, data: bytes) -> None:
         # What the file's last newline leaves behind it is never trusted as a row.
-        body = data.rstrip(b"\r")
+        body = line_body(data)
         if body == self.header.end_mark:
             self.whole = True
             return
@@ -255,6 +255,9 @@ def _shaped(data: bytes, starts: np.ndarray, stops: np.ndarray, width: int) -> n
     shaped &= stops - starts > _STAMP
     rows = np.flatnonzero(shaped)
     shaped[rows] = (text[starts[rows] + _STAMP] == _TAB) & clock.look_like_stamps(_windows(data, starts[rows], _STAMP))
+    for row in np.flatnonzero(shaped & (text[stops - 1] == START_HEADER[-1])).tolist():
+        # a row that was cut, and another file appended to it
+        shaped[row] = not data.endswith(START_HEADER, starts[row], stops[row])
     return shaped
 
 

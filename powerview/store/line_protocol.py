@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from operator import add
 from typing import TYPE_CHECKING
 
 from powerview.names import EVENTS
@@ -28,16 +27,20 @@ def readings(header: Header, campaign: str, block: pd.DataFrame) -> Iterator[tup
 
     The series is what tells its points from all others of the bucket: measurement and tags.
     """
-    tails = [f" {seconds}\n" for seconds in block.index.tolist()]
+    ends = [f" {seconds}\n" for seconds in block.index.tolist()]
+    pieces = [""] * (3 * len(ends))  # a line is three of them; joined once for each channel
+    pieces[2::3] = ends
     for channel, cells in zip(header.channels, block.to_numpy().T.tolist(), strict=True):
-        ends = tails
+        series = series_key(channel, campaign)
+        start = f"{series} value="
         if None in cells:
-            present = [i for i, cell in enumerate(cells) if cell is not None]
-            cells, ends = [cells[i] for i in present], [tails[i] for i in present]
-        if cells:
-            series = series_key(channel, campaign)
-            start = f"{series} value="
-            yield series, (start + start.join(map(add, cells, ends))).encode()
+            lines = [start + cell + end for cell, end in zip(cells, ends, strict=True) if cell is not None]
+        else:
+            pieces[0::3] = [start] * len(ends)
+            pieces[1::3] = cells
+            lines = pieces
+        if lines:
+            yield series, "".join(lines).encode()
 
 
 @lru_cache(maxsize=4096)

@@ -10,27 +10,35 @@ from zoneinfo import ZoneInfo
 import golden
 import pytest
 
-from faults import trees, truth
+from faults import made_up, trees, truth
 from faults.truth import Upload
 
 PARIS = ZoneInfo("Europe/Paris")
-NOW = datetime.fromtimestamp(golden.ARRIVED, UTC)
+ARRIVED = datetime.fromtimestamp(golden.ARRIVED, UTC)
 
 
-def told_by_truth(data: bytes, zone: ZoneInfo = PARIS) -> truth.Points:
-    """The points of a file by the plain reading; none if it cannot be read."""
+def told_by_truth(data: bytes, zone: ZoneInfo = PARIS) -> truth.Points | None:
+    """The points of a file by the plain reading; None if it cannot be read."""
+    return by_truth(Upload("client", "campaign", "1", "x.tsv", data), ARRIVED, zone)
+
+
+def by_truth(upload: Upload, arrived: datetime, zone: ZoneInfo = PARIS) -> truth.Points | None:
     try:
-        return truth.points_of_file(Upload("client", "campaign", "1", "x.tsv", data), zone, NOW)
+        return truth.points_of_file(upload, zone, arrived)
     except truth.Unreadable:
-        return {}
+        return None
 
 
-def told_by_parser(data: bytes, zone: ZoneInfo = PARIS) -> truth.Points:
-    """The points of a file by the parser's reader and encoder."""
+def told_by_parser(data: bytes, zone: ZoneInfo = PARIS) -> truth.Points | None:
+    """The points of a file by the parser's reader and encoder; None if it cannot be read."""
+    return by_parser(Upload("client", "campaign", "1", "x.tsv", data), ARRIVED, zone)
+
+
+def by_parser(upload: Upload, arrived: datetime, zone: ZoneInfo = PARIS) -> truth.Points | None:
     try:
-        lines = golden.points(golden.read(data, zone))
+        lines = golden.points(golden.read(upload.data, zone, arrived.timestamp(), upload.name, upload.device))
     except golden.NotReadable:
-        return {}
+        return None
     points = {}
     for (series, seconds), value in lines.items():
         measurement, *tags = re.split(r"(?<!\\),", series)
@@ -151,3 +159,18 @@ def test_both_readings_agree_on_every_night_of_a_clock_change(zone):
         agreed = told_by_truth(data, ZoneInfo(zone))
         assert told_by_parser(data, ZoneInfo(zone)) == agreed
         assert len({seconds for *_, seconds in agreed}) == 60, f"{zone}, {night}: readings overwrite each other"
+
+
+QUICK, MANY = 300, 3000
+
+
+@pytest.mark.parametrize(
+    ("seed", "count"), [(seed, QUICK) for seed in range(8)]
+    + [pytest.param(seed, MANY, marks=pytest.mark.slow) for seed in range(100, 110)],
+)  # fmt: skip
+def test_both_readings_agree_on_made_up_files(seed, count):
+    chance = random.Random(seed)
+    for number in range(count):
+        upload, arrived = made_up.upload(chance)
+        wanted, found = by_truth(upload, arrived), by_parser(upload, arrived)
+        assert found == wanted, f"seed {seed}, file {number}: {upload.name}, {arrived}, {upload.data!r}"

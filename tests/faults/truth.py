@@ -10,15 +10,16 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
+
+from faults.truth_time import Row, events, kept_rows, place_in_time
 
 UNITS = {"V", "A", "W", "kW", "VA", "var", "Wh", "kWh", "Hz", "°C", "%"}
 MODEL = re.compile(r"MV_[A-Za-z0-9]+_V(002|003)")
 STAMP = re.compile(rb"([0-9]{2})/([0-9]{2})/([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
 NUMBER = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-CLOCK_SET_SINCE = datetime(2020, 1, 2)
 
 # (bucket, measurement, sorted tags, seconds since 1970) → value
 Points = dict[tuple[str, str, tuple[tuple[str, str], ...], int], float]
@@ -35,20 +36,6 @@ class Upload:
     data: bytes
 
 
-@dataclass
-class Row:
-    """One complete row: its stamp as written (`written`), its cells, and where it stands in time (UTC)."""
-
-    written: datetime
-    cells: list[bytes]
-    utc: datetime | None = None
-    clock_was_set: bool = True
-
-    @property
-    def is_marker(self) -> bool:
-        return all(cell == b"0" for cell in self.cells)
-
-
 @dataclass(frozen=True)
 class LoggerFile:
     """The parts of one file: serials and labels of the value columns, the master's serial, the zone, the rows."""
@@ -63,30 +50,34 @@ class LoggerFile:
 
 
 class Unreadable(Exception):
-    """No complete row can be had from the file: it belongs into error/."""
+    """Nothing can be had from the file: it belongs into error/."""
 
 
-def points_of(uploads: list[Upload], local: str, now: datetime, admin_bucket: str = "powerview") -> Points:
+class Ended(Unreadable):
+    """The file ends inside a header."""
+
+
+def points_of(uploads: list[Upload], local: str, arrived: datetime, admin_bucket: str = "powerview") -> Points:
     """Everything that the store must hold once all uploads are settled.
 
-    `local` is the zone of V002 stamps, `now` the server's clock (aware).
+    `local` is the zone of stamps in files that name none, `arrived` when the uploads arrived (aware).
     """
     store: Points = {}
     for upload in sorted(uploads, key=upload_order):
         if is_refused(upload, admin_bucket):
             continue
         try:
-            store.update(points_of_file(upload, ZoneInfo(local), now))
+            store.update(points_of_file(upload, ZoneInfo(local), arrived))
         except Unreadable:
             continue
     return store
 
 
-def is_readable(upload: Upload, local: str) -> bool:
-    """Whether the file belongs into parsed/: it has a complete row, and all of them can be read."""
+def is_readable(upload: Upload, local: str, arrived: datetime | None = None) -> bool:
+    """Whether the file belongs into parsed/: it has a complete row and a number, and all of them can be read."""
     try:
-        file = read_file(upload.data, ZoneInfo(local))
-        return bool(file.rows) and file.whole
+        points_of_file(upload, ZoneInfo(local), arrived or datetime.now(UTC))
+        return read_file(upload.data, ZoneInfo(local), upload.device).whole
     except Unreadable:
         return False
 
@@ -109,72 +100,120 @@ def upload_order(upload: Upload) -> tuple:
     return (stamp.group() if stamp else "", parts.group(1), int(parts.group(2) or 0))
 
 
-def points_of_file(upload: Upload, local: tzinfo, now: datetime) -> Points:
+def points_of_file(upload: Upload, local: tzinfo, arrived: datetime) -> Points:
     """One file's readings and events. Raises Unreadable."""
-    file = read_file(upload.data, local)
+    file = read_file(upload.data, local, upload.device)
     if not file.rows:
         raise Unreadable("no complete row")
-    place_in_time(file, now)
-    kept = kept_rows(file.rows)
+    rows = place_in_time(file.rows, file.zone, arrived, upload.name)
+    kept = kept_rows(rows)
+    decimal = b"," if has_decimal_commas(file.rows) else b"."
     columns = channels(file, upload.campaign)
     points: Points = {}
     for row in kept:
         for tags, cell in zip(columns, row.cells, strict=True):
-            if is_finite_number(cell):
-                points[upload.client, upload.campaign, tags, seconds(row.utc)] = float(cell)
-    for event, when in events(file):
-        tags = (("campaign", upload.campaign), ("device", as_stored(file.master)), ("event", event))
+            number = cell.replace(decimal, b".")
+            if is_finite_number(number):
+                points[upload.client, upload.campaign, tags, seconds(row.utc)] = float(number)
+    if kept and not points:
+        raise Unreadable("no cell is a number")
+    for event, when in events(rows):
+        tags = (("campaign", upload.campaign), ("device", file.master), ("event", event))
         points[upload.client, "powerview_events", tags, seconds(when)] = 1.0
     return points
+
+
+def has_decimal_commas(rows: list[Row]) -> bool:
+    """Whether a comma in the cells is a decimal point: there are commas and no points."""
+    cells = b" ".join(cell for row in rows for cell in row.cells)
+    return b"," in cells and b"." not in cells
 
 
 # The file's parts
 
 
-def read_file(data: bytes, local: tzinfo) -> LoggerFile:
-    """Cut a file into its parts. Raises Unreadable for what is no V002 or V003 file."""
+def read_file(data: bytes, local: tzinfo, folder: str = "") -> LoggerFile:
+    """Cut a file into its parts. Raises Unreadable for what is in no form that loggers write."""
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")[:-1]  # what no newline ends is not trusted
-    lines = [line.removesuffix(b"\r") for line in lines]
-    if lines[:1] == [b"START_HEADER"]:
-        zone, lines = body_under_json_header(lines)
-        versions = "002", "003"
-    else:
-        zone, versions = local, ("002",)
-    if len(lines) < 2:
-        raise Unreadable("no header rows")
-    serials, labels = (cells_of(line) for line in lines[:2])
-    model = MODEL.fullmatch(labels[0])
-    if model is None or model.group(1) not in versions or len(serials) != len(labels) or len(labels) < 2:
+    lines = [line.removesuffix(b"\r").removesuffix(b"\r") for line in lines]
+    if not lines or b"\0" in lines[0] or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise Unreadable("no text")
+    zone, body = header(lines, local)
+    serials, labels = (cells_of(line) for line in body[:2])
+    if len(serials) != len(labels) or len(labels) < 2 or not serials[0] or max(map(len, serials + labels)) > 255:
         raise Unreadable("the header rows are not those of a logger")
-    body = until_another_header(lines)
-    rows = [row for line in body if (row := complete_row(line, len(labels)))]
-    return LoggerFile(serials[0], serials[1:], labels[1:], zone, rows, whole=len(body) == len(lines) - 2)
+    lines, whole = until_another_header(body, zone, local)
+    rows = [row for line in lines if (row := complete_row(line, len(labels)))]
+    serials = with_zeros([serial or serials[0] for serial in serials], folder)
+    return LoggerFile(serials[0], serials[1:], labels[1:], zone, rows, whole)
+
+
+def header(lines: list[bytes], local: tzinfo) -> tuple[tzinfo, list[bytes]]:
+    """The zone of the stamps, and the lines from the two header rows on."""
+    versions = ("002",)
+    zone, body = local, lines
+    if lines[0] == b"START_HEADER":
+        zone, body = body_under_json_header(lines)
+        versions = "002", "003"
+    if len(body) < 2:
+        raise Ended("no header rows")
+    model = MODEL.fullmatch(cells_of(body[1])[0])
+    if model is None or model.group(1) not in versions:
+        raise Unreadable("the marker is not one of a form that loggers write")
+    return zone, body
 
 
 def body_under_json_header(lines: list[bytes]) -> tuple[tzinfo, list[bytes]]:
     """The zone that a JSON header names, and the lines behind START_DATA."""
-    if len(lines) < 4 or lines[2] != b"END_HEADER" or lines[3] != b"START_DATA":
-        raise Unreadable("a mark of the JSON header is missing")
+    if b"END_HEADER" not in lines[1:]:
+        raise Ended("the JSON header does not end")
+    end = lines.index(b"END_HEADER", 1)
+    if len(lines) == end + 1:
+        raise Ended("the file ends behind END_HEADER")
     try:
-        header = json.loads(text(lines[1]))
-        setting = header["DataTimeSettings"].lower()
-        zone = UTC if setting == "utc" else ZoneInfo(header["TimeZoneName"])
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        said = json.loads(text(b"".join(lines[1:end])))
+        setting = said["DataTimeSettings"].strip().lower()
+        zone = UTC if setting == "utc" else ZoneInfo(said["TimeZoneName"].strip())
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
         raise Unreadable("the JSON header cannot be read") from error
-    if setting not in ("utc", "local"):
-        raise Unreadable(f"DataTimeSettings {setting!r} is not known")
-    return zone, lines[4:]  # END_DATA is no row, and what a client appended behind it is not lost
+    if lines[end + 1] != b"START_DATA" or not (setting == "utc" or setting.startswith("local")):
+        raise Unreadable("START_DATA is missing, or the clock is not known")
+    return zone, lines[end + 2 :]  # END_DATA is no row, and what a client appended behind it is not lost
 
 
-def until_another_header(lines: list[bytes]) -> list[bytes]:
-    """The lines below the two header rows, up to where the header rows of another file follow.
+def until_another_header(lines: list[bytes], zone: tzinfo, local: tzinfo) -> tuple[list[bytes], bool]:
+    """The lines below the two header rows, up to where those of another file follow; and whether that is all.
 
-    The same two rows again (a client appended one file to another) change nothing.
+    A header that means the same (a client appended one file to another) changes nothing.
     """
-    for place, line in enumerate(lines[2:], 2):
-        if line.startswith(b"MV_") and lines[place - 1 : place + 1] != lines[:2]:
-            return lines[2:place]
-    return lines[2:]
+    found, place = [], 2
+    while place < len(lines):
+        line = lines[place]
+        if line.endswith(b"START_HEADER"):
+            try:
+                other_zone, body = header([b"START_HEADER", *lines[place + 1 :]], local)
+            except Ended:
+                return found, True
+            except Unreadable:
+                return found, False
+            if other_zone != zone or body[:2] != lines[:2]:
+                return found, False
+            place = len(lines) - len(body) + 2
+            continue
+        if line.startswith(b"MV_"):
+            above = lines[place - 1] if place > 2 else b""
+            if line != lines[1] or not above.endswith(lines[0]):
+                return found, False
+        found.append(line)
+        place += 1
+    return found, True
+
+
+def with_zeros(serials: list[str], folder: str) -> list[str]:
+    """The serials with the zeros that a spreadsheet cut, where the folder's name shows that it did."""
+    if not re.fullmatch("[0-9]+", folder) or serials[0] == folder or serials[0] != folder.lstrip("0"):
+        return serials
+    return [serial.zfill(len(folder)) if re.fullmatch("[0-9]+", serial) else serial for serial in serials]
 
 
 def text(line: bytes) -> str:
@@ -186,8 +225,8 @@ def text(line: bytes) -> str:
 
 
 def cells_of(line: bytes) -> list[str]:
-    """The cells of a header row, without blanks around them."""
-    return [cell.strip() for cell in text(line).split("\t")]
+    """The cells of a header row as they are stored, without blanks around them."""
+    return [as_stored(cell).strip() for cell in text(line).split("\t")]
 
 
 def as_stored(said: str) -> str:
@@ -213,114 +252,22 @@ def is_finite_number(cell: bytes) -> bool:
     return NUMBER.fullmatch(cell.strip(b" ")) is not None and math.isfinite(float(cell))
 
 
-# Time
-
-
-def place_in_time(file: LoggerFile, now: datetime) -> None:
-    """Give every row its UTC time, and say of which rows the logger's clock was not set."""
-    passes: dict[object, int] = {}  # the night's date → which pass through its double hour we are in
-    last: dict[object, datetime] = {}
-    double = nights_passed_twice(file)
-    for row in file.rows:
-        fold = 0
-        if is_double(row.written, file.zone):
-            night = row.written.date()
-            if night not in passes:
-                begins_inside = file.rows[0].written.date() == night and is_double(file.rows[0].written, file.zone)
-                passes[night] = 1 if begins_inside and night not in double else 0
-            elif not row.is_marker and row.written < last.get(night, row.written):
-                passes[night] = 1
-            if not row.is_marker:
-                last[night] = row.written
-            fold = passes[night]
-        row.utc = to_utc(row.written, file.zone, fold)
-        row.clock_was_set = row.written >= CLOCK_SET_SINCE and row.utc <= now + timedelta(days=1)
-
-
-def nights_passed_twice(file: LoggerFile) -> set[object]:
-    """The dates of nights in whose double hour some reading steps back behind the reading before it."""
-    found, last = set(), {}
-    for row in file.rows:
-        if not row.is_marker and is_double(row.written, file.zone):
-            night = row.written.date()
-            if row.written < last.get(night, row.written):
-                found.add(night)
-            last[night] = row.written
-    return found
-
-
-def is_double(written: datetime, zone: tzinfo) -> bool:
-    """Whether a local time is there twice (the clock goes back over it)."""
-    return to_utc(written, zone, 0) < to_utc(written, zone, 1)
-
-
-def to_utc(written: datetime, zone: tzinfo, fold: int) -> datetime:
-    """A local time in UTC. One that the spring leaves out (fold 0) counts with the offset of the winter before."""
-    return written.replace(tzinfo=zone, fold=fold).astimezone(UTC)
-
-
 def seconds(moment: datetime) -> int:
     """Seconds since 1970."""
     return round(moment.timestamp())
 
 
-# Readings and events
-
-
-def kept_rows(rows: list[Row]) -> list[Row]:
-    """The readings that count: of two with one stamp the later, unless it steps back behind the row before it."""
-    kept: dict[datetime, Row] = {}
-    before: Row | None = None
-    for row in rows:
-        if not row.clock_was_set:
-            continue
-        steps_back = before is not None and row.utc < before.utc
-        if not row.is_marker and not (row.utc in kept and steps_back):
-            kept[row.utc] = row
-        before = row
-    return list(kept.values())
-
-
-def events(file: LoggerFile) -> list[tuple[str, datetime]]:
-    """Restarts and clock faults, each with its time; none where no time is left."""
-    before = readings_before(file.rows)
-    after = readings_before(file.rows[::-1])[::-1]
-    found = []
-    for row, earlier, later in zip(file.rows, before, after, strict=True):
-        if row.is_marker:
-            found.append(("restart", marker_time(row, file.zone, earlier, later)))
-        elif not row.clock_was_set:
-            found.append(("clock_unset", later))
-    return [(event, when) for event, when in found if when is not None]
-
-
-def readings_before(rows: list[Row]) -> list[datetime | None]:
-    """For each row the time of the last reading that stands before it."""
-    times, last = [], None
-    for row in rows:
-        times.append(last)
-        if row.clock_was_set and not row.is_marker:
-            last = row.utc
-    return times
-
-
-def marker_time(row: Row, zone: tzinfo, before: datetime | None, after: datetime | None) -> datetime | None:
-    """A marker's own time if it lies between its neighbours', else the next reading's."""
-    if not row.clock_was_set:
-        return after
-    for fold in (0, 1):
-        own = to_utc(row.written, zone, fold)
-        if (before is None or before <= own) and (after is None or own <= after):
-            return own
-    return after
+# Channels
 
 
 def channels(file: LoggerFile, campaign: str) -> list[tuple[tuple[str, str], ...]]:
     """The tags of each value column, sorted by key."""
-    parts = [(serial, *name_and_unit(label)) for serial, label in zip(file.serials, file.labels, strict=True)]
+    indexes = [file.serials[: place + 1].count(serial) for place, serial in enumerate(file.serials)]
+    # a column that nobody named is known by its place
+    names = [name_and_unit(label or str(index)) for label, index in zip(file.labels, indexes, strict=True)]
+    parts = [(serial, *name) for serial, name in zip(file.serials, names, strict=True)]
     columns = []
-    for place, (device, name, unit) in enumerate(parts):
-        index = [serial for serial, _, _ in parts[: place + 1]].count(device)
+    for index, (device, name, unit) in zip(indexes, parts, strict=True):
         channel = f"SN: {device} - Ch: {name}"
         if parts.count((device, name, unit)) > 1:
             channel += f" ({index})"
@@ -332,11 +279,11 @@ def channels(file: LoggerFile, campaign: str) -> list[tuple[tuple[str, str], ...
             "device": device,
             "unit": unit,
         }
-        columns.append(tuple(sorted((key, as_stored(value)) for key, value in tags.items() if value)))
+        columns.append(tuple(sorted((key, value) for key, value in tags.items() if value)))
     return columns
 
 
 def name_and_unit(label: str) -> tuple[str, str]:
     """A label's name and its unit; the unit is empty when the last word is not a known one."""
-    name, _, last = label.rpartition(" ")
-    return (name.rstrip(), last) if name.strip() and last in UNITS else (label, "")
+    parts = re.fullmatch(r"(.*\S)\s+(\S+)", label)
+    return (parts[1], parts[2]) if parts and parts[2] in UNITS else (label, "")

@@ -24,9 +24,11 @@ def test_a_wrong_password_is_tried_once(world: World):
     assert (run.status, run.changed) == (2, 0)
     assert run.told == [
         f"powerview: Grafana at {world.env['GRAFANA_URL']} refuses the login: look at GRAFANA_USERNAME, "
-        f"GRAFANA_PASSWORD."
+        f"GRAFANA_PASSWORD. If they are right, the login is locked: five wrong passwords, whoever typed them, lock it "
+        f"for five minutes."
     ]
-    assert [str(call) for call in world.journal.calls] == ["grafana GET /api/user/orgs → 401"]
+    # The playbooks' own login, whose name is made of the password, and the admin's: each once.
+    assert [str(call) for call in world.journal.calls] == ["grafana GET /api/user/orgs → 401"] * 2
 
 
 @QUICKLY
@@ -192,14 +194,15 @@ def test_a_run_that_is_killed_after_any_write_leaves_what_the_next_one_finishes(
 def test_a_read_that_fails_in_the_middle_is_told_in_one_sentence(world: World):
     world.make_everything()
     world.campaigns("acme/roof")
-    world.journal.before_read = lambda what: 500 if "/api/teams/search?name=acme" in what else None
+    source = f"/api/datasources/uid/{ACME['data_source_uid']}"
+    world.journal.before_read = lambda what: 500 if source in what else None
 
     run = world.run()
 
     url = world.env["GRAFANA_URL"]
     assert run.status == 2
     assert run.told == [
-        f"powerview: not finished: acme: Grafana at {url} (GRAFANA_URL) answered GET /api/teams/search with 500 "
+        f"powerview: not finished: acme: Grafana at {url} (GRAFANA_URL) answered GET {source} with 500 "
         f"(a fault of the test): look at its log."
     ]
 

@@ -133,7 +133,7 @@ class GrafanaContract:
         self._server.server_close()
 
     def provision(self, master: dict) -> None:
-        """What Grafana's own file provisioning makes at its start: folder `admin`, open to everyone, and the Master."""
+        """Folder `admin`, open to everyone as Grafana's own provisioning makes it, and in it the Master."""
         org = self.orgs[1]
         org.folders["powerview-admin"] = _new_folder("powerview-admin", "admin", "", 0)
         org.dashboards["powerview-master"] = _new_dashboard(master, "powerview-admin", self.new_id())

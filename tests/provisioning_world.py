@@ -457,11 +457,10 @@ def make_world(
 ) -> World:
     """A world on the Grafana of this kind; `stack` takes it down.
 
-    A real Grafana begins as `template` was left, and provisions `dashboards`.
+    It has the small Master, as imported by hand, unless a real Grafana is to provision `dashboards` and to get the
+    project's Master from a run. A real Grafana begins as `template` was left.
     """
     contract = stack.enter_context(GrafanaContract(kind, PASSWORD)) if kind != "real" else None
-    if contract:
-        contract.provision(MASTER)
     url = contract.url if contract else stack.enter_context(real_grafana(folder / "grafana", template, dashboards)).url
     org = f"org-{uuid.uuid4().hex[:12]}"
     org_id = influx.call("POST", "/api/v2/orgs", json={"name": org}).json()["id"]
@@ -481,18 +480,27 @@ def make_world(
         "POWERVIEW_DATA_DIR": str(data),
     }
     client = GrafanaClient(url, "admin", PASSWORD)
+    if contract:
+        contract.provision(MASTER)
+    elif not dashboards:
+        import_master(client)
     make_own_login(client, env)
     return World(kind, contract, client, influx, org_id, journal, to_grafana, data, env, home)
 
 
+def import_master(grafana: GrafanaClient) -> None:
+    """The small Master in the folder `admin`, which is open as Grafana opens a new folder."""
+    grafana.call("POST", "/api/folders", {"uid": "powerview-admin", "title": "admin"}, ok=(200, 409, 412))
+    body = {"dashboard": {**MASTER, "id": None}, "folderUid": "powerview-admin", "overwrite": False, "message": ""}
+    grafana.call("POST", "/api/dashboards/db", body)
+    grafana.call("POST", "/api/dashboards/uid/powerview-master/permissions", {"items": []})
+
+
 def real_grafana(folder: Path, template: Path | None = None, dashboards: Path | None = None):
-    """A real Grafana that provisions these dashboards, else the small Master; a template's data save half its start."""
+    """A real Grafana that provisions these dashboards, if any; a template's data save half its start."""
     folder.mkdir(parents=True)
-    if not dashboards:
-        dashboards = folder / "dashboards"
-        dashboards.mkdir()
-        (dashboards / "master.json").write_text(json.dumps(MASTER))
     if template:
         shutil.copytree(template / "data", folder / "data")
-    provision(folder, dashboards)
+    if dashboards:
+        provision(folder, dashboards)
     return running_grafana(folder, PASSWORD)

@@ -27,7 +27,7 @@ def house(request, influx, grafana_template, tmp_path_factory):
     """The sample files parsed, and the playbook run on the project's own dashboards, in each isolation."""
     folder = tmp_path_factory.mktemp(f"real-{request.param}")
     with ExitStack() as stack:
-        world = make_world("real", influx, folder, stack, grafana_template, FOLDER / "dashboards")
+        world = make_world("real", influx, folder, stack, grafana_template, FOLDER / "dashboards" / "provisioned")
         world.env["POWERVIEW_ISOLATION"] = request.param
         lay_out(world.data)
         names = ("INFLUXDB_HOST", "INFLUXDB_ADMIN_TOKEN", "INFLUXDB_ORG")
@@ -44,9 +44,12 @@ def house(request, influx, grafana_template, tmp_path_factory):
         yield world
 
 
-def test_grafana_provisions_the_projects_dashboards_and_only_admins_see_them(house: World):
+def test_the_projects_dashboards_are_there_and_only_admins_see_them(house: World):
     hits = house.grafana.get("/api/search?limit=5000")
-    assert {h["uid"] for h in hits if h.get("folderUid") == "powerview-admin"} >= {"powerview-master"}
+    assert {h["uid"] for h in hits if h.get("folderUid") == "powerview-admin"} >= {
+        "powerview-master",
+        "powerview-loggers",
+    }
 
     for client in CAMPAIGNS:
         seen = as_person(house, client).get("/api/search?limit=5000")

@@ -1,8 +1,8 @@
-"""What belongs to the admins: the playbooks' login, a folder that no team sees, a data source, the Master."""
+"""What belongs to the admins: a folder that no team sees, a data source, the Master."""
 
 from __future__ import annotations
 
-from powerview_grafana import dashboards, data_sources, folders, login, master
+from powerview_grafana import dashboards, data_sources, folders, master
 from powerview_grafana.addresses import MAIN_ORG, path
 from powerview_grafana.run import Run, stop_all
 from powerview_grafana.servers import GONE, Get
@@ -15,9 +15,8 @@ ALERTS_FOLDER = "admin alerts"
 def make(run: Run, clients: list[dict]) -> None:
     """Make and repair it, and take away what earlier versions had provisioned under Alerting."""
     ours = [c for c in clients if not (c["team"] or c["stopped"])]
-    run.each(ours, lambda admin: login.make(run, admin))
-    folders.settle(run, _going_on(ours))
-    data_sources.settle(run, _going_on(ours))
+    folders.settle(run, ours)
+    data_sources.settle(run, [admin for admin in ours if admin["is_closed"]])
     closed = [c for c in ours if c["is_closed"] and c["stopped"] != "Grafana"]
     zone = run.settings.timezone.key
     dashboards.settle(run, closed, lambda *_: master.from_file(zone), "From dashboards/master.json")

@@ -11,11 +11,18 @@ GONE_MEANWHILE = "its organisation is not there any more: run again."
 
 
 def make(run: Run, clients: list[dict]) -> None:
-    """Set `org` of each client; make and join what is missing. Raises ServerError if a server is not as it must be:
-    both are asked before anything is written."""
-    ours, influxdb = open_clients(clients), run.influxdb
-    homes = of_clients(run.grafana, run.settings.isolation, [c["client"] for c in ours])
+    """Make the playbooks' login if it is missing, and set `org` of each client; make and join what is missing.
+
+    Raises ServerError if a server is not as it must be: both are asked before anything is written.
+    """
+    influxdb, names = run.influxdb, [c["client"] for c in open_clients(clients)]
+    homes = of_clients(run.grafana, run.settings.isolation, names)
     found.influx_org(influxdb, run.settings.influxdb_org)
+    run.each([c for c in clients if not c["team"]], lambda admin: login.make(run, admin))
+    stop_all(clients)
+    ours = open_clients(clients)
+    if ours and run.log_in_again():
+        homes = of_clients(run.grafana, run.settings.isolation, names)
 
     def settle(client: dict) -> None:
         home = homes[client["client"]]

@@ -40,6 +40,12 @@ class Run:
         """InfluxDB with the admins' token."""
         return servers.influxdb(self.settings)
 
+    def log_in_again(self) -> bool:
+        """Work with the playbooks' login from now on, if it has just been made; returns whether it was."""
+        before = self.grafana
+        del self.grafana
+        return self.grafana != before
+
     def change(self, client: dict, steps: list[str], step: str, before: Any = None, after: Any = None) -> bool:
         """Note that something is to be changed; returns whether to do it now (no: in check mode)."""
         steps.append(step)

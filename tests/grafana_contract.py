@@ -116,6 +116,7 @@ class GrafanaContract:
         self.violations: list[str] = []
         self.index_is_behind = False
         self.compares_without_case = False  # as MySQL does, when it looks for a team by its name
+        self.keeps_names_without_case = False  # and when it keeps names unique
         self._index: dict[int, list[dict]] = {}
         self._ids = itertools.count(100)
         self._lock = threading.RLock()
@@ -440,7 +441,8 @@ def _search_teams(server, call):
 
 @route("POST", "/api/teams")
 def _create_team(server, call):
-    if any(t["name"] == call.body["name"] for t in call.org.teams.values()):
+    same = str.lower if server.keeps_names_without_case else str
+    if any(same(t["name"]) == same(call.body["name"]) for t in call.org.teams.values()):
         raise Refused(409, "Team name taken")
     number = server.new_id()
     call.org.teams[number] = {"uid": f"team{number}", "name": call.body["name"], "members": {call.user.id}}

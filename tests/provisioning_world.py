@@ -468,7 +468,7 @@ def make_world(
     to_grafana = stack.enter_context(RecordingProxy("grafana", url, journal))
     to_influx = stack.enter_context(RecordingProxy("influxdb", influx.url, journal))
     data, home = folder / "data", folder / "home"
-    data.mkdir()
+    data.mkdir(parents=True)
     home.mkdir()
     env = {
         "GRAFANA_URL": to_grafana.url,
@@ -498,7 +498,7 @@ def import_master(grafana: GrafanaClient) -> None:
 
 def real_grafana(folder: Path, template: Path | None = None, dashboards: Path | None = None):
     """A real Grafana that provisions these dashboards, if any; a template's data save half its start."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     if template:
         shutil.copytree(template / "data", folder / "data")
     if dashboards:

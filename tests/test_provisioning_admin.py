@@ -257,8 +257,8 @@ def test_what_earlier_versions_had_provisioned_under_alerting_is_removed(world: 
     again = world.run()
 
     steps = (
-        "alert rules of an earlier version, removed, contact point powerview-admin-email, removed, "
-        "contact point powerview-admin-webhook, removed"
+        "alert rules of an earlier version removed, contact point powerview-admin-email removed, "
+        "contact point powerview-admin-webhook removed"
     )
     assert ahead.told == [f"powerview: would repair admin: {steps}"]
     assert run.told == [f"powerview: repaired admin: {steps}"]

@@ -3,6 +3,7 @@ by a person of the client's team through the client's data source, and whether t
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
@@ -10,7 +11,8 @@ import pytest
 import requests
 from dashboard_queries import Query, View, duration, fill, queries
 from grafana_automation import FOLDER, tree
-from provisioning_world import PERSONALITIES, World, make_world
+from grafana_server import provision, running_grafana
+from provisioning_world import MASTER, PASSWORD, PERSONALITIES, GrafanaClient, World, make_world
 from sample_tree import lay_out
 from trees import House
 
@@ -97,6 +99,61 @@ def test_the_sentence_on_isolation_is_true(house: World):
         elsewhere = house.person("acme-person", house.org("globex"))
         with pytest.raises(AssertionError, match="403"):
             send(elsewhere, globex["data_source_uid"], query, None)
+
+
+ALERTING_OF_BEFORE = """apiVersion: 1
+contactPoints:
+  - {orgId: 1, name: PowerView's admin, receivers: [
+      {uid: powerview-admin-email, type: email, settings: {addresses: nobody@localhost}},
+      {uid: powerview-admin-webhook, type: webhook, settings: {url: "http://127.0.0.1:1/secret"}}]}
+groups:
+  - orgId: 1
+    name: PowerView
+    folder: admin alerts
+    interval: 5m
+    rules:
+      - &rule
+        uid: powerview-silent
+        title: Logger silent
+        condition: no
+        for: 0s
+        data: [{refId: no, datasourceUid: __expr__, model: {refId: no, type: math, expression: "0"}}]
+      - {<<: *rule, uid: powerview-influxdb, title: InfluxDB cannot be asked}
+"""
+
+
+def test_an_installation_of_before_loses_its_alerts_and_keeps_its_master(influx, tmp_path):
+    folder, dashboards = tmp_path / "grafana", tmp_path / "dashboards"
+    alerting = folder / "provisioning" / "alerting"
+    alerting.mkdir(parents=True)
+    alerting.joinpath("powerview.yml").write_text(ALERTING_OF_BEFORE)
+    dashboards.mkdir()
+    (dashboards / "master.json").write_text(json.dumps(MASTER))
+    provision(folder, dashboards)
+    with running_grafana(folder, PASSWORD) as server:
+        before = GrafanaClient(server.url, "admin", PASSWORD)
+        edited = {**before.dashboard("powerview-master"), "id": None, "title": "Ours"}
+        body = {"dashboard": edited, "folderUid": "powerview-admin", "overwrite": True, "message": "by hand"}
+        before.call("POST", "/api/dashboards/db", body)
+        assert len(before.get("/api/v1/provisioning/alert-rules")) == 2
+    alerting.joinpath("powerview.yml").unlink()
+    (dashboards / "master.json").unlink()
+
+    with ExitStack() as stack:
+        world = make_world("real", influx, tmp_path / "world", stack, folder, dashboards)
+        run = world.run()
+        assert (run.status, run.told) == (
+            0,
+            [
+                "powerview: repaired admin: permissions, bucket, token, data source, alert rules of an earlier version "
+                "removed, contact point powerview-admin-email removed, contact point powerview-admin-webhook removed"
+            ],
+        )
+        assert world.grafana.get("/api/v1/provisioning/alert-rules") == []
+        points = str(world.grafana.get("/api/v1/provisioning/contact-points"))
+        assert ("powerview" in points, "secret" in points) == (False, False)
+        assert sorted(h["title"] for h in world.grafana.get("/api/search")) == ["Ours", "admin"]
+        assert world.run().changed == 0
 
 
 def as_person(house: World, client: str):

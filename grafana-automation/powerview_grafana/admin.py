@@ -43,11 +43,11 @@ def _remove_alerting(run: Run, admin: dict) -> None:
     answers = run.grafana.get_all([Get(f"{rules}/{uid}", MAIN_ORG, GONE) for uid in ALERT_RULES])
     there = {a.body["folderUID"] for a in answers if a.found}
     for folder in sorted(there):
-        if run.change(admin, admin["steps"], "alert rules of an earlier version, removed", folder, None):
+        if run.change(admin, admin["steps"], "alert rules of an earlier version removed", folder, None):
             _remove_rules(run, folder, rules, [a.body["uid"] for a in answers if a.found])
     present = {point["uid"] for point in run.grafana.get(points, MAIN_ORG).body}
     for uid in [uid for uid in CONTACT_POINTS if uid in present]:
-        if run.change(admin, admin["steps"], f"contact point {uid}, removed", uid, None):
+        if run.change(admin, admin["steps"], f"contact point {uid} removed", uid, None):
             address = f"{points}/{uid}"
             run.write(run.grafana, "Delete the contact point", "DELETE", address, org=MAIN_ORG, also=GONE)
 

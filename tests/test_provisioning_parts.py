@@ -300,6 +300,14 @@ def test_lists_longer_than_a_page_are_read_to_their_end(monkeypatch):
     assert [hit["uid"] for hit in hits] == [f"folder{number}" for number in range(7)]
 
 
+def test_teams_beyond_the_first_page_are_found(monkeypatch):
+    monkeypatch.setattr("powerview_grafana.found.TEAMS_PAGE", 3)
+    with GrafanaContract("12.4", "secret") as contract:
+        teams = {number: {"uid": f"team{number}", "name": f"team{number}", "members": set()} for number in range(6)}
+        contract.orgs[1].teams.update(teams)
+        assert found.teams(grafana_at(contract.url), 1) == {number: team["name"] for number, team in teams.items()}
+
+
 def test_a_server_that_is_away_is_told_with_its_variable():
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(servers.ServerError) as told:

@@ -1,6 +1,8 @@
 """What each task of the playbooks does: arguments in, a result as Ansible takes it out. Nothing here knows Ansible.
 
-`messages` are lines for people and for provisioning.log; `clients` go on to the next task.
+Each returns `changed`, `diff`, `messages` (lines for people and for provisioning.log) and, if something could not be
+done, `failed` with the reason in `msg`. Those that take `clients` (what they are: `run.py`) return them for the next
+task, with what was found and done. In check mode nothing is written, and the messages tell what would be.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ TEXT = {"type": "str", "default": ""}
 
 
 def _tree(run: Run, client: str, campaign: str) -> dict:
+    """The admins and the clients that the tree asks for: `clients`."""
     servers.grafana(run.settings)  # says which setting it misses
     found = tree.wanted(run.settings.data_dir, run.settings.influxdb_bucket, client, campaign)
     return {"clients": found["clients"], "messages": found["refused"]}
@@ -47,16 +50,19 @@ def _noun(make: Callable[[Run, list[dict]], Any]) -> Callable[..., dict]:
 
 
 def _admin(run: Run, clients: list[dict]) -> dict:
+    """What belongs to the admins; returns also `notes`, what they should know."""
     admin.make(run, clients)
     return {"clients": clients, "notes": run.notes}
 
 
 def _dashboards(run: Run, clients: list[dict]) -> dict:
+    """A clone of the Master for each campaign; returns also `problem`, why the Master cannot be cloned, or nothing."""
     problem = dashboards.make(run, clients)
     return {"clients": clients, "problem": problem}
 
 
 def _report(run: Run, clients: list[dict], problem: str, notes: list[str]) -> dict:
+    """Messages of all that was done; fails if something could not be finished."""
     said = [line for client in clients for line in report.lines(client, run.check)]
     failed = report.unfinished(clients, problem, run.check)
     if run.check:
@@ -65,6 +71,7 @@ def _report(run: Run, clients: list[dict], problem: str, notes: list[str]) -> di
 
 
 def _update(run: Run, clients: list[dict], master: str) -> dict:
+    """Bring the Master's changes to the campaigns; `master`: `file` to take dashboards/master.json first."""
     update.take_file(run, clients, master)
     taken = [line for c in clients if not c["team"] for line in report.lines(c, run.check)]
     failed = [c for c in clients if c["failed"]]
@@ -75,6 +82,7 @@ def _update(run: Run, clients: list[dict], master: str) -> dict:
 
 
 def _removal(run: Run, client: str, campaign: str, confirm: str, delete_bucket: str) -> dict:
+    """Delete a campaign's dashboard or all of a client's objects; `confirm` and `delete_bucket` repeat their names."""
     found = removal.find(run, client, campaign, confirm, delete_bucket)
     left = [f"powerview: left {what}" for what in found["left"]]
     things = ", ".join(call["what"] for call in found["calls"])
@@ -88,6 +96,7 @@ def _removal(run: Run, client: str, campaign: str, confirm: str, delete_bucket: 
 
 
 def _person(run: Run, client: str, user: str, password: str, state: str, ask: Callable[[str], str]) -> dict:
+    """A person is in a client's team (`present`), or not (`absent`)."""
     if state == "absent":
         return {"messages": people.remove(run, client, user)}
     return {"messages": people.add(run, client, user, password, ask)}

@@ -1,27 +1,14 @@
-"""Makes and repairs what belongs to the admins."""
-
-from __future__ import annotations
+"""Ansible's door to the task `admin`: powerview_grafana/tasks.py describes it."""
 
 import sys
 from pathlib import Path
 
 sys.path[:0] = [str(folder) for folder in Path(__file__).resolve().parents[2:4] if str(folder) not in sys.path]
 
-from powerview_grafana.action import Task  # noqa: E402
-
-DOCUMENTATION = """
-short_description: Makes and repairs what belongs to the admins
-options:
-  clients: {description: "The clients; the entry of the admins counts."}
-"""
-RETURN = """
-messages: {description: Lines for people and for provisioning.log.}
-clients: {description: "The same with what was done."}
-notes: {description: "What the admins should know."}
-"""
+from powerview_grafana.action import Task as Door  # noqa: E402
 
 
-class ActionModule(Task):
-    """Ansible's door to the task."""
+class ActionModule(Door):
+    """The task `admin`."""
 
     task = "admin"

@@ -1,27 +1,14 @@
-"""Makes a clone of the Master for each campaign."""
-
-from __future__ import annotations
+"""Ansible's door to the task `dashboards`: powerview_grafana/tasks.py describes it."""
 
 import sys
 from pathlib import Path
 
 sys.path[:0] = [str(folder) for folder in Path(__file__).resolve().parents[2:4] if str(folder) not in sys.path]
 
-from powerview_grafana.action import Task  # noqa: E402
-
-DOCUMENTATION = """
-short_description: Makes a clone of the Master for each campaign
-options:
-  clients: {description: "The clients."}
-"""
-RETURN = """
-messages: {description: Lines for people and for provisioning.log.}
-clients: {description: "The same with what was done."}
-problem: {description: "Why the Master cannot be cloned."}
-"""
+from powerview_grafana.action import Task as Door  # noqa: E402
 
 
-class ActionModule(Task):
-    """Ansible's door to the task."""
+class ActionModule(Door):
+    """The task `dashboards`."""
 
     task = "dashboards"

@@ -1,26 +1,14 @@
-"""Makes a bucket, a token that can only read it, and a data source for each client."""
-
-from __future__ import annotations
+"""Ansible's door to the task `data_sources`: powerview_grafana/tasks.py describes it."""
 
 import sys
 from pathlib import Path
 
 sys.path[:0] = [str(folder) for folder in Path(__file__).resolve().parents[2:4] if str(folder) not in sys.path]
 
-from powerview_grafana.action import Task  # noqa: E402
-
-DOCUMENTATION = """
-short_description: Makes a bucket, a token that can only read it, and a data source for each client
-options:
-  clients: {description: "The clients."}
-"""
-RETURN = """
-messages: {description: Lines for people and for provisioning.log.}
-clients: {description: "The same with what was done."}
-"""
+from powerview_grafana.action import Task as Door  # noqa: E402
 
 
-class ActionModule(Task):
-    """Ansible's door to the task."""
+class ActionModule(Door):
+    """The task `data_sources`."""
 
     task = "data_sources"

@@ -1,26 +1,14 @@
-"""Finds each client's organisation in Grafana, and makes it with POWERVIEW_ISOLATION=org."""
-
-from __future__ import annotations
+"""Ansible's door to the task `organisations`: powerview_grafana/tasks.py describes it."""
 
 import sys
 from pathlib import Path
 
 sys.path[:0] = [str(folder) for folder in Path(__file__).resolve().parents[2:4] if str(folder) not in sys.path]
 
-from powerview_grafana.action import Task  # noqa: E402
-
-DOCUMENTATION = """
-short_description: Finds each client's organisation in Grafana, and makes it with POWERVIEW_ISOLATION=org
-options:
-  clients: {description: "The clients."}
-"""
-RETURN = """
-messages: {description: Lines for people and for provisioning.log.}
-clients: {description: "The same with C(org)."}
-"""
+from powerview_grafana.action import Task as Door  # noqa: E402
 
 
-class ActionModule(Task):
-    """Ansible's door to the task."""
+class ActionModule(Door):
+    """The task `organisations`."""
 
     task = "organisations"

@@ -101,6 +101,63 @@ def test_the_sentence_on_isolation_is_true(house: World):
             send(elsewhere, globex["data_source_uid"], query, None)
 
 
+ADDRESSES = """
+/api/search?limit=5000 /api/search?type=dash-folder /api/search?deleted=true /api/search/sorting /api/folders
+/api/folders/{folder} /api/folders/{folder}/permissions /api/folders/{folder}/counts /api/folders/id/2
+/api/dashboards/uid/{dashboard} /api/dashboards/uid/{dashboard}/permissions
+/api/dashboards/uid/{dashboard}/versions /api/dashboards/home /api/dashboards/tags /api/dashboards/ids/2
+/api/dashboards/uid/powerview-master /api/dashboards/uid/powerview-loggers /api/teams/search /api/teams/2
+/api/teams/2/members /api/teams/2/preferences /api/org /api/org/users /api/org/users/lookup /api/org/preferences
+/api/orgs /api/orgs/2 /api/orgs/name/globex /api/users /api/users/lookup?loginOrEmail=globex-person /api/user
+/api/user/orgs /api/user/teams /api/annotations /api/annotations/tags /api/library-elements /api/playlists
+/api/snapshots /api/dashboard/snapshots /api/serviceaccounts/search /api/auth/keys
+/api/alertmanager/grafana/api/v2/alerts /api/alertmanager/grafana/api/v2/silences
+/api/alertmanager/grafana/config/api/v1/alerts /api/alertmanager/grafana/api/v2/status
+/api/ruler/grafana/api/v1/rules /api/prometheus/grafana/api/v1/rules /api/prometheus/grafana/api/v1/alerts
+/api/v1/provisioning/alert-rules /api/v1/provisioning/contact-points /api/v1/provisioning/policies
+/api/v1/provisioning/templates /api/v1/notifications/receivers /api/access-control/user/permissions
+/api/access-control/roles /api/access-control/teams/2 /api/access-control/folders/{folder}
+/api/access-control/datasources/{source} /api/correlations /api/datasources/correlations /api/query-history
+/api/admin/stats /api/admin/settings /api/admin/users /api/datasources /api/datasources/uid/{source}
+/api/datasources/uid/{source}/health /api/datasources/name/globex
+/api/datasources/proxy/uid/{source}/api/v2/buckets /api/frontend/settings /api/bootdata /api/plugins
+/api/gnet/dashboards /api/live/list /api/dashboards/import /api/public/dashboards
+/api/dashboards/public-dashboards /api/recording-rules
+/apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards
+/apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards/{dashboard}
+/apis/folder.grafana.app/v1beta1/namespaces/default/folders
+/apis/iam.grafana.app/v0alpha1/namespaces/default/teams /apis /openapi/v2 / /alerting/list /dashboards
+/d/{dashboard}
+""".split()  # noqa: SIM905
+WITH_NAMES_OF_CLIENTS = {
+    "/api/datasources", "/api/datasources/uid/{source}", "/api/datasources/uid/{source}/health",
+    "/api/datasources/name/globex", "/api/access-control/user/permissions", "/api/dashboards/tags",
+    "/api/frontend/settings", "/api/bootdata", "/", "/alerting/list", "/dashboards", "/d/{dashboard}",
+}  # fmt: skip
+"""Where Grafana shows its viewers the names of all data sources and tags of an organisation: as the documentation says,
+in team mode a client's name is no secret from the others."""
+
+
+def test_a_viewer_of_one_client_finds_nothing_of_another_through_any_address(house: World):
+    globex = tree.describe("globex", [CAMPAIGNS["globex"]])
+    uids = {
+        "folder": globex["folder_uid"],
+        "dashboard": globex["campaigns"][0]["uid"],
+        "source": globex["data_source_uid"],
+    }
+    words = ("globex", CAMPAIGNS["globex"], *uids.values())
+    person = as_person(house, "acme")
+    telling = set()
+    for address in ADDRESSES:
+        answer = person.session.get(person.url + address.format(**uids), timeout=60)
+        # The page of an error repeats its own address.
+        text = answer.text.replace(address.format(**uids), "")
+        if answer.status_code < 400 and any(word in text for word in words):
+            telling.add(address)
+
+    assert telling <= (WITH_NAMES_OF_CLIENTS if house.env["POWERVIEW_ISOLATION"] == "team" else set())
+
+
 ALERTING_OF_BEFORE = """apiVersion: 1
 contactPoints:
   - {orgId: 1, name: PowerView's admin, receivers: [

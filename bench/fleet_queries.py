@@ -29,7 +29,7 @@ from dashboard_queries import View, fill, queries  # isort: skip
 from powerview.ingest import uploads as fleet  # isort: skip
 from powerview.ingest.journal import Outcome, Status  # isort: skip
 
-LOGGERS_DASHBOARD = PROJECT / "grafana-automation" / "dashboards" / "loggers.json"
+LOGGERS_DASHBOARD = PROJECT / "grafana-automation" / "dashboards" / "provisioned" / "loggers.json"
 LOGGERS, DAYS = 1000, 365
 WANTED_MS = 100
 TRIES = 7

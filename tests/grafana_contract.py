@@ -29,13 +29,15 @@ UID = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
 
 @dataclass
 class User:
-    """A login. `server_admin` may make organisations and logins."""
+    """A login. `server_admin` may make organisations and logins; a `locked` one is refused with the right password."""
 
     id: int
     login: str
     email: str
     password: str
     server_admin: bool = False
+    name: str = ""
+    locked: bool = False
 
 
 @dataclass
@@ -49,6 +51,8 @@ class Org:
     folders: dict[str, dict] = field(default_factory=dict)
     data_sources: dict[str, dict] = field(default_factory=dict)
     dashboards: dict[str, dict] = field(default_factory=dict)
+    rules: dict[str, dict] = field(default_factory=dict)
+    contact_points: dict[str, dict] = field(default_factory=dict)
 
 
 @dataclass
@@ -112,6 +116,7 @@ class GrafanaContract:
         self.violations: list[str] = []
         self.index_is_behind = False
         self.compares_without_case = False  # as MySQL does, when it looks for a team by its name
+        self.keeps_names_without_case = False  # and when it keeps names unique
         self._index: dict[int, list[dict]] = {}
         self._ids = itertools.count(100)
         self._lock = threading.RLock()
@@ -129,10 +134,19 @@ class GrafanaContract:
         self._server.server_close()
 
     def provision(self, master: dict) -> None:
-        """What Grafana's own file provisioning makes at its start: folder `admin`, open to everyone, and the Master."""
+        """Folder `admin`, open to everyone as Grafana's own provisioning makes it, and in it the Master."""
         org = self.orgs[1]
         org.folders["powerview-admin"] = _new_folder("powerview-admin", "admin", "", 0)
         org.dashboards["powerview-master"] = _new_dashboard(master, "powerview-admin", self.new_id())
+
+    def provision_alerting(self) -> None:
+        """What earlier versions of PowerView had provisioned from a file: two rules in a folder, two contact points."""
+        org = self.orgs[1]
+        org.folders["alerts"] = {**_new_folder("alerts", "admin alerts", "", 0), "alert rules": 2}
+        for uid in ("powerview-silent", "powerview-influxdb"):
+            org.rules[uid] = {"uid": uid, "folderUID": "alerts", "provenance": "file"}
+        for uid in ("powerview-admin-email", "powerview-admin-webhook", "somebody's"):
+            org.contact_points[uid] = {"uid": uid, "name": uid}
 
     def save_as_v2(self, uid: str, org_id: int = 1) -> None:
         """What a person's save in the new editor does to a dashboard: it is stored in schema v2 from then on."""
@@ -191,7 +205,7 @@ class GrafanaContract:
         except ValueError:
             login = password = ""
         user = self.user(login)
-        if not header.startswith("Basic ") or user is None or user.password != password:
+        if not header.startswith("Basic ") or user is None or user.password != password or user.locked:
             raise Refused(401, "Invalid username or password", messageId="password-auth.failed")
         return user
 
@@ -348,10 +362,43 @@ def _create_user(server, call):
     login, email = body.get("login") or body["email"], body.get("email") or body["login"]
     if server.user(login) or server.user(email):
         raise Refused(412, f"User with email '{email}' or username '{login}' already exists")
-    user = User(server.new_id(), login, email, body["password"])
+    user = User(server.new_id(), login.lower(), email.lower(), body["password"], name=body.get("name", ""))
     server.users.append(user)
     server.orgs[body.get("OrgId") or 1].roles[user.id] = "Viewer"
     return {"id": user.id, "message": "User created"}
+
+
+@route("GET", "/api/users/search", who="server", query="query perpage page", needs_org=False)
+def _search_users(server, call):
+    users = [u for u in server.users if call.query.get("query", "") in u.login]
+    return {"totalCount": len(users), "users": [{"id": u.id, "login": u.login, "name": u.name} for u in users]}
+
+
+@route("PUT", "/api/admin/users/<number>/permissions", who="server", needs_org=False)
+def _change_permissions(server, call, number):
+    _user_by_number(server, number).server_admin = call.body["isGrafanaAdmin"]
+    return {"message": "User permissions updated"}
+
+
+@route("PUT", "/api/admin/users/<number>/password", who="server", needs_org=False)
+def _change_password(server, call, number):
+    _user_by_number(server, number).password = call.body["password"]
+    return {"message": "User password updated"}
+
+
+@route("DELETE", "/api/admin/users/<number>", who="server", needs_org=False)
+def _delete_user(server, call, number):
+    server.users.remove(_user_by_number(server, number))
+    for org in server.orgs.values():
+        org.roles.pop(int(number), None)
+    return {"message": "User deleted"}
+
+
+def _user_by_number(server, number: str) -> User:
+    user = next((u for u in server.users if u.id == int(number)), None)
+    if user is None:
+        raise Refused(404, "user not found")
+    return user
 
 
 @route("GET", "/api/users/<number>/teams", who="server")
@@ -394,7 +441,8 @@ def _search_teams(server, call):
 
 @route("POST", "/api/teams")
 def _create_team(server, call):
-    if any(t["name"] == call.body["name"] for t in call.org.teams.values()):
+    same = str.lower if server.keeps_names_without_case else str
+    if any(same(t["name"]) == same(call.body["name"]) for t in call.org.teams.values()):
         raise Refused(409, "Team name taken")
     number = server.new_id()
     call.org.teams[number] = {"uid": f"team{number}", "name": call.body["name"], "members": {call.user.id}}
@@ -483,13 +531,14 @@ def _move_folder(server, call, uid):
     return {"uid": uid, "parentUid": call.body["parentUid"]}
 
 
-@route("DELETE", "/api/folders/<uid>")
+@route("DELETE", "/api/folders/<uid>", query="forceDeleteRules")
 def _delete_folder(server, call, uid):
-    if _folder(call, uid)["alert rules"]:
+    if _folder(call, uid)["alert rules"] and call.query.get("forceDeleteRules") != "true":
         raise Refused(400, "Folder cannot be deleted: folder is not empty", messageId="folder.not-empty")
     if _folder(call, uid)["library panels"]:
         raise Refused(403, "Folder could not be deleted because it contains library elements in use")
     del call.org.folders[uid]
+    call.org.rules = {k: r for k, r in call.org.rules.items() if r["folderUID"] != uid}
     call.org.dashboards = {k: d for k, d in call.org.dashboards.items() if d["folder"] != uid}
     return {"message": "Folder deleted", "title": uid}
 
@@ -508,7 +557,35 @@ def _count_in_folder(server, call, uid):
 @route("POST", "/api/v1/provisioning/alert-rules")
 def _create_alert_rule(server, call):
     _folder(call, call.body["folderUID"])["alert rules"] += 1
-    return {"uid": f"rule{server.new_id()}", "title": call.body["title"]}
+    uid = f"rule{server.new_id()}"
+    call.org.rules[uid] = {**call.body, "uid": uid, "provenance": "api"}
+    return {"uid": uid, "title": call.body["title"]}
+
+
+@route("GET", "/api/v1/provisioning/alert-rules/<uid>")
+def _get_alert_rule(server, call, uid):
+    if uid not in call.org.rules:
+        raise Refused(404, "alert rule not found")
+    return call.org.rules[uid]
+
+
+@route("DELETE", "/api/v1/provisioning/alert-rules/<uid>")
+def _delete_alert_rule(server, call, uid):
+    if _get_alert_rule(server, call, uid)["provenance"] == "file":
+        raise Refused(409, "cannot delete with provided provenance 'api', needs 'file'")
+    del call.org.rules[uid]
+    return {}
+
+
+@route("GET", "/api/v1/provisioning/contact-points")
+def _list_contact_points(server, call):
+    return list(call.org.contact_points.values())
+
+
+@route("DELETE", "/api/v1/provisioning/contact-points/<uid>")
+def _delete_contact_point(server, call, uid):
+    call.org.contact_points.pop(uid, None)
+    return {"message": "contact point deleted"}
 
 
 @route("POST", "/api/library-elements")
@@ -688,7 +765,8 @@ def _get_stored_version(server, call, namespace, uid):
     stored = _dashboard(call, uid)
     converted = stored["stored"] == "v2beta1"
     status = {"conversion": {"failed": False, "storedVersion": stored["stored"]}} if converted else {}
-    return {"metadata": {"name": uid}, "spec": copy.deepcopy(stored["json"]), "status": status}
+    metadata = {"name": uid, "generation": stored["version"]}
+    return {"metadata": metadata, "spec": copy.deepcopy(stored["json"]), "status": status}
 
 
 @route("POST", "/api/dashboards/db")

@@ -99,5 +99,5 @@ def provision(folder: Path, dashboards: Path) -> None:
     target = folder / "provisioning" / "dashboards"
     target.mkdir(parents=True, exist_ok=True)
     for file in (PROVISIONING / "dashboards").glob("*.yml"):
-        text = file.read_text().replace("/var/lib/powerview/dashboards", str(dashboards))
+        text = file.read_text().replace("/var/lib/powerview/dashboards/provisioned", str(dashboards))
         (target / file.name).write_text(text)

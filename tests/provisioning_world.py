@@ -6,6 +6,7 @@ Each test has a Grafana of its own and an InfluxDB organisation of its own, so n
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -20,9 +21,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from grafana_automation import FOLDER, dashboard, plan, questions, tree
+from grafana_automation import FOLDER, login, tree
 from grafana_contract import GrafanaContract
 from grafana_server import provision, running_grafana
+from play_in_process import play
 from recording_proxy import Journal, RecordingProxy
 
 from powerview.settings import load_settings
@@ -154,8 +156,17 @@ class World:
             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
         )  # fmt: skip
 
-    def run(self, *options: str, playbook: str = "create_grafana_resources", **more) -> Run:
-        """Run a playbook to its end; the journal begins anew. What is named beside the playbook goes to `start`."""
+    def run(self, *options: str, playbook: str = "create_grafana_resources", **env: str) -> Run:
+        """Run a playbook's tasks in this process, one after the other; the journal begins anew."""
+        self.journal.clear()
+        return self._in_process(playbook, "--check" in options, env)
+
+    def _in_process(self, playbook: str, check: bool, env: dict[str, str]) -> Run:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), **self.env, **env}
+        return Run(*play(PLAYBOOKS / f"{playbook}.yml", check, environment))
+
+    def run_ansible(self, *options: str, playbook: str = "create_grafana_resources", **more) -> Run:
+        """The same by ansible-playbook itself. What is named beside the playbook goes to `start`."""
         self.journal.clear()
         process = self.start(playbook, *options, **more)
         output, _ = process.communicate(timeout=300)
@@ -187,15 +198,17 @@ class World:
         return self.influx.call(method, path, **kwargs)
 
     def make_everything(self) -> None:
-        """What a first run makes for the whole tree, sent at once instead of task by task."""
+        """What a first run makes for the whole tree, made by hand."""
         make_everything(self.env, self.influx)
 
     def to_do(self) -> list[str]:
         """What a run would still find to do."""
-        settings = load_settings(self.env, Path("/nonexistent"))
-        work = questions.to_do(settings, questions.wanted(settings))
-        found = [line for w in work["admin"] + work["clients"] for line in plan.told(w, would=True)]
-        return found + [f"organisation {o['client']}" for o in work["organisations"]]
+        run = self._in_process("create_grafana_resources", True, {})
+        return [line for line in run.told if line.startswith(("powerview: would create", "powerview: would repair"))]
+
+    def own_login(self) -> str:
+        """The name of the playbooks' own login."""
+        return login.own(load_settings(self.env, Path("/nonexistent")))[0]
 
     def state(self, org: int = 1) -> dict:
         """All that stands in one of Grafana's organisations, and in InfluxDB's, by names instead of numbers."""
@@ -307,50 +320,111 @@ def _expected_data_source(world: World, subject: dict) -> dict:
 
 
 def make_everything(env: dict[str, str], influx) -> None:
-    """What the playbook would make for the whole tree: its own plan, sent at once instead of task by task."""
-    settings = load_settings(env, Path("/nonexistent"))
-    work_to_do = questions.to_do(settings, questions.wanted(settings))
-    session = requests.Session()
-    session.auth = (settings.grafana_username, settings.grafana_password)
-    session.headers["X-Grafana-Org-Id"] = "1"
-
-    def post(path: str, body: dict) -> dict:
-        answer = session.post(settings.grafana_url + path, json=body, timeout=30)
-        answer.raise_for_status()
-        return answer.json()
-
-    for work in work_to_do["admin"] + work_to_do["clients"]:
-        rows = []
-        if work["team"]:
-            rows = [{"teamId": post("/api/teams", {"name": work["team"]})["teamId"], "permission": 1}]
-            post("/api/folders", {"uid": work["folder_uid"], "title": work["folder"]})
-        post(f"/api/folders/{work['folder_uid']}/permissions", {"items": rows})
-        post("/api/datasources", _with_token(influx, work, work_to_do["influxdb_org_id"]))
-        for campaign in work["dashboards"]:
-            if "dashboard" in campaign["steps"]:
-                post("/api/dashboards/db", _clone(work, campaign))
-            post(f"/api/dashboards/uid/{campaign['uid']}/permissions", {"items": rows})
+    """What the playbook makes for the tree on disk, made by hand with the admin's login; what is there is left."""
+    By(env, influx).hand()
 
 
-def _clone(work: dict, campaign: dict) -> dict:
-    content = dashboard.clone(
-        MASTER, work["client"], campaign["campaign"], campaign["uid"], work["data_source_uid"], "Europe/Paris"
-    )
-    return {"dashboard": content, "folderUid": work["folder_uid"], "message": "Cloned from Master"}
+class By:
+    """An admin who makes by hand what the playbook would make."""
+
+    def __init__(self, env: dict[str, str], influx) -> None:
+        self.env, self.influx = env, influx
+        self.grafana = GrafanaClient(env["GRAFANA_URL"], "admin", env["GRAFANA_PASSWORD"])
+        self.org = influx.call("GET", "/api/v2/orgs", params={"org": env["INFLUXDB_ORG"]}).json()["orgs"][0]["id"]
+
+    def hand(self) -> None:
+        """Make all of it."""
+        self.close("folders/powerview-admin", [])
+        self.data_source("admin", "powerview-master", "powerview-master", "powerview")
+        data = Path(self.env["POWERVIEW_DATA_DIR"])
+        for client in sorted(p.name for p in data.iterdir() if any(p.iterdir())):
+            folder = uid_of("f", client)
+            rows = [{"teamId": self.team(client), "permission": 1}]
+            if not self.is_there(f"/api/folders/{folder}"):
+                self.grafana.call("POST", "/api/folders", {"uid": folder, "title": client})
+                self.close(f"folders/{folder}", rows)
+            self.data_source(client, uid_of("d", client), client, client)
+            for campaign in sorted(p.name for p in (data / client).iterdir()):
+                self.dashboard(client, campaign, folder, rows)
+
+    def is_there(self, path: str) -> bool:
+        """Whether Grafana has it."""
+        return self.grafana.call("GET", path, ok=(200, 404, 406)) != 404
+
+    def close(self, what: str, rows: list[dict]) -> None:
+        """Set who may see it."""
+        self.grafana.call("POST", f"/api/{what}/permissions", {"items": rows})
+
+    def team(self, client: str) -> int:
+        """The client's team, made if need be; its number."""
+        if teams := self.grafana.get(f"/api/teams/search?name={client}")["teams"]:
+            return teams[0]["id"]
+        return self.grafana.call("POST", "/api/teams", {"name": client})["teamId"]
+
+    def data_source(self, owner: str, uid: str, name: str, bucket: str) -> None:
+        """Bucket, token and data source."""
+        if self.is_there(f"/api/datasources/uid/{uid}"):
+            return
+        found = self.influx.call("GET", "/api/v2/buckets", params={"orgID": self.org, "limit": 100}).json()["buckets"]
+        bucket_id = next((b["id"] for b in found if b["name"] == bucket), None)
+        if not bucket_id:
+            body = {"orgID": self.org, "name": bucket, "retentionRules": []}
+            bucket_id = self.influx.call("POST", "/api/v2/buckets", json=body).json()["id"]
+        resource = {"type": "buckets", "id": bucket_id, "orgID": self.org}
+        body = {
+            "orgID": self.org,
+            "description": f"powerview: grafana reads {owner} ({self.env['GRAFANA_URL']})",
+            "permissions": [{"action": "read", "resource": resource}],
+        }
+        token = self.influx.call("POST", "/api/v2/authorizations", json=body).json()
+        source = {
+            "uid": uid, "name": name, "type": "influxdb", "access": "proxy", "url": self.env["INFLUXDB_URL"],
+            "basicAuth": False, "isDefault": False, "secureJsonData": {"token": token["token"]},
+            "jsonData": {
+                "version": "Flux", "organization": self.env["INFLUXDB_ORG"], "defaultBucket": bucket,
+                "httpMode": "POST", "powerviewAuthorization": token["id"],
+            },
+        }  # fmt: skip
+        self.grafana.call("POST", "/api/datasources", source)
+
+    def dashboard(self, client: str, campaign: str, folder: str, rows: list[dict]) -> None:
+        """The small Master as one campaign's dashboard."""
+        uid = uid_of("b", f"{client}/{campaign}")
+        if self.is_there(f"/api/dashboards/uid/{uid}?apiVersion=v1beta1"):
+            return
+        body = {"dashboard": by_hand(client, campaign), "folderUid": folder, "message": "by hand", "overwrite": False}
+        self.grafana.call("POST", "/api/dashboards/db", body)
+        self.close(f"dashboards/uid/{uid}", rows)
 
 
-def _with_token(influx, work: dict, org_id: str) -> dict:
-    bucket = work["bucket_id"]
-    if not bucket:
-        body = {"orgID": org_id, "name": work["bucket"], "retentionRules": []}
-        bucket = influx.call("POST", "/api/v2/buckets", json=body).json()["id"]
-    resource = {"type": "buckets", "id": bucket, "orgID": org_id}
-    permissions = [{"action": "read", "resource": resource}]
-    body = {"orgID": org_id, "description": work["description"], "permissions": permissions}
-    made = influx.call("POST", "/api/v2/authorizations", json=body).json()
-    source = work["data_source_body"]
-    json_data = {**source["jsonData"], "powerviewAuthorization": made["id"]}
-    return {**source, "jsonData": json_data, "secureJsonData": {"token": made["token"]}}
+def by_hand(client: str, campaign: str, timezone: str = "Europe/Paris") -> dict:
+    """The small Master as DESIGN wants a campaign's dashboard to be."""
+    own = {"type": "influxdb", "uid": uid_of("d", client)}
+    made = json.loads(json.dumps(MASTER).replace(json.dumps(TO_MASTER), json.dumps(own)))
+    for variable, value in zip(made["templating"]["list"], (campaign, timezone), strict=False):
+        choice = {"text": value, "value": value}
+        variable |= {
+            "query": value,
+            "current": {"selected": False, **choice},
+            "options": [{"selected": True, **choice}],
+        }
+    made["templating"]["list"][2] |= {"current": {}, "options": []}
+    about = {"uid": uid_of("b", f"{client}/{campaign}"), "title": campaign, "tags": ["powerview", client]}
+    return {**made, **about, "timezone": timezone}
+
+
+def uid_of(kind: str, name: str) -> str:
+    """The uid of a client's folder (f) or data source (d), or of a campaign's dashboard (b)."""
+    return f"pv-{kind}-{hashlib.sha1(name.encode()).hexdigest()[:32]}"
+
+
+def make_own_login(grafana: GrafanaClient, env: dict[str, str]) -> None:
+    """The playbooks' own login, which a first run makes (a test of its own shows that)."""
+    name, password = login.own(load_settings(env, Path("/nonexistent")))
+    body = {"login": name, "name": login.NAME, "password": password, "OrgId": 1}
+    number = grafana.call("POST", "/api/admin/users", body)["id"]
+    grafana.call("PUT", f"/api/admin/users/{number}/permissions", {"isGrafanaAdmin": True})
+    grafana.call("PATCH", f"/api/orgs/1/users/{number}", {"role": "Admin"})
 
 
 def finished(status: int, output: str) -> Run:
@@ -383,11 +457,10 @@ def make_world(
 ) -> World:
     """A world on the Grafana of this kind; `stack` takes it down.
 
-    A real Grafana begins as `template` was left, and provisions `dashboards`.
+    It has the small Master, as imported by hand, unless a real Grafana is to provision `dashboards` and to get the
+    project's Master from a run. A real Grafana begins as `template` was left.
     """
     contract = stack.enter_context(GrafanaContract(kind, PASSWORD)) if kind != "real" else None
-    if contract:
-        contract.provision(MASTER)
     url = contract.url if contract else stack.enter_context(real_grafana(folder / "grafana", template, dashboards)).url
     org = f"org-{uuid.uuid4().hex[:12]}"
     org_id = influx.call("POST", "/api/v2/orgs", json={"name": org}).json()["id"]
@@ -395,7 +468,7 @@ def make_world(
     to_grafana = stack.enter_context(RecordingProxy("grafana", url, journal))
     to_influx = stack.enter_context(RecordingProxy("influxdb", influx.url, journal))
     data, home = folder / "data", folder / "home"
-    data.mkdir()
+    data.mkdir(parents=True)
     home.mkdir()
     env = {
         "GRAFANA_URL": to_grafana.url,
@@ -407,17 +480,27 @@ def make_world(
         "POWERVIEW_DATA_DIR": str(data),
     }
     client = GrafanaClient(url, "admin", PASSWORD)
+    if contract:
+        contract.provision(MASTER)
+    elif not dashboards:
+        import_master(client)
+    make_own_login(client, env)
     return World(kind, contract, client, influx, org_id, journal, to_grafana, data, env, home)
 
 
+def import_master(grafana: GrafanaClient) -> None:
+    """The small Master in the folder `admin`, which is open as Grafana opens a new folder."""
+    grafana.call("POST", "/api/folders", {"uid": "powerview-admin", "title": "admin"}, ok=(200, 409, 412))
+    body = {"dashboard": {**MASTER, "id": None}, "folderUid": "powerview-admin", "overwrite": False, "message": ""}
+    grafana.call("POST", "/api/dashboards/db", body)
+    grafana.call("POST", "/api/dashboards/uid/powerview-master/permissions", {"items": []})
+
+
 def real_grafana(folder: Path, template: Path | None = None, dashboards: Path | None = None):
-    """A real Grafana that provisions these dashboards, else the small Master; a template's data save half its start."""
-    folder.mkdir(parents=True)
-    if not dashboards:
-        dashboards = folder / "dashboards"
-        dashboards.mkdir()
-        (dashboards / "master.json").write_text(json.dumps(MASTER))
+    """A real Grafana that provisions these dashboards, if any; a template's data save half its start."""
+    folder.mkdir(parents=True, exist_ok=True)
     if template:
         shutil.copytree(template / "data", folder / "data")
-    provision(folder, dashboards)
+    if dashboards:
+        provision(folder, dashboards)
     return running_grafana(folder, PASSWORD)

@@ -1,27 +1,23 @@
-"""What the admins' bucket is told about uploads, the dashboard "Loggers" and the alert."""
+"""What the admins' bucket is told about uploads and the dashboard "Loggers"."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import os
-import re
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import yaml
 from dashboard_queries import View, fill, panels, queries
 from trees import ROOT, House, day_rows, v002
 
 from powerview.ingest import uploads as fleet
 from powerview.ingest.journal import Outcome, Status
-from powerview.monitoring import uploads as monitoring
 from powerview.store.connection import MOST_BAD_LINES
 
-LOGGERS = ROOT / "grafana-automation" / "dashboards" / "loggers.json"
-ALERTS = ROOT / "grafana-automation" / "provisioning" / "alerting" / "powerview.yml"
+LOGGERS = ROOT / "grafana-automation" / "dashboards" / "provisioned" / "loggers.json"
 DASHBOARD = json.loads(LOGGERS.read_text(encoding="utf-8"))
 
 ARRIVED = 1_761_532_500.25
@@ -325,55 +321,3 @@ def found(tree: object, key: str) -> list:
         return []
     below = [value for item in tree.values() for value in found(item, key)]
     return below + ([tree[key]] if key in tree else [])
-
-
-# ── the alert ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-ALERTING = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))
-SILENT, AWAY = ALERTING["groups"][0]["rules"]
-
-
-def test_the_alert_tells_silent_loggers_by_hours(influx, client):
-    influx.make_bucket(client)
-    now = time.time()
-    ages = {("acme", "0200"): 40, ("acme", "0400"): 5, ("globex", "0400"): 60, ("globex", "0900"): 31 * 24}
-    outcomes = [
-        Outcome(Status.OK, f"{who}/roof/{device}/a.tsv", arrived=now - hours * 3600, last=1)
-        for (who, device), hours in ages.items()
-    ]
-    params = {"org": influx.org, "bucket": client, "precision": "ns"}
-    influx.call("POST", "/api/v2/write", params=params, data=b"".join(map(point, outcomes)))
-    rows = influx.query(SILENT["data"][0]["model"]["query"].replace("v.defaultBucket", f'"{client}"'))
-    assert {(r["client"], r["campaign"], r["device"], round(float(r["hours"]))) for r in rows} == {
-        ("acme", "roof", "0200", 40),
-        ("acme", "roof", "0400", 5),  # it has moved to another client: not silent
-    }
-
-
-def test_the_hours_of_silence_stand_in_one_place():
-    assert SILENT["data"][1]["model"]["conditions"] == [{"evaluator": {"type": "gt", "params": [36]}}]
-    assert monitoring.SILENT_HOURS == 36
-
-
-def test_the_other_rule_counts_buckets(influx):
-    (row,) = influx.query(AWAY["data"][0]["model"]["query"])
-    assert float(row["buckets"]) >= 1
-
-
-def test_no_false_alarm_before_the_first_sweep_but_a_lost_influxdb_is_told():
-    assert (SILENT["noDataState"], SILENT["execErrState"]) == ("OK", "KeepLast")
-    assert (AWAY["noDataState"], AWAY["execErrState"], AWAY["for"]) == ("Alerting", "Alerting", "30m")
-
-
-def test_both_rules_go_to_the_contact_point_that_env_names():
-    (point,) = ALERTING["contactPoints"]
-    assert {rule["notification_settings"]["receiver"] for rule in (SILENT, AWAY)} == {point["name"]}
-    assert [r["settings"] for r in point["receivers"]] == [
-        {"addresses": "$POWERVIEW_ALERT_EMAIL", "singleEmail": True},
-        {"url": "$POWERVIEW_ALERT_WEBHOOK"},
-    ]
-
-
-def test_no_dollar_in_the_rules_is_taken_for_a_variable():
-    names = set(re.findall(r"\$\{?(\w+)", ALERTS.read_text(encoding="utf-8").split("apiVersion")[1]))
-    assert names == {"POWERVIEW_ALERT_EMAIL", "POWERVIEW_ALERT_WEBHOOK"}

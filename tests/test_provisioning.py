@@ -26,7 +26,7 @@ def test_a_new_campaign_gets_all_that_its_client_needs_and_a_second_run_does_not
     seen = []
     world.journal.after = lambda _, call: seen.append((str(call), titles(outsider)))
 
-    run = world.run()
+    run = world.run_ansible()
 
     assert (run.status, run.told) == (
         0,
@@ -52,7 +52,7 @@ def test_a_new_campaign_gets_all_that_its_client_needs_and_a_second_run_does_not
     ]
     assert world.state() == {**expected(world, {"acme": ["roof"]}), **expected_in_influx(world, ["acme"])}
 
-    again = world.run()
+    again = world.run_ansible()
 
     assert (again.status, again.changed, again.told, world.journal.writes) == (0, 0, [], [])
 
@@ -178,7 +178,7 @@ def test_check_mode_tells_what_would_be_done_and_does_none_of_it(world: World):
         "powerview: would create acme",
         "powerview: would create acme/roof",
     ]
-    assert new.changed == 2  # the admins' things and the client
+    assert new.changed == 5  # the admins' things, and each noun of the client's
     assert world.state() == before
 
     world.make_everything()

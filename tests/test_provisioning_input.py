@@ -45,7 +45,7 @@ def test_hostile_names_are_told_and_appear_in_no_request(world: World):
     (world.data / "acme" / "linked").symlink_to(world.data / "acme" / "roof")
     (world.data / "file").write_text("")
 
-    run = world.run()
+    run = world.run_ansible()
 
     shown = sorted(os.fsdecode(name) for name in HOSTILE)
     of_campaigns = [f"{f'acme/{name}'!r}: the campaign's folder {name!r} {RULE}" for name in shown] + [
@@ -74,11 +74,11 @@ def test_hostile_names_are_told_and_appear_in_no_request(world: World):
 
 @QUICKLY
 @pytest.mark.parametrize("name", ["{{ lookup('pipe','touch pwned') }}", "acme\n", "\udcff"], ids=ascii)
-def test_a_hostile_name_in_the_environment_is_refused(world: World, name):
+def test_a_hostile_name_in_the_environment_is_refused_and_fails_the_run(world: World, name):
     for variables in ({"POWERVIEW_CLIENT": name}, {"POWERVIEW_CLIENT": "acme", "POWERVIEW_CAMPAIGN": name}):
-        run = world.run(**variables)
+        run = world.run_ansible(**variables)
 
-        assert run.status == 0
+        assert (run.status, world.journal.calls) == (2, [])
         assert run.told[0].startswith(f"powerview: refused {'/'.join(variables.values())!r}: ")
         assert world.grafana.get("/api/teams/search")["teams"] == []
         assert not list(world.home.rglob("pwned"))
@@ -96,7 +96,7 @@ def test_settings_come_from_env_alone_and_the_folder_does_not_matter(world: Worl
     (clone / ".env").write_text("\r\n".join(lines))
     world.env.clear()
 
-    run = world.run(playbooks=clone / "grafana-automation" / "playbooks")
+    run = world.run_ansible(playbooks=clone / "grafana-automation" / "playbooks")
 
     assert run.told == ["powerview: created acme", "powerview: created acme/roof"], run.output
 
@@ -118,7 +118,7 @@ def test_no_secret_is_in_any_output_file_or_argument_list(world: World, tmp_path
 
     look.calls = lambda: len(world.journal.writes) == 5  # the data source, its token in the body
     world.journal.before = look
-    run = world.run("-vvvvv", TMPDIR=str(temporary), ANSIBLE_REMOTE_TEMP=str(temporary))
+    run = world.run_ansible("-vvvvv", TMPDIR=str(temporary), ANSIBLE_REMOTE_TEMP=str(temporary))
 
     assert run.status == (2 if fails else 0)
     assert seen == []
@@ -133,7 +133,7 @@ def test_a_new_persons_password_is_in_no_output(world: World):
     world.campaigns("acme/roof")
     world.make_everything()
 
-    run = world.run(
+    run = world.run_ansible(
         "-vvvvv", playbook="add_grafana_user_to_team", POWERVIEW_CLIENT="acme", POWERVIEW_USER="ann",
         POWERVIEW_USER_PASSWORD="known to ann alone",
     )  # fmt: skip

@@ -6,15 +6,20 @@ import json
 
 import pytest
 from grafana_automation import dashboard
-from provisioning_world import MASTER, ON_CONTRACT, QUICKLY, World
+from provisioning_world import MASTER, ON_CONTRACT, QUICKLY, World, uid_of
 
 pytest_plugins = ("provisioning_fixture",)
 
+DATA_SOURCES = {"name": "source", "type": "datasource", "query": "influxdb", "current": {}, "options": []}
+FOLDER, ROOF = uid_of("f", "acme"), uid_of("b", "acme/roof")
+SAVED = "grafana POST /api/dashboards/db → 200"
+
 
 @ON_CONTRACT
-def test_a_master_in_the_new_schema_is_refused_before_anything_is_written(world: World):
-    world.campaigns("acme/roof")
+def test_a_master_in_the_new_schema_is_refused_before_anything_is_cloned(world: World):
     world.contract.save_as_v2("powerview-master")
+    world.make_everything()  # the admins' things
+    world.campaigns("acme/roof")
 
     runs = [world.run(*options, playbook=playbook) for playbook, options in [
         ("create_grafana_resources", []), ("create_grafana_resources", ["--check"]), ("update_dashboards", []),
@@ -22,23 +27,40 @@ def test_a_master_in_the_new_schema_is_refused_before_anything_is_written(world:
 
     for run in runs:
         assert run.status == 2
-        assert run.told == [f"powerview: the Master {dashboard.IN_V2}. {dashboard.SAVE_AS_CLASSIC}"]
-    assert world.journal.writes == []
+        assert run.told[-1] == f"powerview: the Master {dashboard.IN_V2}. {dashboard.SAVE_AS_CLASSIC}"
+    assert [run.told[:-1] for run in runs] == [["powerview: created acme"], [], []]
+    assert world.contract.orgs[1].dashboards.keys() == {"powerview-master"}
+
+
+@QUICKLY
+def test_a_master_that_cannot_be_cloned_keeps_no_folder_and_no_dashboard_open(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    everybody = {"items": [{"role": "Viewer", "permission": 1}]}
+    for opened in (f"folders/{FOLDER}", f"dashboards/uid/{ROOF}"):
+        world.grafana.call("POST", f"/api/{opened}/permissions", everybody)
+    world.campaigns("acme/hall")
+    save_master(world, panels=[], templating={"list": [DATA_SOURCES]})
+
+    run = world.run()
+
+    assert (run.status, run.told[:-1]) == (
+        2, ["powerview: repaired acme: permissions", "powerview: repaired acme/roof: permissions"],
+    )  # fmt: skip
+    assert run.told[-1].startswith("powerview: the Master's variable 'source' lets people choose a data source")
+    assert SAVED not in world.journal.writes
+    assert world.to_do() == []
 
 
 @QUICKLY
 def test_a_master_that_offers_data_sources_is_refused(world: World):
     world.campaigns("acme/roof")
-    choice = {"name": "source", "type": "datasource", "query": "influxdb", "current": {}, "options": []}
-    edited = {**world.grafana.dashboard("powerview-master"), "id": None}
-    edited["templating"] = {"list": [*MASTER["templating"]["list"], choice]}
-    body = {"dashboard": edited, "folderUid": "powerview-admin", "overwrite": True, "message": "by hand"}
-    world.grafana.call("POST", "/api/dashboards/db", body)
+    save_master(world, templating={"list": [*MASTER["templating"]["list"], DATA_SOURCES]})
 
     run = world.run()
 
-    assert (run.status, world.journal.writes) == (2, [])
-    assert run.told == [
+    assert (run.status, SAVED in world.journal.writes) == (2, False)
+    assert run.told[-1:] == [
         "powerview: the Master's variable 'source' lets people choose a data source, so every client would be offered "
         "those of the others: remove it from Master."
     ]
@@ -90,7 +112,7 @@ def test_a_moved_dashboard_that_was_saved_in_the_new_schema_is_left_to_a_person(
 
 
 @QUICKLY
-def test_a_master_with_a_library_panel_is_refused_before_anything_is_written(world: World):
+def test_a_master_with_a_library_panel_is_refused_before_anything_is_cloned(world: World):
     world.campaigns("acme/roof")
     if not world.contract:  # which does not ask whether it is there
         element = {"uid": "shared", "name": "Shared", "kind": 1, "model": {"type": "timeseries", "title": "Shared"}}
@@ -106,7 +128,7 @@ def test_a_master_with_a_library_panel_is_refused_before_anything_is_written(wor
 
         for playbook in ("create_grafana_resources", "update_dashboards"):
             run = world.run(playbook=playbook)
-            assert (run.status, run.told, world.journal.writes) == (2, [refusal], [])
+            assert (run.status, run.told[-1], SAVED in world.journal.writes) == (2, refusal, False)
 
 
 CLIENTS_OWN = {"type": "influxdb", "uid": "pv-d-own"}
@@ -176,7 +198,7 @@ def test_what_names_no_data_source_gets_the_clients_or_its_panels():
 
 
 @QUICKLY
-def test_a_master_whose_campaign_is_no_constant_is_refused_before_anything_is_written(world: World):
+def test_a_master_whose_campaign_is_no_constant_is_refused_before_anything_is_cloned(world: World):
     world.campaigns("acme/roof")
     others = MASTER["templating"]["list"][1:]
     textbox = {"name": "campaign", "type": "textbox", "query": "roof", "current": {"text": "roof", "value": "roof"}}
@@ -185,8 +207,8 @@ def test_a_master_whose_campaign_is_no_constant_is_refused_before_anything_is_wr
 
         run = world.run()
 
-        assert (run.status, world.journal.writes) == (2, [])
-        assert run.told == [
+        assert (run.status, SAVED in world.journal.writes) == (2, False)
+        assert run.told[-1:] == [
             "powerview: the Master has no constant 'campaign', which says whose readings a dashboard shows, so every "
             "campaign would show the same ones: in Master make its variable 'campaign' a constant again (Settings, "
             "Variables), save the Master, and run again."

@@ -10,11 +10,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from grafana_automation import dashboard, questions, servers, tree
+from grafana_automation import dashboard, found, master, servers, tree
 from grafana_contract import GrafanaContract
 from influx_server import free_port
 
-from powerview.settings import load_settings
+from powerview.settings import SettingsError, load_settings
 
 MASTER_REFERENCE = {"type": "influxdb", "uid": "powerview-master"}
 OWN = {"type": "influxdb", "uid": "pv-d-own"}
@@ -34,7 +34,6 @@ def test_uids_are_made_of_the_names_alone():
         "data_source": "acme",
         "data_source_uid": "pv-d-" + hashlib.sha1(b"acme").hexdigest()[:32],
         "bucket": "acme",
-        "other_folders": [],
         "campaigns": [{"campaign": "roof", "uid": "pv-b-" + hashlib.sha1(b"acme/roof").hexdigest()[:32]}],
     }
     assert max(len(described[k]) for k in ("folder_uid", "data_source_uid")) <= 40  # what Grafana takes
@@ -46,12 +45,13 @@ def test_only_real_folders_two_levels_deep_are_asked_for(tmp_path):
     (tmp_path / "acme" / "notes.txt").write_text("")
     (tmp_path / "other").symlink_to(tmp_path / "acme")
 
-    found = tree.wanted(tmp_path, "powerview")
+    wanted = tree.wanted(tmp_path, "powerview")
 
-    assert [(c["client"], [p["campaign"] for p in c["campaigns"]]) for c in found["clients"]] == [
-        ("acme", ["hall", "roof"])
+    assert [(c["client"], [p["campaign"] for p in c["campaigns"]]) for c in wanted["clients"]] == [
+        ("admin", ["Master"]),
+        ("acme", ["hall", "roof"]),
     ]
-    assert found["refused"] == []
+    assert wanted["refused"] == []
 
 
 def test_a_tree_that_is_not_there_is_told(tmp_path):
@@ -74,10 +74,10 @@ def test_a_client_that_cannot_be_read_is_told_and_the_others_go_on(tmp_path, mon
         return real(folder)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    found = tree.wanted(tmp_path, "powerview")
+    wanted = tree.wanted(tmp_path, "powerview")
 
-    assert [c["client"] for c in found["clients"]] == ["globex"]
-    assert found["refused"] == ["powerview: refused 'acme': the client's folder cannot be read: Permission denied."]
+    assert [c["client"] for c in wanted["clients"]] == ["admin", "globex"]
+    assert wanted["refused"] == ["powerview: refused 'acme': the client's folder cannot be read: Permission denied."]
 
 
 # ── clones ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -146,9 +146,7 @@ def test_a_clone_leaves_the_master_alone_and_its_legends_unrendered():
 
 
 def test_the_projects_master_can_be_cloned_and_names_no_other_data_source():
-    master = questions.master_file(load_settings({}, Path("/nonexistent")))["dashboard"]
-
-    made = dashboard.clone(master, "acme", "roof", "pv-b-x", "pv-d-own", "America/Toronto")
+    made = dashboard.clone(master.from_file("Asia/Tokyo"), "acme", "roof", "pv-b-x", "pv-d-own", "America/Toronto")
 
     text = json.dumps(made)
     assert "powerview-master" not in text
@@ -177,15 +175,6 @@ def test_the_new_schema_is_known_by_each_of_its_signs(status, answer, stored, ex
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def asked(question: str, **variables: str) -> dict:
-    """A question's answer with these settings alone."""
-    settings = load_settings(variables, Path("/nonexistent"))
-    try:
-        return questions.QUESTIONS[question](settings, {"clients": [], "admin": tree.describe_admin("powerview")})
-    except (questions.SettingsError, questions.ServerError) as error:
-        return {"error": str(error)}
-
-
 SETTINGS = {
     "GRAFANA_PASSWORD": "secret",
     "INFLUXDB_HOST": "http://127.0.0.1:1",
@@ -195,16 +184,31 @@ SETTINGS = {
 
 @pytest.mark.parametrize("name", sorted(SETTINGS))
 def test_a_setting_that_is_missing_is_named(name):
-    error = asked("to_do", **{k: v for k, v in SETTINGS.items() if k != name})["error"]
+    settings = load_settings({k: v for k, v in SETTINGS.items() if k != name}, Path("/nonexistent"))
+    server = servers.grafana if name.startswith("GRAFANA") else servers.influxdb
 
-    assert error.startswith(f"{name} is not set")
-    assert "set it in /nonexistent or in the environment" in error
+    with pytest.raises(SettingsError) as raised:
+        server(settings)
+
+    assert str(raised.value).startswith(f"{name} is not set")
+    assert "set it in /nonexistent or in the environment" in str(raised.value)
 
 
 class Elsewhere(BaseHTTPRequestHandler):
     """A server that is not Grafana: it sends `/moved` elsewhere and answers everything else with a page."""
 
+    logins: list[str] = []
+    paths: list[str] = []
+
+    def do_POST(self):
+        self.logins.append(self.headers["Authorization"])
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(307)
+        self.send_header("Location", self.path)
+        self.end_headers()
+
     def do_GET(self):
+        self.paths.append(self.path)
         if self.path == "/cut":
             self.close_connection = True
             return
@@ -291,9 +295,17 @@ def test_lists_longer_than_a_page_are_read_to_their_end(monkeypatch):
         for number in range(7):
             uid = f"folder{number}"
             contract.orgs[1].folders[uid] = {"uid": uid, "title": uid, "parent": "", "rows": []}
-        hits = questions.found.hits(grafana_at(contract.url), 1)
+        hits = found.hits(grafana_at(contract.url), 1)
 
     assert [hit["uid"] for hit in hits] == [f"folder{number}" for number in range(7)]
+
+
+def test_teams_beyond_the_first_page_are_found(monkeypatch):
+    monkeypatch.setattr("powerview_grafana.found.TEAMS_PAGE", 3)
+    with GrafanaContract("12.4", "secret") as contract:
+        teams = {number: {"uid": f"team{number}", "name": f"team{number}", "members": set()} for number in range(6)}
+        contract.orgs[1].teams.update(teams)
+        assert found.teams(grafana_at(contract.url), 1) == {number: team["name"] for number, team in teams.items()}
 
 
 def test_a_server_that_is_away_is_told_with_its_variable():
@@ -304,49 +316,66 @@ def test_a_server_that_is_away_is_told_with_its_variable():
     assert str(told.value) == f"Grafana does not answer at {url} (GRAFANA_URL): Connection refused. Is it running?"
 
 
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        ("Status code was -1 and not [200]: Request failed: <urlopen error [Errno 111] Connection refused>",
-         "Connection refused"),
-        ("Status code was -1 and not [200]: Request failed: <urlopen error timed out>", "timed out"),
-        ("Status code was -1 and not [200]: Connection failure: Remote end closed connection without response",
-         "Remote end closed connection without response"),
-        ("something that no version says yet", "no answer"),
-    ],
-)  # fmt: skip
-def test_a_write_without_an_answer_is_told(said, reason):
-    settings = load_settings({**SETTINGS, "GRAFANA_URL": "http://grafana:3000"}, Path("/nonexistent"))
-    result = {"url": "http://grafana:3000/api/teams", "status": -1, "msg": said}
-
-    assert questions.failure(settings, "Create the team", result) == (
-        f"Grafana does not answer at http://grafana:3000 (GRAFANA_URL): {reason}. Is it running?"
-    )
+def write(url: str, name: str = "grafana", path: str = "/api/teams"):
+    """A write to a server at an address."""
+    settings = load_settings({**SETTINGS, "GRAFANA_URL": url, "INFLUXDB_HOST": url}, Path("/nonexistent"))
+    server = {"grafana": servers.grafana, "influxdb": servers.influxdb}[name](settings)
+    return server.write("Create the team", "POST", path, {"name": "acme"}, org=1)
 
 
-@pytest.mark.parametrize(("message", "shown"), [("Quota reached.", " (Quota reached)"), ("", "")])
-def test_what_a_server_says_when_it_forbids_is_told(message, shown):
-    settings = load_settings({**SETTINGS, "GRAFANA_URL": "http://grafana:3000"}, Path("/nonexistent"))
-    result = {"url": "http://grafana:3000/api/datasources", "status": 403, "json": {"message": message}}
+def test_a_write_without_an_answer_is_told():
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(servers.ServerError) as told:
+        write(url)
 
-    assert questions.failure(settings, "Create the data source", result) == (
-        f'Grafana at http://grafana:3000 forbids the task "Create the data source" to this login{shown}: '
-        f"look at GRAFANA_USERNAME, GRAFANA_PASSWORD."
-    )
+    assert str(told.value) == f"Grafana does not answer at {url} (GRAFANA_URL): Connection refused. Is it running?"
+    assert told.value.away == "Grafana"
 
 
 @pytest.mark.parametrize(
-    ("influxdb", "grafana", "url", "name"),
+    ("status", "message", "told"),
     [
-        ("https://pv.org", "https://pv.org/grafana", "https://pv.org/grafana/api/teams", "Grafana"),
-        ("https://pv.org", "https://pv.org/grafana", "https://pv.org/api/v2/buckets", "InfluxDB"),
-        ("https://pv.org/influx", "https://pv.org", "https://pv.org/influx/api/v2/buckets", "InfluxDB"),
-        ("https://pv.org/influx", "https://pv.org", "https://pv.org/api/teams", "Grafana"),
+        (403, "Quota reached.", 'forbids the task "Create the team" to this login (Quota reached): look at LOGIN.'),
+        (403, "", 'forbids the task "Create the team" to this login: look at LOGIN.'),
+        (500, "a fault", 'answered the task "Create the team" with 500 (a fault): look at its log.'),
+        (422, "No.", 'refused the task "Create the team" (422): No.'),
     ],
 )
-def test_a_server_below_the_others_address_is_told_by_its_own_name(influxdb, grafana, url, name):
-    variables = {**SETTINGS, "INFLUXDB_HOST": influxdb, "GRAFANA_URL": grafana}
+def test_what_a_server_answers_a_write_that_it_does_not_do_is_told(status, message, told):
+    settings = load_settings({**SETTINGS, "GRAFANA_URL": "http://grafana:3000"}, Path("/nonexistent"))
+    sentence = servers.grafana(settings).refusal('the task "Create the team"', status, message)
 
-    told = questions.failure(load_settings(variables, Path("/nonexistent")), "Do it", {"url": url, "status": 401})
+    assert sentence.startswith("Grafana at http://grafana:3000 ")
+    assert sentence.endswith(told.replace("LOGIN", "GRAFANA_USERNAME, GRAFANA_PASSWORD"))
 
-    assert told.startswith(f"{name} at {influxdb if name == 'InfluxDB' else grafana} refuses the login: look at ")
+
+@pytest.mark.parametrize("name", ["grafana", "influxdb"])
+def test_a_write_is_redirected_nowhere_and_no_netrc_gives_it_a_login(elsewhere, tmp_path, monkeypatch, name):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Elsewhere.logins.clear()
+
+    with pytest.raises(servers.ServerError, match=r"it sends us elsewhere \(307\)"):
+        write(elsewhere, name, "/moved")
+
+    assert len(Elsewhere.logins) == 1
+    assert Elsewhere.logins[0] in ("Basic YWRtaW46c2VjcmV0", "Token secret")
+
+
+def test_no_call_goes_to_a_proxy(monkeypatch):
+    for variable in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:1")
+
+    with GrafanaContract("12.4", "secret") as contract:
+        assert grafana_at(contract.url).get("/api/org", 1).status == 200
+        assert write(contract.url).status == 200
+
+
+def test_a_server_below_an_address_is_called_there(elsewhere):
+    Elsewhere.paths.clear()
+    with pytest.raises(servers.ServerError):
+        grafana_at(f"{elsewhere}/grafana").get("/api/org", 1)
+
+    assert Elsewhere.paths == ["/grafana/api/org"]

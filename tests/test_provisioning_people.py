@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
+import sys
+from pathlib import Path
+
+import pytest
 from grafana_automation import tree
-from provisioning_world import QUICKLY, QUICKLY_ON_CONTRACT, World
+from influx_server import wait_until
+from provisioning_world import ON_CONTRACT, PLAYBOOKS, QUICKLY, QUICKLY_ON_CONTRACT, World, uid_of
 
 pytest_plugins = ("provisioning_fixture",)
 
@@ -88,3 +96,203 @@ def test_a_team_whose_name_differs_in_case_is_another_clients(world: World):
     made = next(i for i, t in teams.items() if t["name"] == "acme")
     folder = world.contract.orgs[1].folders[tree.describe("acme", [])["folder_uid"]]
     assert [row["teamId"] for row in folder["rows"]] == [made]
+
+
+# ── a team that somebody renamed ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def rename_team(world: World, name: str, new_name: str) -> int:
+    """What an admin does to a team; its number."""
+    (team,) = world.grafana.get(f"/api/teams/search?name={name}")["teams"]
+    world.grafana.call("PUT", f"/api/teams/{team['id']}", {"name": new_name})
+    return team["id"]
+
+
+def may_see(world: World, client: str) -> list[int]:
+    """The teams that may see a client's folder."""
+    rows = world.grafana.get(f"/api/folders/{uid_of('f', client)}/permissions")
+    return [row["teamId"] for row in rows]
+
+
+@QUICKLY
+def test_a_team_that_an_admin_renames_stays_the_clients(world: World):
+    world.campaigns("acme/roof", "globex/roof")
+    world.make_everything()
+    ann = world.add_person("ann", "acme")
+    number = rename_team(world, "acme", "People of ACME")
+    world.campaigns("acme/hall")
+
+    run = world.run()
+    put = add(world, USER="bob", USER_PASSWORD="of-one-person")
+
+    assert (run.status, run.told, put.told) == (
+        0, ["powerview: created acme/hall"], ["powerview: put bob into acme, with a new login"],
+    )  # fmt: skip
+    assert may_see(world, "acme") == [number]
+    for person in (ann, world.person("bob")):
+        assert sorted(hit["title"] for hit in person.get("/api/search")) == ["acme", "hall", "roof"]
+    gone = world.run(playbook="delete_grafana_resources", POWERVIEW_CLIENT="acme", POWERVIEW_CONFIRM="acme")
+    assert gone.told[0].endswith(" data source, team")
+    assert [team["name"] for team in world.grafana.get("/api/teams/search")["teams"]] == ["globex"]
+
+
+@QUICKLY
+@pytest.mark.parametrize("renamed", [False, True])
+def test_another_clients_team_on_the_folder_is_no_reason_to_let_it_in(world: World, renamed: bool):
+    world.campaigns("acme/roof", "globex/roof")
+    world.make_everything()
+    (acme,) = may_see(world, "acme")
+    globex = rename_team(world, "globex", "People of Globex") if renamed else may_see(world, "globex")[0]
+    rows = {"items": [{"teamId": globex, "permission": 1}]}
+    world.grafana.call("POST", f"/api/folders/{uid_of('f', 'acme')}/permissions", rows)
+
+    run = world.run(POWERVIEW_CLIENT="acme")
+
+    assert run.told == ["powerview: repaired acme: permissions"]
+    assert (may_see(world, "acme"), may_see(world, "globex")) == ([acme], [globex])
+
+
+@ON_CONTRACT
+def test_two_clients_whose_names_differ_by_case_are_two(world: World):
+    world.campaigns("acme/roof", "Acme/roof")
+
+    run, again = world.run(), world.run()
+
+    made = ["created Acme", "created Acme/roof", "created acme", "created acme/roof"]
+    assert run.told[1:] == [f"powerview: {line}" for line in made]
+    assert (again.status, again.changed, world.journal.writes) == (0, 0, [])
+    assert may_see(world, "acme") != may_see(world, "Acme")
+
+
+@QUICKLY_ON_CONTRACT
+def test_where_grafanas_database_does_not_tell_them_apart_the_second_is_told(world: World):
+    world.make_everything()
+    world.contract.compares_without_case = world.contract.keeps_names_without_case = True
+    world.campaigns("acme/roof", "Acme/roof")
+
+    run = world.run()
+
+    assert (run.status, run.told) == (
+        2,
+        [
+            "powerview: created Acme",
+            "powerview: created Acme/roof",
+            "powerview: not finished: acme: Grafana's database holds the team Acme for the same as acme, because it "
+            "does not tell capital letters from small ones: rename one of the two clients' folders.",
+        ],
+    )
+
+
+# ── taking a person out ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def remove(world: World, *options: str, **variables: str):
+    """Run the playbook for the client acme."""
+    variables = {f"POWERVIEW_{name}": value for name, value in variables.items()}
+    return world.run(*options, playbook="remove_grafana_user_from_team", POWERVIEW_CLIENT="acme", **variables)
+
+
+@QUICKLY
+def test_a_person_is_taken_out_of_a_team_and_keeps_the_login(world: World):
+    world.campaigns("acme/roof", "globex/roof")
+    world.make_everything()
+    ann = world.add_person("ann", "acme")
+    world.grafana.call("POST", f"/api/teams/{may_see(world, 'globex')[0]}/members", {"userId": world.user_id("ann")})
+
+    ahead = remove(world, "--check", USER="Ann")
+    assert world.journal.writes == []
+    run = remove(world, USER="Ann")
+    again = remove(world, USER="ann")
+
+    note = "powerview: note: ann is in the team of globex too, and sees what that may see"
+    assert ahead.told == ["powerview: would take ann out of acme", note]
+    assert (run.status, run.told) == (0, ["powerview: took ann out of acme", note])
+    assert (again.changed, again.told, world.journal.writes) == (0, [note], [])
+    assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["globex", "roof"]
+
+
+@QUICKLY
+def test_a_person_is_taken_out_of_an_organisation(world: World):
+    world.env["POWERVIEW_ISOLATION"] = "org"
+    world.make_everything()
+    world.campaigns("acme/roof")
+    assert world.run().status == 0
+    assert add(world, USER="ann", USER_PASSWORD="of-one-person").status == 0
+    acme = world.org("acme")
+    assert [hit["title"] for hit in world.person("ann", acme).get("/api/search")] != []
+
+    run, again = remove(world, USER="ann"), remove(world, USER="ann")
+
+    assert (run.told, again.told) == (["powerview: took ann out of acme"], [])
+    # Grafana remembers for some seconds whom it has let in.
+    wait_until(
+        lambda: world.person("ann", acme).call("GET", "/api/datasources", ok=(200, 401, 403)) in (401, 403), 70,
+        lambda: "ann is still let in",
+    )  # fmt: skip
+    assert add(world, USER="ann").told == ["powerview: put ann into acme"]
+
+
+@QUICKLY
+def test_who_has_no_login_or_sees_more_than_a_team_is_told(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    world.add_person("boss", "acme")
+    world.grafana.call("PATCH", f"/api/orgs/1/users/{world.user_id('boss')}", {"role": "Editor"})
+
+    assert remove(world, USER="nobody").told == ["powerview: there is no login 'nobody': nobody was taken out of acme."]
+    assert remove(world, USER="boss").told == [
+        "powerview: took boss out of acme",
+        "powerview: note: boss is Editor, and goes on seeing more than a client does",
+    ]
+
+
+@QUICKLY
+def test_a_person_whose_role_is_none_becomes_a_viewer(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    ann = world.add_person("ann")
+    world.grafana.call("PATCH", f"/api/orgs/1/users/{world.user_id('ann')}", {"role": "None"})
+
+    run = add(world, USER="ann")
+
+    assert (run.status, run.told) == (0, ["powerview: put ann into acme"])
+    assert ann.get("/api/user/orgs")[0]["role"] == "Viewer"
+    assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["acme", "roof"]
+
+
+@QUICKLY_ON_CONTRACT
+def test_a_new_logins_password_is_asked_for_at_a_terminal(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    environment = {**world.env, "PATH": os.environ["PATH"], "HOME": str(world.home), "TERM": "dumb"}
+    environment |= {"POWERVIEW_CLIENT": "acme", "POWERVIEW_USER": "ann"}
+    program = Path(sys.executable).parent / "ansible-playbook"
+
+    child, terminal = pty.fork()
+    if not child:
+        os.execve(program, [program, PLAYBOOKS / "add_grafana_user_to_team.yml"], environment)
+    shown = read_until(terminal, b"Password for the new login ann: ")
+    os.write(terminal, b"of-one-person\n")
+    shown += read_until(terminal, None)
+    os.close(terminal)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, shown
+    assert b"of-one-person" not in shown
+    assert sorted(hit["title"] for hit in world.person("ann").get("/api/search")) == ["acme", "roof"]
+
+
+def read_until(terminal: int, words: bytes | None) -> bytes:
+    """What a terminal shows until these words, or until its program has ended."""
+    shown = b""
+    while words is None or words not in shown:
+        ready, _, _ = select.select([terminal], [], [], 60)
+        assert ready, shown
+        try:
+            more = os.read(terminal, 4096)
+        except OSError:  # the program has ended
+            more = b""
+        if not more:
+            assert words is None, shown
+            return shown
+        shown += more
+    return shown

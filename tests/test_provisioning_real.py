@@ -3,6 +3,7 @@ by a person of the client's team through the client's data source, and whether t
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
@@ -10,7 +11,8 @@ import pytest
 import requests
 from dashboard_queries import Query, View, duration, fill, queries
 from grafana_automation import FOLDER, tree
-from provisioning_world import PERSONALITIES, World, make_world
+from grafana_server import provision, running_grafana
+from provisioning_world import MASTER, PASSWORD, PERSONALITIES, GrafanaClient, World, make_world
 from sample_tree import lay_out
 from trees import House
 
@@ -27,7 +29,7 @@ def house(request, influx, grafana_template, tmp_path_factory):
     """The sample files parsed, and the playbook run on the project's own dashboards, in each isolation."""
     folder = tmp_path_factory.mktemp(f"real-{request.param}")
     with ExitStack() as stack:
-        world = make_world("real", influx, folder, stack, grafana_template, FOLDER / "dashboards")
+        world = make_world("real", influx, folder, stack, grafana_template, FOLDER / "dashboards" / "provisioned")
         world.env["POWERVIEW_ISOLATION"] = request.param
         lay_out(world.data)
         names = ("INFLUXDB_HOST", "INFLUXDB_ADMIN_TOKEN", "INFLUXDB_ORG")
@@ -44,9 +46,12 @@ def house(request, influx, grafana_template, tmp_path_factory):
         yield world
 
 
-def test_grafana_provisions_the_projects_dashboards_and_only_admins_see_them(house: World):
+def test_the_projects_dashboards_are_there_and_only_admins_see_them(house: World):
     hits = house.grafana.get("/api/search?limit=5000")
-    assert {h["uid"] for h in hits if h.get("folderUid") == "powerview-admin"} >= {"powerview-master"}
+    assert {h["uid"] for h in hits if h.get("folderUid") == "powerview-admin"} >= {
+        "powerview-master",
+        "powerview-loggers",
+    }
 
     for client in CAMPAIGNS:
         seen = as_person(house, client).get("/api/search?limit=5000")
@@ -94,6 +99,118 @@ def test_the_sentence_on_isolation_is_true(house: World):
         elsewhere = house.person("acme-person", house.org("globex"))
         with pytest.raises(AssertionError, match="403"):
             send(elsewhere, globex["data_source_uid"], query, None)
+
+
+ADDRESSES = """
+/api/search?limit=5000 /api/search?type=dash-folder /api/search?deleted=true /api/search/sorting /api/folders
+/api/folders/{folder} /api/folders/{folder}/permissions /api/folders/{folder}/counts /api/folders/id/2
+/api/dashboards/uid/{dashboard} /api/dashboards/uid/{dashboard}/permissions
+/api/dashboards/uid/{dashboard}/versions /api/dashboards/home /api/dashboards/tags /api/dashboards/ids/2
+/api/dashboards/uid/powerview-master /api/dashboards/uid/powerview-loggers /api/teams/search /api/teams/2
+/api/teams/2/members /api/teams/2/preferences /api/org /api/org/users /api/org/users/lookup /api/org/preferences
+/api/orgs /api/orgs/2 /api/orgs/name/globex /api/users /api/users/lookup?loginOrEmail=globex-person /api/user
+/api/user/orgs /api/user/teams /api/annotations /api/annotations/tags /api/library-elements /api/playlists
+/api/snapshots /api/dashboard/snapshots /api/serviceaccounts/search /api/auth/keys
+/api/alertmanager/grafana/api/v2/alerts /api/alertmanager/grafana/api/v2/silences
+/api/alertmanager/grafana/config/api/v1/alerts /api/alertmanager/grafana/api/v2/status
+/api/ruler/grafana/api/v1/rules /api/prometheus/grafana/api/v1/rules /api/prometheus/grafana/api/v1/alerts
+/api/v1/provisioning/alert-rules /api/v1/provisioning/contact-points /api/v1/provisioning/policies
+/api/v1/provisioning/templates /api/v1/notifications/receivers /api/access-control/user/permissions
+/api/access-control/roles /api/access-control/teams/2 /api/access-control/folders/{folder}
+/api/access-control/datasources/{source} /api/correlations /api/datasources/correlations /api/query-history
+/api/admin/stats /api/admin/settings /api/admin/users /api/datasources /api/datasources/uid/{source}
+/api/datasources/uid/{source}/health /api/datasources/name/globex
+/api/datasources/proxy/uid/{source}/api/v2/buckets /api/frontend/settings /api/bootdata /api/plugins
+/api/gnet/dashboards /api/live/list /api/dashboards/import /api/public/dashboards
+/api/dashboards/public-dashboards /api/recording-rules
+/apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards
+/apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards/{dashboard}
+/apis/folder.grafana.app/v1beta1/namespaces/default/folders
+/apis/iam.grafana.app/v0alpha1/namespaces/default/teams /apis /openapi/v2 / /alerting/list /dashboards
+/d/{dashboard}
+""".split()  # noqa: SIM905
+WITH_NAMES_OF_CLIENTS = {
+    "/api/datasources", "/api/datasources/uid/{source}", "/api/datasources/uid/{source}/health",
+    "/api/datasources/name/globex", "/api/access-control/user/permissions", "/api/dashboards/tags",
+    "/api/frontend/settings", "/api/bootdata", "/", "/alerting/list", "/dashboards", "/d/{dashboard}",
+}  # fmt: skip
+"""Where Grafana shows its viewers the names of all data sources and tags of an organisation: as the documentation says,
+in team mode a client's name is no secret from the others."""
+
+
+def test_a_viewer_of_one_client_finds_nothing_of_another_through_any_address(house: World):
+    globex = tree.describe("globex", [CAMPAIGNS["globex"]])
+    uids = {
+        "folder": globex["folder_uid"],
+        "dashboard": globex["campaigns"][0]["uid"],
+        "source": globex["data_source_uid"],
+    }
+    words = ("globex", CAMPAIGNS["globex"], *uids.values())
+    person = as_person(house, "acme")
+    telling = set()
+    for address in ADDRESSES:
+        answer = person.session.get(person.url + address.format(**uids), timeout=60)
+        # The page of an error repeats its own address.
+        text = answer.text.replace(address.format(**uids), "")
+        if answer.status_code < 400 and any(word in text for word in words):
+            telling.add(address)
+
+    assert telling <= (WITH_NAMES_OF_CLIENTS if house.env["POWERVIEW_ISOLATION"] == "team" else set())
+
+
+ALERTING_OF_BEFORE = """apiVersion: 1
+contactPoints:
+  - {orgId: 1, name: PowerView's admin, receivers: [
+      {uid: powerview-admin-email, type: email, settings: {addresses: nobody@localhost}},
+      {uid: powerview-admin-webhook, type: webhook, settings: {url: "http://127.0.0.1:1/secret"}}]}
+groups:
+  - orgId: 1
+    name: PowerView
+    folder: admin alerts
+    interval: 5m
+    rules:
+      - &rule
+        uid: powerview-silent
+        title: Logger silent
+        condition: no
+        for: 0s
+        data: [{refId: no, datasourceUid: __expr__, model: {refId: no, type: math, expression: "0"}}]
+      - {<<: *rule, uid: powerview-influxdb, title: InfluxDB cannot be asked}
+"""
+
+
+def test_an_installation_of_before_loses_its_alerts_and_keeps_its_master(influx, tmp_path):
+    folder, dashboards = tmp_path / "grafana", tmp_path / "dashboards"
+    alerting = folder / "provisioning" / "alerting"
+    alerting.mkdir(parents=True)
+    alerting.joinpath("powerview.yml").write_text(ALERTING_OF_BEFORE)
+    dashboards.mkdir()
+    (dashboards / "master.json").write_text(json.dumps(MASTER))
+    provision(folder, dashboards)
+    with running_grafana(folder, PASSWORD) as server:
+        before = GrafanaClient(server.url, "admin", PASSWORD)
+        edited = {**before.dashboard("powerview-master"), "id": None, "title": "Ours"}
+        body = {"dashboard": edited, "folderUid": "powerview-admin", "overwrite": True, "message": "by hand"}
+        before.call("POST", "/api/dashboards/db", body)
+        assert len(before.get("/api/v1/provisioning/alert-rules")) == 2
+    alerting.joinpath("powerview.yml").unlink()
+    (dashboards / "master.json").unlink()
+
+    with ExitStack() as stack:
+        world = make_world("real", influx, tmp_path / "world", stack, folder, dashboards)
+        run = world.run()
+        assert (run.status, run.told) == (
+            0,
+            [
+                "powerview: repaired admin: permissions, bucket, token, data source, alert rules of an earlier version "
+                "removed, contact point powerview-admin-email removed, contact point powerview-admin-webhook removed"
+            ],
+        )
+        assert world.grafana.get("/api/v1/provisioning/alert-rules") == []
+        points = str(world.grafana.get("/api/v1/provisioning/contact-points"))
+        assert ("powerview" in points, "secret" in points) == (False, False)
+        assert sorted(h["title"] for h in world.grafana.get("/api/search")) == ["Ours", "admin"]
+        assert world.run().changed == 0
 
 
 def as_person(house: World, client: str):

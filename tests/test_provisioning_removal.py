@@ -107,16 +107,16 @@ def test_nothing_is_deleted_of_an_organisation_that_has_put_our_login_out(world:
     acme = world.org("acme")
     world.add_person("boss", org=acme)
     world.grafana.call("PATCH", f"/api/orgs/{acme}/users/{world.user_id('boss')}", {"role": "Admin"})
-    world.grafana.call("DELETE", f"/api/orgs/{acme}/users/{world.user_id('admin')}")
+    world.grafana.call("DELETE", f"/api/orgs/{acme}/users/{world.user_id(world.own_login())}")
     confirm = f"acme/{campaign}" if campaign else "acme"
 
     run = delete(world, CAMPAIGN=campaign, CONFIRM=confirm)
 
     assert (run.status, world.journal.writes) == (2, [])
     assert run.told == [
-        "powerview: admin (GRAFANA_USERNAME) is no Admin of acme's organisation in Grafana, and nothing was deleted. "
-        "Make it one (Administration, Organizations), or run create_grafana_resources.yml while the client has a "
-        "folder, which does it."
+        f"powerview: {world.own_login()}, PowerView's login, is no Admin of acme's organisation in Grafana, and "
+        f"nothing was deleted. Make it one (Administration, Organizations), or run create_grafana_resources.yml while "
+        f"the client has a folder, which does it."
     ]
     assert world.run().status == 0
     assert delete(world, CAMPAIGN=campaign, CONFIRM=confirm).told[0].startswith(f"powerview: deleted {confirm}: ")

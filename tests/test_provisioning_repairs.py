@@ -140,10 +140,6 @@ def master_opened(world):
     world.grafana.call("POST", "/api/dashboards/uid/powerview-master/permissions", {"items": rows})
 
 
-def alerts_folder_open(world):
-    world.grafana.call("POST", "/api/folders", {"uid": "made-by-grafana", "title": "admin alerts"})
-
-
 DAMAGES = [
     Damage(
         "team deleted",
@@ -236,12 +232,6 @@ DAMAGES = [
         ["repaired admin/Master: permissions"],
         [permissions("dashboards/uid", "powerview-master")],
     ),
-    Damage(
-        "the alerts' folder open",
-        alerts_folder_open,
-        ["repaired admin: permissions of the alerts' folder"],
-        [permissions("folders", "made-by-grafana")],
-    ),
 ]
 
 
@@ -263,8 +253,6 @@ def test_a_run_repairs_exactly_what_was_damaged(world: World, damage: Damage):
     right = {**expected(world, TREE), **expected_in_influx(world, list(TREE))}
     if damage.done is dashboard_in_anothers_folder:  # moved back, not made anew
         right["dashboards"][ROOF] = ("My roof", *right["dashboards"][ROOF][1:])
-    if damage.done is alerts_folder_open:
-        right["folders"]["made-by-grafana"] = ("admin alerts", "", [])
     assert world.state() == right
 
 

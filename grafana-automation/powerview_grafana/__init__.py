@@ -1,5 +1,5 @@
-"""What the playbooks' plugins are made of: the tree's names, what two servers hold, and what is missing between them.
+"""What the playbooks' tasks do: a module for each noun, over `run` (one task at work), `servers` (calls and errors),
+`found` (what the servers have), `dashboard` (the Master's clones) and `tree` (names on disk).
 
-Nothing here writes anywhere. `tree` reads the disk, `servers` and `found` read Grafana and InfluxDB, `plan` and
-`dashboard` only compute. The plugins beside the playbooks are one-line doors to these modules.
+`tasks` names what each task does; the action plugins beside the playbooks are one-line doors to it.
 """

@@ -15,10 +15,12 @@ WITHOUT_QUERIES = ("row", "text")
 ASKING_VARIABLES = ("query", "adhoc", "groupby")
 MASTER_REFERENCE = {"type": "influxdb", "uid": MASTER_UID}
 NOT_COMPARED = ("id", "uid", "version", "title", "tags")
+FILE_CONSTANT = "powerview_file"
+"""The Master's hidden constant that names the file from which it was imported, by a hash of its content."""
 SAVE_AS_CLASSIC = (
     "In Grafana open Dashboards, admin, Master, and bring back its last classic version (Settings, Versions, Restore), "
-    "or import grafana-automation/dashboards/master.json over it (uid powerview-master). To save it as classic JSON "
-    "from then on, keep the feature toggle dashboardNewLayouts off."
+    "or run update_dashboards.yml with POWERVIEW_MASTER=file, which puts dashboards/master.json in its place. To save "
+    "it as classic JSON from then on, keep the feature toggle dashboardNewLayouts off."
 )
 
 
@@ -69,23 +71,48 @@ def clone(master: dict, client: str, campaign: str, uid: str, data_source_uid: s
     """A campaign's dashboard: the Master with its own title, tags, data source and constants, and without its ids."""
     content = _with_defaults_named({k: v for k, v in master.items() if k not in ("id", "version")})
     made = _with_data_source(content, data_source_uid)
-    constants = {"campaign": campaign, "timezone": timezone}
-    for variable in _inner(made, "templating").get("list", ()):
-        if variable.get("type") == "constant" and variable.get("name") in constants:
-            _set_constant(variable, constants[variable["name"]])
-            if variable["name"] == "timezone":
-                made["timezone"] = timezone  # else axes and the bars' dates would be those of another place
+    variables = _inner(made, "templating").get("list") or []
+    variables[:] = [v for v in variables if v.get("name") != FILE_CONSTANT]
+    for variable in variables:
+        if variable.get("type") == "constant" and variable.get("name") == "campaign":
+            _set_constant(variable, campaign)
         elif variable.get("type") == "query":
             _forget_choice(variable)
         elif variable.get("type") == "adhoc":
             variable["filters"] = []  # somebody's device
+    in_time_zone(made, timezone)
     return {**made, "uid": uid, "title": campaign, "tags": ["powerview", client]}
+
+
+def in_time_zone(dashboard: dict, timezone: str) -> None:
+    """Set the constant `timezone` of a dashboard that has one, and the dashboard's own time zone with it."""
+    for variable in _inner(dashboard, "templating").get("list", ()):
+        if variable.get("type") == "constant" and variable.get("name") == "timezone":
+            _set_constant(variable, timezone)
+            dashboard["timezone"] = timezone  # else axes and the bars' dates would be those of another place
+
+
+def constants(dashboard: dict) -> dict[str, str]:
+    """The constants of a dashboard by their names."""
+    variables = _inner(dashboard, "templating").get("list") or ()
+    return {v["name"]: str(v.get("query") or "") for v in variables if v.get("type") == "constant"}
 
 
 def differs(wanted: dict, present: dict) -> list[str]:
     """Which parts of a dashboard are not as `wanted`, but for title and tags (a person's) and ids (Grafana's)."""
     parts = sorted((set(wanted) | set(present)) - set(NOT_COMPARED))
     return [p for p in parts if wanted.get(p) != present.get(p)]
+
+
+def removed_panels(wanted: dict, present: dict) -> list[str]:
+    """The titles of the panels that a dashboard has and `wanted` has not, by title and by number and kind."""
+    titles = {p.get("title") for p in _panels(wanted)}
+    numbers = {(p.get("id"), p.get("type")) for p in _panels(wanted)}
+    return [
+        str(p.get("title") or f"panel {p.get('id')}")
+        for p in _panels(present)
+        if p.get("title") not in titles and (p.get("id"), p.get("type")) not in numbers
+    ]
 
 
 def _panels(node: dict) -> list[dict]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from powerview_grafana import found
+from powerview_grafana import found, login, organisations, teams
 from powerview_grafana.addresses import MAIN_ORG, classic_address, path
-from powerview_grafana.plan import AUTHORIZATION, description
+from powerview_grafana.data_sources import AUTHORIZATION, description
+from powerview_grafana.run import Run
 from powerview_grafana.servers import GONE, Get, Server
-from powerview_grafana.tree import UsageError, describe
+from powerview_grafana.tree import UsageError, check_named, describe, wanted
 
 OUR_DASHBOARDS = "pv-b-"
 CLIENT_FOLDERS = "pv-f-"
@@ -36,86 +37,108 @@ def check_confirmation(client: str, campaign: str, confirm: str, delete_bucket: 
         raise UsageError(f"POWERVIEW_DELETE_BUCKET is {delete_bucket!r}: it must be the bucket's name, {client!r}.")
 
 
-def of_campaign(grafana: Server, wanted: dict, data: Path) -> dict:
-    """The one dashboard to delete, and what is left of the campaign: {"calls": […], "left": […]}."""
-    (client,) = wanted["clients"]
+def find(run: Run, client: str, campaign: str, confirm: str, delete_bucket: str) -> dict:
+    """The calls that delete a campaign's dashboard or a client's objects, in their order, and what is left:
+    {"calls": […], "left": […]}. Raises UsageError unless it is confirmed."""
+    settings = run.settings
+    check_named(client, campaign, settings.influxdb_bucket)
+    check_confirmation(client, campaign, confirm, delete_bucket)
+    on_disk = [c for c in wanted(settings.data_dir, settings.influxdb_bucket, client, campaign)["clients"] if c["team"]]
+    (described,) = on_disk or [describe(client, [])]
+    org = _organisation(run, client)
+    described["org"] = org["org"] if org["joined"] else None
+    if campaign:
+        return _of_campaign(run, described)
+    return _of_client(run, described, bool(delete_bucket))
+
+
+def delete(run: Run, calls: list[dict]) -> None:
+    """Make the calls, one after the other. What is gone already is no failure."""
+    for call in calls:
+        server = run.grafana if call["org"] else run.influxdb
+        run.write(server, f"Delete the {call['what']}", "DELETE", call["path"], org=call["org"], also=GONE)
+
+
+def _of_campaign(run: Run, client: dict) -> dict:
     (campaign,) = client["campaigns"]
     name = f"{client['client']}/{campaign['campaign']}"
-    org = _organisation(grafana, wanted)
-    there = found.in_grafana(grafana, [client], {client["client"]: org})[client["client"]]["dashboards"]
-    calls = [_call(grafana, "dashboard", org["org"], "api", "dashboards", "uid", uid) for uid, d in there.items() if d]
+    there = _there(run.grafana, client["org"], [campaign["uid"]])
+    calls = [_call("dashboard", client["org"], "api", "dashboards", "uid", uid) for uid in there]
     left = [f"{name}: its readings, measurement {campaign['campaign']} in bucket {client['bucket']}"]
-    return {"calls": calls, "left": left + _on_disk(name, data / name)}
+    return {"calls": calls, "left": left + _on_disk(name, run.settings.data_dir / name)}
 
 
-def of_client(grafana: Server, influxdb: Server, influx: dict, wanted: dict, data: Path, delete_bucket: bool) -> dict:
-    """The calls that delete a client's objects, in their order, and what is left: {"calls": […], "left": […]}.
-
-    A folder with anything that PowerView did not make for the client is left, and so is an organisation with anything
-    else in it. Raises UsageError if our login may not see what is in the organisation.
-    """
-    (client,) = wanted["clients"]
-    name = client["client"]
-    org = _organisation(grafana, wanted)
+def _of_client(run: Run, client: dict, delete_bucket: bool) -> dict:
+    # A folder with anything that PowerView did not make for the client is left, and so is an organisation with anything
+    # else in it.
+    name, org = client["client"], client["org"]
+    influx = found.in_influxdb(run.influxdb, run.settings.influxdb_org, [name])
     held: dict = {"first": [], "last": [], "left": [], "data_source": None}
-    if org["joined"]:
-        held = _in_grafana(grafana, wanted, org)
-    tokens, left = _tokens(client, held["data_source"], influx, wanted["settings"]["grafana_url"])
+    if org:
+        held = _in_grafana(run, client)
+    tokens, left = _tokens(client, held["data_source"], influx, run.settings.grafana_url)
     # The token goes before the data source, which may alone know it: else a run that is killed in between leaves it.
-    calls = held["first"] + [_call(influxdb, "token", None, "api", "v2", "authorizations", token) for token in tokens]
+    calls = held["first"] + [_call("token", None, "api", "v2", "authorizations", token) for token in tokens]
     if held["data_source"]:
-        calls.append(_call(grafana, "data source", org["org"], "api", "datasources", "uid", client["data_source_uid"]))
+        calls.append(_call("data source", org, "api", "datasources", "uid", client["data_source_uid"]))
     bucket = influx["buckets"].get(name)
     if bucket and delete_bucket:
-        calls.append(_call(influxdb, "bucket with all readings", None, "api", "v2", "buckets", bucket))
+        calls.append(_call("bucket with all readings", None, "api", "v2", "buckets", bucket))
     elif bucket:
         left.append(f"{name}: bucket {name} with its readings (POWERVIEW_DELETE_BUCKET={name} deletes it)")
-    return {"calls": calls + held["last"], "left": held["left"] + left + _on_disk(name, data / name)}
+    left = held["left"] + left + _on_disk(name, run.settings.data_dir / name)
+    return {"calls": calls + held["last"], "left": left}
 
 
-def _organisation(grafana: Server, wanted: dict) -> dict:
+def _organisation(run: Run, client: str) -> dict:
     # Where our login is no Admin it sees nothing: all would seem gone, and the token would go without the rest.
-    (client,) = wanted["clients"]
-    name, settings = client["client"], wanted["settings"]
-    org = found.organisations(grafana, settings["isolation"], [name])[name]
+    org = organisations.of_clients(run.grafana, run.settings.isolation, [client])[client]
     if org["org"] and not org["joined"]:
+        ours = login.name(run.grafana, run.settings)
         raise UsageError(
-            f"{settings['grafana_username']} (GRAFANA_USERNAME) is no Admin of {name}'s organisation in Grafana, and "
-            f"nothing was deleted. Make it one (Administration, Organizations), or run create_grafana_resources.yml "
-            f"while the client has a folder, which does it."
+            f"{ours}, PowerView's login, is no Admin of {client}'s organisation in Grafana, and nothing was deleted. "
+            f"Make it one (Administration, Organizations), or run create_grafana_resources.yml while the client has a "
+            f"folder, which does it."
         )
     return org
 
 
-def _in_grafana(grafana: Server, wanted: dict, org: dict) -> dict:
+def _in_grafana(run: Run, client: dict) -> dict:
     # What to delete before token and data source, the data source, what to delete after it, and what is left.
-    (client,) = wanted["clients"]
-    name, number, isolation = client["client"], org["org"], wanted["settings"]["isolation"]
-    listed = found.hits(grafana, number)
-    ours, unsure = _dashboards(grafana, number, client, listed)
-    subject = {**client, "campaigns": [{"uid": uid} for uid in sorted(ours)]}
-    held = found.in_grafana(grafana, [subject], {name: org})[name]
-    foreign = [h["title"] for h in listed if h.get("folderUid") == client["folder_uid"] and h["uid"] not in ours]
-    there = [uid for uid, dashboard in held["dashboards"].items() if dashboard]
-    if held["folder"] and not foreign:
-        foreign = _unlisted(grafana, number, client["folder_uid"], {uid: held["dashboards"][uid] for uid in there})
-    first = [_call(grafana, "dashboard", number, "api", "dashboards", "uid", uid) for uid in there]
+    grafana, name, org, folder = run.grafana, client["client"], client["org"], client["folder_uid"]
+    listed = found.hits(grafana, org)
+    ours, unsure = _dashboards(grafana, org, client, listed)
+    there = _there(grafana, org, sorted(ours))
+    has_folder = grafana.get(path("api", "folders", folder), org, GONE).found
+    source = grafana.get(path("api", "datasources", "uid", client["data_source_uid"]), org, GONE)
+    foreign = [h["title"] for h in listed if h.get("folderUid") == folder and h["uid"] not in ours]
+    if has_folder and not foreign:
+        foreign = _unlisted(grafana, org, folder, there, {h["uid"]: h.get("folderUid") for h in listed})
+    first = [_call("dashboard", org, "api", "dashboards", "uid", uid) for uid in there]
     left = [f"{name}: its folder, with what PowerView did not make for it: {', '.join(foreign)}"] if foreign else []
     left += [
         f"{name}: dashboard {h['title']} (uid {h['uid']}), which may be its own: delete it in Grafana if it is"
         for h in unsure
     ]
-    if held["folder"] and not foreign:
-        first.append(_call(grafana, "folder", number, "api", "folders", client["folder_uid"]))
+    if has_folder and not foreign:
+        first.append(_call("folder", org, "api", "folders", folder))
     last = []
-    if held["team_id"]:
-        left += _members(grafana, number, held["team_id"], name, wanted["settings"]["grafana_username"])
-        last.append(_call(grafana, "team", number, "api", "teams", held["team_id"]))
-    if isolation == "org" and (foreign or _others(grafana, number, client, listed, ours)):
+    if team := teams.of_clients(grafana, [client])[name]:
+        left += _members(run, org, team, name)
+        last.append(_call("team", org, "api", "teams", team))
+    if run.settings.isolation == "org" and (foreign or _others(grafana, org, client, listed, ours, team)):
         left.append(f"{name}: its organisation, with what PowerView did not make in it")
-    elif isolation == "org":
-        last.append(_call(grafana, "organisation", MAIN_ORG, "api", "orgs", number))
-    return {"first": first, "last": last, "left": left, "data_source": held["data_source"]}
+    elif run.settings.isolation == "org":
+        last.append(_call("organisation", MAIN_ORG, "api", "orgs", org))
+    return {"first": first, "last": last, "left": left, "data_source": source.body if source.found else None}
+
+
+def _there(grafana: Server, org: int | None, uids: list[str]) -> list[str]:
+    # Which of these dashboards exist. The search would not do: it runs behind.
+    if not org:
+        return []
+    answers = grafana.get_all([Get(path("api", "dashboards", "uid", uid, "permissions"), org, GONE) for uid in uids])
+    return [uid for uid, answer in zip(uids, answers, strict=True) if answer.found]
 
 
 def _dashboards(grafana: Server, org: int, client: dict, listed: list[dict]) -> tuple[set[str], list[dict]]:
@@ -130,7 +153,7 @@ def _dashboards(grafana: Server, org: int, client: dict, listed: list[dict]) -> 
         elif not owners and hit["uid"].startswith(OUR_DASHBOARDS) and hit["uid"] not in ours:
             renamed.append(hit)
     unsure = []
-    answers = grafana.get_all([Get(classic_address(h["uid"]), org, found.EXISTS) for h in renamed])
+    answers = grafana.get_all([Get(classic_address(h["uid"]), org, found.READABLE) for h in renamed])
     for hit, answer in zip(renamed, answers, strict=True):
         campaign = _campaign(answer.body["dashboard"]) if answer.status == 200 else ""
         inside, tagged = hit.get("folderUid") == client["folder_uid"], name in hit["tags"]
@@ -141,17 +164,17 @@ def _dashboards(grafana: Server, org: int, client: dict, listed: list[dict]) -> 
     return ours, unsure
 
 
-def _unlisted(grafana: Server, org: int, folder: str, ours: dict[str, dict]) -> list[str]:
+def _unlisted(grafana: Server, org: int, folder: str, ours: list[str], listed: dict[str, str | None]) -> list[str]:
     # What a folder holds beside our dashboards, as Grafana counts it. The search runs behind in newer versions, and
     # lists neither alert rules nor library panels, with which Grafana refuses to delete a folder.
     counts = grafana.get(path("api", "folders", folder, "counts"), org, GONE)
-    answers = grafana.get_all([Get(classic_address(uid), org, found.EXISTS) for uid in ours])
+    answers = grafana.get_all([Get(classic_address(uid), org, found.READABLE) for uid in ours])
     places = [
-        a.body["meta"].get("folderUid") if a.status == 200 else d["place"]
-        for d, a in zip(ours.values(), answers, strict=True)
+        a.body["meta"].get("folderUid") if a.status == 200 else listed.get(uid)
+        for uid, a in zip(ours, answers, strict=True)
     ]
     known = {"dashboard": places.count(folder)}
-    held = {kind.removesuffix("s"): count for kind, count in counts.body.items()} if counts.status == 200 else {}
+    held = {kind.removesuffix("s"): count for kind, count in counts.body.items()} if counts.found else {}
     more = {kind: count - known.get(kind, 0) for kind, count in held.items()}
     return [f"{IN_A_FOLDER.get(kind, kind)} ({count})" for kind, count in sorted(more.items()) if count > 0]
 
@@ -195,20 +218,22 @@ def _only_bucket(token: dict) -> str | None:
     return may[0][2] if len(may) == 1 and may[0][:2] == ("read", "buckets") else None
 
 
-def _call(server: Server, what: str, org: int | None, *parts: str | int) -> dict:
-    return {"what": what, "server": server.name.lower(), "org": org, "url": server.url + path(*parts)}
+def _call(what: str, org: int | None, *parts: str | int) -> dict:
+    # A call without an organisation is InfluxDB's.
+    return {"what": what, "org": org, "path": path(*parts)}
 
 
-def _others(grafana: Server, org: int, client: dict, listed: list[dict], ours: set[str]) -> bool:
-    data_sources, teams = grafana.get_all([Get("/api/datasources", org), Get(path("api", "teams", "search"), org)])
+def _others(grafana: Server, org: int, client: dict, listed: list[dict], ours: set[str], team: int | None) -> bool:
+    sources = grafana.get("/api/datasources", org).body
     outside = [h for h in listed if h["uid"] not in ours and client["folder_uid"] not in (h["uid"], h.get("folderUid"))]
-    others = [d for d in data_sources.body if d["uid"] != client["data_source_uid"]]
-    return bool(outside or others or [t for t in teams.body["teams"] if t["name"] != client["team"]])
+    others = [d for d in sources if d["uid"] != client["data_source_uid"]]
+    return bool(outside or others or set(found.teams(grafana, org)) - {team})
 
 
-def _members(grafana: Server, org: int, team_id: int, name: str, ourselves: str) -> list[str]:
-    answer = grafana.get(path("api", "teams", team_id, "members"), org)
-    members = [m["login"] for m in answer.body if m["login"] != ourselves]
+def _members(run: Run, org: int, team_id: int, name: str) -> list[str]:
+    answer = run.grafana.get(path("api", "teams", team_id, "members"), org)
+    ourselves = {run.settings.grafana_username.lower(), login.own(run.settings)[0]}
+    members = [m["login"] for m in answer.body if m["login"].lower() not in ourselves]
     return [f"{name}: the logins of its team: {', '.join(members)}"] if members else []
 
 

@@ -1,30 +1,41 @@
-"""Reading from Grafana and InfluxDB: many addresses at once over kept connections, and errors that say what to look at.
+"""Calls of Grafana and InfluxDB: many reads at once over kept connections, one write after the other, and errors that
+name the server, what it refused and the variable to look at.
 
-Ansible's own `url` lookup reads one address after another on a new connection each, and fails on the first 404; the
-measurement that asked for this module stands in `bench/provisioning.py`.
+Python's own HTTP client is used because it does nothing by itself: no proxy gets our login, no redirect is followed
+with it, no ~/.netrc replaces it, and certificates are checked against the system's authorities.
 """
 
 from __future__ import annotations
 
+import http.client
+import json
+import ssl
 import threading
 from base64 import b64encode
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
 
 from powerview.settings import Settings, SettingsError
-
-if TYPE_CHECKING:
-    import requests  # late: it takes 0.1 s, and who only asks for headers needs none of it
 
 TIMEOUT_SECONDS = 30
 CONNECTIONS = 8
 GONE = (404,)
+EXISTS = (409, 412)
+"""What Grafana answers for something that is there already: 12.4 says 412, 13 says 409."""
 
 
 class ServerError(Exception):
-    """A server is away, refuses us, or answers what it should not. The text names the server and the variable."""
+    """A server is away, refuses us, or answers what it should not. The text names the server and the variable.
+
+    `away` is the server's name if it gave no answer: there is no use in asking it again.
+    """
+
+    def __init__(self, text: str, away: str = "") -> None:
+        super().__init__(text)
+        self.away = away
 
 
 @dataclass(frozen=True)
@@ -41,19 +52,26 @@ class Answer:
     """What came back: the status, and the JSON (None where there is none)."""
 
     status: int
-    body: Any
+    body: Any = None
+
+    @property
+    def found(self) -> bool:
+        """Whether there is something."""
+        return self.status != 404
 
 
 @dataclass(frozen=True)
 class Server:
-    """One of the two servers. `variable` names its address, `login` the variables of its login."""
+    """One of the two servers. `variable` names its address, `login` says what to look at when it refuses the login, and
+    `locks` why it may refuse a right one."""
 
     name: str
     url: str
     variable: str
     login: str
-    authorization: str
+    authorization: str = field(repr=False)
     has_organisations: bool = False
+    locks: str = ""
 
     def headers(self, org: int | None = None) -> dict[str, str]:
         """The headers of a call; they hold the secret. Raises ServerError for a call that has to name an organisation.
@@ -61,12 +79,11 @@ class Server:
         Grafana takes a call that names none to mean the one that our login looked at last: any client's. Calls that
         concern the whole server name the main organisation.
         """
-        if not self.has_organisations:
-            named = {}
-        elif str(org).isdecimal():
+        named = {}
+        if self.has_organisations:
+            if not str(org).isdecimal():
+                raise ServerError(f"a call of {self.name} names no organisation, and was not made: run again.")
             named = {"X-Grafana-Org-Id": str(org)}
-        else:
-            raise ServerError(f"a call of {self.name} names no organisation, and was not made: run again.")
         return {"Authorization": self.authorization, "Accept": "application/json", **named}
 
     def get(self, path: str, org: int | None = None, also: tuple[int, ...] = ()) -> Answer:
@@ -74,38 +91,65 @@ class Server:
         return self.get_all([Get(path, org, also)])[0]
 
     def get_all(self, gets: Sequence[Get]) -> list[Answer]:
-        """Read many addresses at once; the answers stand in the order of `gets`. Raises the first ServerError."""
+        """Read many addresses at once; the answers are in the order of `gets`. Raises the first ServerError."""
         own = threading.local()
 
         def read(get: Get) -> Answer:
-            if not hasattr(own, "session"):
-                own.session = _session()
-            return self._read(own.session, get)
+            if not hasattr(own, "connection"):
+                own.connection = self._connect()
+            return self._read(own.connection, get)
 
         with ThreadPoolExecutor(max(1, min(CONNECTIONS, len(gets)))) as pool:
             return list(pool.map(read, gets))
 
-    def _read(self, session: requests.Session, get: Get) -> Answer:
-        import requests
+    def write(
+        self, task: str, method: str, path: str, body: Any = None, org: int | None = None, also: tuple[int, ...] = ()
+    ) -> Answer:
+        """One write; an error names it by its `task`. Raises ServerError for a status that is neither 2xx nor in
+        `also`, and for an answer that cannot be understood."""
+        connection = self._connect()
+        try:
+            status, reason, answer = self._send(connection, method, path, org, body)
+        finally:
+            connection.close()
+        if status in also or 200 <= status < 300:
+            return Answer(status, answer)
+        raise ServerError(self.refusal(f'the task "{task}"', status, _message(answer) or reason))
 
-        try:
-            answer = session.get(
-                self.url + get.path, headers=self.headers(get.org), timeout=TIMEOUT_SECONDS, allow_redirects=False
-            )
-        except requests.RequestException as error:
-            raise ServerError(self.no_answer(_cause(error))) from error
-        try:
-            body = answer.json()
-        except ValueError:
-            body = None
-        if answer.status_code in get.also:
-            return Answer(answer.status_code, body)
-        if answer.status_code != 200:
+    def _read(self, connection: http.client.HTTPConnection, get: Get) -> Answer:
+        status, reason, body = self._send(connection, "GET", get.path, get.org)
+        if status in get.also:
+            return Answer(status, body)
+        if status != 200:
             what = f"GET {get.path.partition('?')[0]}"
-            raise ServerError(self.refusal(what, answer.status_code, _message(body) or answer.reason))
+            raise ServerError(self.refusal(what, status, _message(body) or reason))
         if body is None:
             raise ServerError(f"what answers at {self.url} ({self.variable}) is not {self.name}: set its address.")
-        return Answer(answer.status_code, body)
+        return Answer(status, body)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        parts = urlsplit(self.url)
+        if parts.scheme == "https":
+            context = ssl.create_default_context()  # the system's authorities, a company's own among them
+            return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS, context=context)
+        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
+
+    def _send(self, connection, method: str, path: str, org: int | None, body: Any = None) -> tuple[int, str, Any]:
+        headers, content = self.headers(org), None
+        if body is not None:
+            content, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
+        target = urlsplit(self.url).path.rstrip("/") + path
+        try:
+            connection.request(method, target, content, headers)
+            answer = connection.getresponse()
+            raw = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise ServerError(self.no_answer(_cause(error)), away=self.name) from error
+        try:
+            return answer.status, answer.reason, json.loads(raw)
+        except ValueError:
+            return answer.status, answer.reason, None
 
     def no_answer(self, cause: str) -> str:
         """The sentence for a server that cannot be reached."""
@@ -114,10 +158,10 @@ class Server:
     def refusal(self, what: str, status: int, message: str) -> str:
         """The sentence for an answer that is not what it should be, to the call `what`."""
         if status == 401:
-            return f"{self.name} at {self.url} refuses the login: look at {self.login}."
+            return f"{self.name} at {self.url} refuses the login: {self.login}.{self.locks}"
         if status == 403:
-            said = f" ({message.rstrip('.')})" if message else ""
-            return f"{self.name} at {self.url} forbids {what} to this login{said}: look at {self.login}."
+            reason = f" ({message.rstrip('.')})" if message else ""
+            return f"{self.name} at {self.url} forbids {what} to this login{reason}: {self.login}."
         if 300 <= status < 400:
             return f"{self.name} is not at {self.url}, it sends us elsewhere ({status}): look at {self.variable}."
         where = f"{self.name} at {self.url} ({self.variable})"
@@ -130,10 +174,23 @@ def grafana(settings: Settings) -> Server:
     """Grafana with its admin's login. Raises SettingsError without GRAFANA_PASSWORD."""
     if not settings.grafana_password:
         raise SettingsError(f"GRAFANA_PASSWORD is not set: set it in {settings.env_file} or in the environment.")
-    login = f"{settings.grafana_username}:{settings.grafana_password}".encode()
-    authorization = "Basic " + b64encode(login).decode()
-    login_variables = "GRAFANA_USERNAME, GRAFANA_PASSWORD"
-    return Server("Grafana", settings.grafana_url, "GRAFANA_URL", login_variables, authorization, True)
+    return grafana_as(settings, settings.grafana_username, settings.grafana_password)
+
+
+def grafana_as(settings: Settings, login: str, password: str) -> Server:
+    """Grafana with any login."""
+    authorization = "Basic " + b64encode(f"{login}:{password}".encode()).decode()
+    look_at = "look at GRAFANA_USERNAME, GRAFANA_PASSWORD"
+    return Server("Grafana", settings.grafana_url, "GRAFANA_URL", look_at, authorization, True, _locks(password))
+
+
+def _locks(password: str) -> str:
+    locked = (
+        " If they are right, the login is locked: five wrong passwords, whoever typed them, lock it for five minutes."
+    )
+    if "$" not in password:
+        return locked
+    return f"{locked} Or it is the $ in the password: compose and Grafana may replace it and what is behind it."
 
 
 def influxdb(settings: Settings) -> Server:
@@ -148,27 +205,16 @@ def influxdb(settings: Settings) -> Server:
                 f"set it in {settings.env_file} or in the environment."
             )
     authorization = f"Token {settings.influxdb_admin_token}"
-    return Server("InfluxDB", settings.influxdb_host, "INFLUXDB_HOST", "INFLUXDB_ADMIN_TOKEN", authorization)
+    return Server("InfluxDB", settings.influxdb_host, "INFLUXDB_HOST", "look at INFLUXDB_ADMIN_TOKEN", authorization)
 
 
-def _session() -> requests.Session:
-    import requests
-
-    session = requests.Session()
-    session.auth = lambda request: request  # without one, requests takes a login from ~/.netrc over ours
-    return session
-
-
-def _cause(error: requests.RequestException) -> str:
-    import requests
-
-    if isinstance(error, requests.Timeout):
+def _cause(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
         return f"no answer within {TIMEOUT_SECONDS} s"
-    cause: BaseException = error
-    while cause.__cause__ or cause.__context__:
-        cause = cause.__cause__ or cause.__context__
-    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted ({error.verify_message})"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _message(body: Any) -> str:
-    return str(body.get("message", ""))[:200] if isinstance(body, dict) else ""
+    return str(body.get("message") or "")[:200] if isinstance(body, dict) else ""

@@ -10,26 +10,27 @@ from pathlib import Path
 from powerview.names import refused_names
 from powerview_grafana.addresses import ADMIN_FOLDER_UID, MASTER_UID
 
-ALERTS_FOLDER = "admin alerts"
-"""The title of the folder that Grafana makes for the provisioned alerts, with a uid of its own choice."""
-
 
 class UsageError(Exception):
     """The person who started the run asked for something that cannot be; the text says what and what to do."""
 
 
 def wanted(data: Path, admin_bucket: str, client: str = "", campaign: str = "") -> dict:
-    """The clients with their campaigns that Grafana should show, and the names that were refused, each with its reason.
+    """The admins and the clients with their campaigns that Grafana should show (`clients`), and the names on disk that
+    were refused, each with its reason (`refused`).
 
     `client` and `campaign` narrow it to one client or one campaign, which need not exist on disk. A client without
-    campaigns is left out. Raises UsageError for a campaign without a client and for a tree that cannot be read.
+    campaigns is left out. Raises UsageError for a campaign without a client, for one of these two that is refused, and
+    for a tree that cannot be read.
     """
     if campaign and not client:
         raise UsageError(
             f"POWERVIEW_CAMPAIGN is {campaign!r} but POWERVIEW_CLIENT is not set: a campaign belongs to a client."
         )
+    if client:
+        _check_given(client, campaign, admin_bucket)
     refused: list[str] = []
-    pairs = [(client, campaign)] if client and campaign else _folders(data, client, admin_bucket, refused)
+    pairs = [(client, campaign)] if campaign else _folders(data, client, admin_bucket, refused)
     clients: dict[str, list[str]] = {}
     for owner, name in pairs:
         if reason := refused_names(owner, name, admin_bucket=admin_bucket):
@@ -38,10 +39,26 @@ def wanted(data: Path, admin_bucket: str, client: str = "", campaign: str = "") 
             clients.setdefault(owner, []).append(name)
     described = [describe(name, sorted(names)) for name, names in sorted(clients.items())]
     return {
-        "admin": describe_admin(admin_bucket),
-        "clients": described,
+        "clients": [begun(d) for d in (describe_admin(admin_bucket), *described)],
         "refused": [f"powerview: refused {r}" for r in refused],
     }
+
+
+def check_named(client: str, campaign: str, admin_bucket: str) -> None:
+    """Raise UsageError unless a client is named that may exist, and a campaign if there is one."""
+    if not client:
+        raise UsageError("POWERVIEW_CLIENT is not set: it names the client.")
+    if reason := refused_names(client, campaign, admin_bucket=admin_bucket):
+        raise UsageError(reason)
+
+
+def begun(described: dict) -> dict:
+    """A client as the first task takes it (`run.py` says what the fields mean)."""
+    campaigns = [{**c, "steps": []} for c in described["campaigns"]]
+    return {
+        **described, "campaigns": campaigns, "org": None, "team_id": None, "steps": [], "failed": "", "stopped": "",
+        "is_closed": False,
+    }  # fmt: skip
 
 
 def describe(client: str, campaigns: list[str]) -> dict:
@@ -54,7 +71,6 @@ def describe(client: str, campaigns: list[str]) -> dict:
         "data_source": client,
         "data_source_uid": f"pv-d-{_digest(client)}",
         "bucket": client,
-        "other_folders": [],
         "campaigns": [{"campaign": c, "uid": f"pv-b-{_digest(f'{client}/{c}')}"} for c in campaigns],
     }
 
@@ -69,9 +85,14 @@ def describe_admin(admin_bucket: str) -> dict:
         "data_source": MASTER_UID,
         "data_source_uid": MASTER_UID,
         "bucket": admin_bucket,
-        "other_folders": [ALERTS_FOLDER],
         "campaigns": [{"campaign": "Master", "uid": MASTER_UID}],
     }
+
+
+def _check_given(client: str, campaign: str, admin_bucket: str) -> None:
+    if reason := refused_names(client, campaign, admin_bucket=admin_bucket):
+        name = f"{client}/{campaign}" if campaign else client
+        raise UsageError(f"refused {name!r}: {reason}")
 
 
 def _folders(data: Path, client: str, admin_bucket: str, refused: list[str]) -> Iterator[tuple[str, str]]:

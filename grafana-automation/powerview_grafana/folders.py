@@ -1,0 +1,80 @@
+"""A folder for each client, open to its team and to nobody else."""
+
+from __future__ import annotations
+
+from powerview_grafana import found
+from powerview_grafana.addresses import path
+from powerview_grafana.run import Run, open_clients
+from powerview_grafana.servers import EXISTS, GONE, Answer, Get, ServerError
+
+VIEW = 1
+
+
+def make(run: Run, clients: list[dict]) -> None:
+    """Make the folders that are missing, put them back to the root, and set who may see them."""
+    settle(run, open_clients(clients))
+
+
+def settle(run: Run, clients: list[dict]) -> None:
+    """The same for these clients, or for the admins, whose folder no team may see."""
+    present = run.read_first(clients, lambda: _present(run, clients))
+    for client in clients if present is None else ():
+        client["is_closed"] = False
+    run.each([] if present is None else clients, lambda client: _settle(run, client, *present[client["client"]]))
+
+
+def team_rows(client: dict) -> list[dict]:
+    """Who may see a client's folder and dashboards, as Grafana takes it: the team, nobody for the admins' things."""
+    return [{"teamId": client["team_id"], "permission": VIEW}] if client["team"] else []
+
+
+def differs(listed: list[dict], client: dict) -> bool:
+    """Whether somebody else may see it, or the team may not."""
+    return found.rows(listed) != set(wanted_rows(client))
+
+
+def wanted_rows(client: dict) -> list[tuple]:
+    """Who may see it, as `found.rows` lists it."""
+    return [(row["teamId"], 0, "", row["permission"]) for row in team_rows(client)]
+
+
+def _present(run: Run, clients: list[dict]) -> dict[str, tuple[Answer, Answer]]:
+    nothing = Answer(404)
+    homes = [c for c in clients if c["org"]]
+    gets = [Get(path("api", "folders", c["folder_uid"]), c["org"], GONE) for c in homes]
+    gets += [Get(path("api", "folders", c["folder_uid"], "permissions"), c["org"], GONE) for c in homes]
+    answers = run.grafana.get_all(gets)
+    read = {c["client"]: (answers[i], answers[len(homes) + i]) for i, c in enumerate(homes)}
+    return {c["client"]: read.get(c["client"], (nothing, nothing)) for c in clients}
+
+
+def _settle(run: Run, client: dict, folder: Answer, permissions: Answer) -> None:
+    steps, org, uid = client["steps"], client["org"], client["folder_uid"]
+    is_new = not (folder.found and permissions.found)
+    if is_new and run.change(client, steps, "folder", None, client["folder"]):
+        _create(run, client)
+    rows = [] if is_new else permissions.body
+    if is_new or differs(rows, client):
+        # The very next write: Grafana opens a new root folder to everyone.
+        wanted = {"items": team_rows(client)}
+        if run.change(client, steps, "permissions", sorted(found.rows(rows)), wanted_rows(client)):
+            address = path("api", "folders", uid, "permissions")
+            run.write(run.grafana, "Set the folder's permissions", "POST", address, wanted, org=org)
+    client["is_closed"] = True
+    parent = "" if is_new else folder.body.get("parentUid") or ""
+    if parent and run.change(client, steps, "folder's place", parent, ""):
+        run.write(
+            run.grafana, "Put the folder back to the root", "POST", path("api", "folders", uid, "move"),
+            {"parentUid": ""}, org=org,
+        )  # fmt: skip
+
+
+def _create(run: Run, client: dict) -> None:
+    body = {"uid": client["folder_uid"], "title": client["folder"]}
+    folders = path("api", "folders")
+    made = run.write(run.grafana, "Create the folder", "POST", folders, body, org=client["org"], also=EXISTS)
+    if made.status in EXISTS:  # another run was quicker, or (Grafana 11) another folder has this title
+        address = path("api", "folders", client["folder_uid"])
+        if not run.grafana.get(address, client["org"], GONE).found:
+            message = str((made.body or {}).get("message", ""))
+            raise ServerError(run.grafana.refusal('the task "Create the folder"', made.status, message))

@@ -1,0 +1,82 @@
+"""The login with which the playbooks work.
+
+Five wrong passwords lock a login of Grafana for five minutes, whoever typed them; `admin` is a name that a stranger
+tries. So the playbooks work with a login of their own, a server admin whose name and password are made of the admin's
+password: nothing has to be kept, and nobody can guess it. It is made with the admin's login when it is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from powerview.settings import Settings
+from powerview_grafana import servers
+from powerview_grafana.addresses import MAIN_ORG, path
+from powerview_grafana.servers import Server
+
+NAME = "PowerView's playbooks"
+PREFIX = "powerview-"
+UNAUTHORIZED = (401,)
+
+
+def own(settings: Settings) -> tuple[str, str]:
+    """Name and password of the playbooks' login."""
+    key = (settings.grafana_password or "").encode()
+    name, password = (hmac.new(key, word, hashlib.sha256).hexdigest() for word in (b"login", b"password"))
+    return PREFIX + name[:20], f"Pv-{password}"  # as a strict policy wants a password
+
+
+def of_the_playbooks(settings: Settings) -> Server:
+    """Grafana with the playbooks' login, else, where there is none yet, with the admin's.
+
+    Raises ServerError if neither is let in, SettingsError without GRAFANA_PASSWORD.
+    """
+    admin = servers.grafana(settings)  # says which setting it misses
+    ours = servers.grafana_as(settings, *own(settings))
+    return admin if ours.get("/api/user/orgs", MAIN_ORG, UNAUTHORIZED).status == 401 else ours
+
+
+def is_own(grafana: Server, settings: Settings) -> bool:
+    """Whether this is Grafana with the playbooks' login."""
+    return grafana.authorization == servers.grafana_as(settings, *own(settings)).authorization
+
+
+def name(grafana: Server, settings: Settings) -> str:
+    """The name of the login that a Grafana of `of_the_playbooks` works with."""
+    return own(settings)[0] if is_own(grafana, settings) else settings.grafana_username
+
+
+def make(run, admin: dict) -> None:
+    """Make the playbooks' login if there is none, and take away those of the admin's earlier passwords."""
+    if is_own(run.grafana, run.settings):
+        return
+    if not run.change(admin, admin["steps"], "our login"):
+        return
+    login, password = own(run.settings)
+    body = {"login": login, "email": f"{login}@localhost", "name": NAME, "password": password, "OrgId": MAIN_ORG}
+    number = _number(run, body)
+    users = path("api", "admin", "users", number)
+    rights = {"isGrafanaAdmin": True}
+    run.write(run.grafana, "Make it a server admin", "PUT", f"{users}/permissions", rights, org=MAIN_ORG)
+    role = path("api", "orgs", MAIN_ORG, "users", number)
+    run.write(run.grafana, "Make it an admin", "PATCH", role, {"role": "Admin"}, org=MAIN_ORG)
+    for user in run.grafana.get(path("api", "users", "search", query=PREFIX, perpage=1000), MAIN_ORG).body["users"]:
+        if user["name"] == NAME and user["login"].startswith(PREFIX) and user["id"] != number:
+            old = path("api", "admin", "users", user["id"])
+            run.write(run.grafana, "Delete the login of an earlier password", "DELETE", old, org=MAIN_ORG, also=(404,))
+
+
+def _number(run, body: dict) -> int:
+    made = run.write(
+        run.grafana, "Create the playbooks' login", "POST", path("api", "admin", "users"), body, org=MAIN_ORG,
+        also=(412,),
+    )  # fmt: skip
+    if made.status == 200:
+        return made.body["id"]
+    # It is there, but Grafana did not let it in: another run is making it, or somebody changed its password.
+    lookup = path("api", "users", "lookup", loginOrEmail=body["login"])
+    number = run.grafana.get(lookup, MAIN_ORG).body["id"]
+    password = path("api", "admin", "users", number, "password")
+    run.write(run.grafana, "Set its password", "PUT", password, {"password": body["password"]}, org=MAIN_ORG)
+    return number

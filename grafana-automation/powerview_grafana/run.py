@@ -1,0 +1,96 @@
+"""One task of a play at work: its settings and servers, check mode, and what it found and changed.
+
+A client is a dictionary that goes from task to task (`tree.describe` makes it, the report reads it):
+    org        the number of its organisation in Grafana; None if it has none yet (in check mode)
+    team_id    the number of its team
+    steps      what was missing or wrong, and is done (in check mode: would be done)
+    failed     why it cannot be finished; what must be closed is closed all the same
+    stopped    the server that gave no answer: nothing more is asked of it
+    is_closed  whether its folder is known to be closed, so that something may be put into it
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+from powerview.settings import Settings
+from powerview_grafana import login, servers
+from powerview_grafana.servers import Answer, Server, ServerError
+
+
+class Run:
+    """What a task works with. In check mode `write` must not be called: look at `check` first."""
+
+    def __init__(self, settings: Settings, check: bool = False) -> None:
+        self.settings, self.check = settings, check
+        self.changes: list[tuple[str, Any, Any]] = []
+        self.notes: list[str] = []
+        self._parent = os.getppid()
+
+    @cached_property
+    def grafana(self) -> Server:
+        """Grafana with the login that the playbooks use."""
+        return login.of_the_playbooks(self.settings)
+
+    @cached_property
+    def influxdb(self) -> Server:
+        """InfluxDB with the admins' token."""
+        return servers.influxdb(self.settings)
+
+    def log_in_again(self) -> bool:
+        """Work with the playbooks' login from now on, if it has just been made; returns whether it was."""
+        before = self.grafana
+        del self.grafana
+        return self.grafana != before
+
+    def change(self, client: dict, steps: list[str], step: str, before: Any = None, after: Any = None) -> bool:
+        """Note that something is to be changed; returns whether to do it now (no: in check mode)."""
+        steps.append(step)
+        self.changes.append((f"{client['client']}: {step}", before, after))
+        return not self.check
+
+    def write(self, server: Server, task: str, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+        """One write (`Server.write`). Raises ServerError if the playbook that started this process is gone."""
+        if os.getppid() != self._parent:  # Ansible's workers outlive a playbook that is killed
+            raise ServerError("the playbook was ended.")
+        return server.write(task, method, path, body, **more)
+
+    def each(self, clients: Iterable[dict], work: Callable[[dict], None]) -> None:
+        """Do the work for one client after the other: one that fails keeps no other waiting, a server that gives no
+        answer ends it for all."""
+        away = ""
+        for client in clients:
+            if away:
+                client["stopped"] = away
+                continue
+            try:
+                work(client)
+            except ServerError as error:
+                client["failed"] = client["failed"] or str(error)
+                client["stopped"] = away = error.away
+
+    def read_first(self, clients: list[dict], read: Callable[[], Any]) -> Any:
+        """What `read` returns, which is about all these clients; None if it cannot be had: then none of them goes on,
+        and the first has the reason."""
+        try:
+            return read() if clients else None
+        except ServerError as error:
+            for client in clients:
+                client["stopped"] = error.away or "a server"
+            clients[0]["failed"] = clients[0]["failed"] or str(error)
+            return None
+
+
+def open_clients(clients: list[dict]) -> list[dict]:
+    """The clients for which a task still has something to do; the admins are no client."""
+    return [c for c in clients if c["team"] and not (c["failed"] or c["stopped"])]
+
+
+def stop_all(clients: list[dict]) -> None:
+    """Where Grafana gave no answer to one, nothing more is asked of it for any."""
+    if any(c["stopped"] == "Grafana" for c in clients):
+        for client in clients:
+            client["stopped"] = "Grafana"

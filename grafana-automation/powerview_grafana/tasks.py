@@ -1,0 +1,153 @@
+"""What each task of the playbooks does: arguments in, a result as Ansible takes it out. Nothing here knows Ansible.
+
+Each returns `changed`, `diff`, `messages` (lines for people and for provisioning.log) and, if something could not be
+done, `failed` with the reason in `msg`. Those that take `clients` (what they are: `run.py`) return them for the next
+task, with what was found and done. In check mode nothing is written, and the messages tell what would be.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from powerview.settings import SettingsError, load_settings
+from powerview_grafana import (
+    admin,
+    dashboards,
+    data_sources,
+    folders,
+    organisations,
+    people,
+    removal,
+    report,
+    servers,
+    teams,
+    tree,
+    update,
+)
+from powerview_grafana.run import Run
+from powerview_grafana.servers import ServerError
+from powerview_grafana.tree import UsageError
+
+CLIENTS = {"type": "list", "elements": "dict", "required": True}
+TEXT = {"type": "str", "default": ""}
+
+
+def _tree(run: Run, client: str, campaign: str) -> dict:
+    """The admins and the clients that the tree asks for: `clients`."""
+    servers.grafana(run.settings)  # says which setting it misses
+    found = tree.wanted(run.settings.data_dir, run.settings.influxdb_bucket, client, campaign)
+    return {"clients": found["clients"], "messages": found["refused"]}
+
+
+def _noun(make: Callable[[Run, list[dict]], Any]) -> Callable[..., dict]:
+    def task(run: Run, clients: list[dict]) -> dict:
+        make(run, clients)
+        return {"clients": clients}
+
+    return task
+
+
+def _admin(run: Run, clients: list[dict]) -> dict:
+    """What belongs to the admins; returns also `notes`, what they should know."""
+    admin.make(run, clients)
+    return {"clients": clients, "notes": run.notes}
+
+
+def _dashboards(run: Run, clients: list[dict]) -> dict:
+    """A clone of the Master for each campaign; returns also `problem`, why the Master cannot be cloned, or nothing."""
+    problem = dashboards.make(run, clients)
+    return {"clients": clients, "problem": problem}
+
+
+def _report(run: Run, clients: list[dict], problem: str, notes: list[str]) -> dict:
+    """Messages of all that was done; fails if something could not be finished."""
+    said = [line for client in clients for line in report.lines(client, run.check)]
+    failed = report.unfinished(clients, problem, run.check)
+    if run.check:
+        return {"messages": said + notes + failed[1 if problem else 0 :], **_failed(failed[:1] if problem else [])}
+    return {"messages": said + notes, **_failed(failed)}
+
+
+def _update(run: Run, clients: list[dict], master: str) -> dict:
+    """Bring the Master's changes to the campaigns; `master`: `file` to take dashboards/master.json first."""
+    update.take_file(run, clients, master)
+    taken = [line for c in clients if not c["team"] for line in report.lines(c, run.check)]
+    failed = [c for c in clients if c["failed"]]
+    if failed:
+        return {"messages": taken, **_failed(report.unfinished(failed))}
+    said, failed = update.make(run, clients)
+    return {"messages": taken + said, **_failed([f"powerview: not finished: {'; '.join(failed)}"] if failed else [])}
+
+
+def _removal(run: Run, client: str, campaign: str, confirm: str, delete_bucket: str) -> dict:
+    """Delete a campaign's dashboard or all of a client's objects; `confirm` and `delete_bucket` repeat their names."""
+    found = removal.find(run, client, campaign, confirm, delete_bucket)
+    left = [f"powerview: left {what}" for what in found["left"]]
+    things = ", ".join(call["what"] for call in found["calls"])
+    if not things:
+        return {"messages": left}
+    run.changes.append((f"{confirm}: {things}", "there", None))
+    if run.check:
+        return {"messages": [f"powerview: would delete {confirm}: {things}", *left]}
+    removal.delete(run, found["calls"])
+    return {"messages": [f"powerview: deleted {confirm}: {things}", *left]}
+
+
+def _person(run: Run, client: str, user: str, password: str, state: str, ask: Callable[[str], str]) -> dict:
+    """A person is in a client's team (`present`), or not (`absent`)."""
+    if state == "absent":
+        return {"messages": people.remove(run, client, user)}
+    return {"messages": people.add(run, client, user, password, ask)}
+
+
+def _failed(lines: list[str]) -> dict:
+    # The first word of a message is said once, whatever it is made of.
+    first, *others = lines or [""]
+    return (
+        {"failed": True, "msg": "; ".join([first, *(o.removeprefix("powerview: ") for o in others)])} if lines else {}
+    )
+
+
+TASKS: dict[str, tuple[Callable[..., dict], dict]] = {
+    "tree": (_tree, {"client": TEXT, "campaign": TEXT}),
+    "organisations": (_noun(organisations.make), {"clients": CLIENTS}),
+    "admin": (_admin, {"clients": CLIENTS}),
+    "teams": (_noun(teams.make), {"clients": CLIENTS}),
+    "folders": (_noun(folders.make), {"clients": CLIENTS}),
+    "data_sources": (_noun(data_sources.make), {"clients": CLIENTS}),
+    "dashboards": (_dashboards, {"clients": CLIENTS}),
+    "report": (
+        _report,
+        {"clients": CLIENTS, "problem": TEXT, "notes": {"type": "list", "elements": "str", "default": []}},
+    ),
+    "updates": (_update, {"clients": CLIENTS, "master": TEXT}),
+    "removal": (_removal, {"client": TEXT, "campaign": TEXT, "confirm": TEXT, "delete_bucket": TEXT}),
+    "person": (
+        _person,
+        {
+            "client": TEXT,
+            "user": TEXT,
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+    ),
+}
+"""Each task by its name without `powerview_`: what it does, and its arguments as Ansible checks them."""
+
+
+def do(task: str, arguments: dict, check: bool = False, **more: Any) -> dict:
+    """Do one task. What a person can do something about is a result that `failed`, with a whole sentence."""
+    run = None
+    try:
+        run = Run(load_settings(), check)
+        result = TASKS[task][0](run, **arguments, **more)
+    except (SettingsError, UsageError, ServerError) as error:
+        result = {"failed": True, "msg": f"powerview: {error}"}
+    changes = run.changes if run else []
+    return {"changed": bool(changes), "diff": [_difference(*change) for change in changes], "messages": [], **result}
+
+
+def _difference(what: str, before: Any, after: Any) -> dict:
+    shown = ["" if side is None else json.dumps(side, indent=2, ensure_ascii=False) + "\n" for side in (before, after)]
+    return {"before_header": what, "after_header": what, "before": shown[0], "after": shown[1]}

@@ -1,0 +1,283 @@
+"""What belongs to the admins: the playbooks' own login, the Master and its file, the time zone, alerting of before."""
+
+from __future__ import annotations
+
+import pytest
+from grafana_automation import master
+from provisioning_world import (
+    MASTER,
+    PASSWORD,
+    QUICKLY,
+    QUICKLY_ON_CONTRACT,
+    GrafanaClient,
+    World,
+    expected,
+    expected_in_influx,
+    uid_of,
+)
+
+pytest_plugins = ("provisioning_fixture",)
+
+SAVED = "grafana POST /api/dashboards/db → 200"
+MASTERS = "powerview-master"
+
+
+# ── the playbooks' own login ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def without_own_login(world: World) -> None:
+    """An installation whose playbooks worked with the admin's login."""
+    number = world.user_id(world.own_login())
+    world.grafana.call("DELETE", f"/api/admin/users/{number}")
+
+
+@QUICKLY
+def test_the_first_run_makes_a_login_of_its_own_that_later_ones_work_with(world: World):
+    world.make_everything()
+    without_own_login(world)
+
+    ahead = world.run("--check")
+    assert world.journal.writes == []
+    run = world.run()
+    writes = world.journal.writes
+    again = world.run()
+
+    assert ahead.told == ["powerview: would repair admin: our login"]
+    assert run.told == ["powerview: repaired admin: our login"]
+    number = world.user_id(world.own_login())
+    assert writes == [
+        "grafana POST /api/admin/users → 200",
+        f"grafana PUT /api/admin/users/{number}/permissions → 200",
+        f"grafana PATCH /api/orgs/1/users/{number} → 200",
+    ]
+    assert (again.changed, world.journal.writes) == (0, [])
+
+
+@QUICKLY_ON_CONTRACT  # a real Grafana's lock lasts five minutes
+@pytest.mark.parametrize("isolation", ["team", "org"])
+def test_a_stranger_who_locks_the_admins_login_does_not_stop_provisioning(world: World, isolation: str):
+    world.env["POWERVIEW_ISOLATION"] = isolation
+    world.make_everything()
+    world.campaigns("acme/roof")
+    world.contract.users[0].locked = True
+
+    run = world.run()
+
+    assert (run.status, run.told) == (0, ["powerview: created acme", "powerview: created acme/roof"])
+
+
+@QUICKLY
+def test_nobody_can_guess_the_login_and_it_says_nothing_of_the_password(world: World):
+    name = world.own_login()
+    world.env["GRAFANA_PASSWORD"] += "!"
+
+    assert world.own_login() != name
+    assert name.startswith("powerview-")
+    assert len(name) == len("powerview-") + 20
+    assert PASSWORD not in name
+
+
+@QUICKLY
+def test_a_new_password_of_the_admins_makes_a_new_login_and_the_old_one_is_gone(world: World):
+    world.make_everything()
+    before = world.own_login()
+    world.grafana.call("PUT", f"/api/admin/users/{world.user_id('admin')}/password", {"password": "another one"})
+    world.env["GRAFANA_PASSWORD"] = "another one"
+    world.grafana.session.auth = ("admin", "another one")
+
+    run = world.run()
+
+    assert (run.status, run.told) == (0, ["powerview: repaired admin: our login"])
+    assert world.grafana.call("GET", f"/api/users/lookup?loginOrEmail={before}", ok=(404,)) == 404
+    assert world.run().changed == 0
+
+
+@QUICKLY
+@pytest.mark.parametrize("isolation", ["team", "org"])
+def test_a_password_with_any_letters_and_an_admin_with_a_dot_are_let_in(world: World, isolation: str):
+    world.make_everything()
+    world.env |= {"POWERVIEW_ISOLATION": isolation, "GRAFANA_USERNAME": "Jean.Dupont"}
+    world.env["GRAFANA_PASSWORD"] = "né €10 {{ 7 }} à l'été: 100%"
+    body = {"login": "jean.dupont", "name": "Jean", "password": world.env["GRAFANA_PASSWORD"], "OrgId": 1}
+    number = world.grafana.call("POST", "/api/admin/users", body)["id"]
+    world.grafana.call("PUT", f"/api/admin/users/{number}/permissions", {"isGrafanaAdmin": True})
+    world.grafana.call("PATCH", f"/api/orgs/1/users/{number}", {"role": "Admin"})
+    world.campaigns("acme/roof")
+
+    run = world.run_ansible()
+
+    assert (run.status, run.told[1:]) == (0, ["powerview: created acme", "powerview: created acme/roof"])
+    assert (world.run().changed, world.journal.writes) == (0, [])
+    if isolation == "org":  # the admins may look at it
+        login = GrafanaClient(world.grafana.url, "jean.dupont", "né €10 {{ 7 }} à l'été: 100%", world.org("acme"))
+        login.session.auth = tuple(word.encode() for word in login.session.auth)
+        assert sorted(hit["title"] for hit in login.get("/api/search")) == ["acme", "roof"]
+
+
+@QUICKLY
+def test_a_password_that_compose_and_grafana_replace_is_named_when_it_is_refused(world: World):
+    run = world.run(GRAFANA_PASSWORD="a${HOME}b")
+
+    assert run.told[0].endswith(
+        "Or it is the $ in the password: compose and Grafana may replace it and what is behind it."
+    )
+
+
+# ── the Master and its file ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def save_master(world: World, **changes) -> None:
+    """An admin's save of the Master."""
+    content = {**world.grafana.dashboard(MASTERS), "id": None, **changes}
+    body = {"dashboard": content, "folderUid": "powerview-admin", "overwrite": True, "message": "by hand"}
+    world.grafana.call("POST", "/api/dashboards/db", body)
+
+
+@QUICKLY
+def test_an_edited_master_stays_and_a_newer_file_is_mentioned(world: World):
+    world.make_everything()
+    save_master(world, title="Our Master")
+
+    run = world.run()
+
+    assert (run.status, run.changed, run.told, world.journal.writes) == (0, 0, [], [])  # provisioning.log is not told
+    assert master.NEWER in run.output
+    assert world.grafana.dashboard(MASTERS)["title"] == "Our Master"
+
+
+@QUICKLY
+def test_the_masters_file_is_taken_on_purpose_and_brought_to_the_campaigns(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    version = world.grafana.dashboard(MASTERS)["version"]
+
+    ahead = world.run("--check", playbook="update_dashboards", POWERVIEW_MASTER="file")
+    assert world.journal.writes == []
+    run = world.run(playbook="update_dashboards", POWERVIEW_MASTER="file")
+    writes = world.journal.writes
+    again = world.run(playbook="update_dashboards", POWERVIEW_MASTER="file")
+
+    taken = "admin/Master: taken from dashboards/master.json"
+    assert ahead.told[0] == f"powerview: would repair {taken}"
+    assert run.told[0] == f"powerview: repaired {taken}"
+    assert ahead.told[1].startswith("powerview: would update acme/roof: ")
+    assert run.told[1].startswith("powerview: updated acme/roof: ")
+    assert writes == [SAVED, SAVED]
+    assert (again.changed, world.journal.writes) == (0, [])
+    now = world.grafana.dashboard(MASTERS)
+    wanted = master.from_file("Europe/Paris")
+    assert (now["version"], now["panels"]) == (version + 1, wanted["panels"])
+    clone = world.grafana.dashboard(uid_of("b", "acme/roof"))
+    assert "powerview_file" not in [v["name"] for v in clone["templating"]["list"]]
+    assert master.NEWER not in world.run().output
+
+
+@QUICKLY
+def test_the_file_is_taken_by_no_other_word(world: World):
+    run = world.run(playbook="update_dashboards", POWERVIEW_MASTER="yes")
+
+    assert (run.status, run.told) == (2, ["powerview: POWERVIEW_MASTER is 'yes': it must be 'file', or not be set."])
+    assert world.journal.writes == []
+
+
+@QUICKLY_ON_CONTRACT
+def test_the_file_takes_the_place_of_a_master_in_the_new_schema(world: World):
+    world.make_everything()
+    world.contract.save_as_v2(MASTERS)
+
+    run = world.run(playbook="update_dashboards", POWERVIEW_MASTER="file")
+
+    assert (run.status, run.told) == (0, ["powerview: repaired admin/Master: taken from dashboards/master.json"])
+    assert world.run().status == 0
+
+
+@QUICKLY
+def test_a_master_that_somebody_saves_while_the_file_is_taken_is_left(world: World):
+    world.make_everything()
+
+    def somebody_saves(number, _what):
+        if number == 1:
+            save_master(world, title="Mine")
+
+    world.journal.before = somebody_saves
+    run = world.run(playbook="update_dashboards", POWERVIEW_MASTER="file")
+
+    assert run.status == 2
+    assert 'refused the task "Take the Master\'s file" (4' in run.told[0]
+    assert world.grafana.dashboard(MASTERS)["title"] == "Mine"
+
+
+# ── the time zone ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@QUICKLY
+def test_master_and_loggers_follow_the_time_zone_and_what_to_run_for_the_clones_is_said(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    paris = [{**v, "query": "Europe/Paris"} if v["name"] == "timezone" else v for v in MASTER["templating"]["list"]]
+    save_master(world, templating={"list": paris})
+    loggers = {"uid": "powerview-loggers", "title": "Loggers", "panels": [], "templating": {"list": paris[1:2]}}
+    body = {"dashboard": loggers, "folderUid": "powerview-admin", "overwrite": False, "message": ""}
+    world.grafana.call("POST", "/api/dashboards/db", body)
+    world.env["POWERVIEW_TIMEZONE"] = "America/Toronto"
+
+    ahead = world.run("--check")
+    assert world.journal.writes == []
+    run = world.run()
+    writes = world.journal.writes
+    again = world.run()
+
+    note = (
+        "powerview: the time zone is America/Toronto now, for campaigns from now on: update_dashboards.yml brings it "
+        "to those that are there."
+    )
+    steps = ["admin: time zone of Loggers", "admin/Master: time zone of Master"]
+    assert ahead.told == [*(f"powerview: would repair {step}" for step in steps), note]
+    assert run.told == [*(f"powerview: repaired {step}" for step in steps), note]
+    assert writes == [SAVED, SAVED]
+    assert (again.told, world.journal.writes) == ([], [])
+    for uid in (MASTERS, "powerview-loggers"):
+        shown = world.grafana.dashboard(uid)
+        assert (shown["timezone"], master.constants(shown)["timezone"]) == ("America/Toronto", "America/Toronto")
+    assert world.run(playbook="update_dashboards").told == ["powerview: updated acme/roof: templating, timezone"]
+
+
+# ── alerting of earlier versions ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@QUICKLY_ON_CONTRACT  # a real Grafana would have to be started with files of before
+def test_what_earlier_versions_had_provisioned_under_alerting_is_removed(world: World):
+    world.make_everything()
+    world.contract.provision_alerting()
+    org = world.contract.orgs[1]
+
+    ahead = world.run("--check")
+    assert world.journal.writes == []
+    run = world.run()
+    again = world.run()
+
+    steps = (
+        "alert rules of an earlier version removed, contact point powerview-admin-email removed, "
+        "contact point powerview-admin-webhook removed"
+    )
+    assert ahead.told == [f"powerview: would repair admin: {steps}"]
+    assert run.told == [f"powerview: repaired admin: {steps}"]
+    assert (org.rules, list(org.contact_points)) == ({}, ["somebody's"])
+    assert "alerts" not in org.folders
+    assert (again.changed, world.journal.writes) == (0, [])
+    assert world.state() == {**expected(world, {}), **expected_in_influx(world, [])}
+
+
+@QUICKLY_ON_CONTRACT
+def test_rules_that_somebody_put_beside_ours_stay_and_he_is_asked(world: World):
+    world.make_everything()
+    world.contract.provision_alerting()
+    org = world.contract.orgs[1]
+    org.rules["mine"] = {"uid": "mine", "folderUID": "alerts", "provenance": "api"}
+    org.folders["alerts"]["alert rules"] += 1
+
+    run = world.run()
+
+    assert run.status == 2
+    assert "needs 'file'" in run.told[-1]
+    assert "mine" in org.rules

@@ -7,7 +7,7 @@ without a reading are neither covered nor energy; they are not estimated.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -150,6 +150,51 @@ def _figures(channel: Channel, series: Series, windows: Windows, days: Days, spa
         kwh=days.energy(windows, channel.unit) if power else None,
         base_load=base_load(windows, days, channel.unit) if power else None,
     )
+
+
+class DayTotals:
+    """Energy and coverage by local day, of readings that come in stretches of whole ten minutes, in time."""
+
+    def __init__(self, channels: list[Channel], zone: ZoneInfo) -> None:
+        self._units = [channel.unit for channel in channels]
+        self._zone = zone
+        self._kwh: dict[date, np.ndarray] = {}
+        self._covered: dict[date, np.ndarray] = {}
+        self._span: tuple[int, int] | None = None
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Take a stretch: index UTC seconds, a column for each channel in their order."""
+        times = frame.index.to_numpy()
+        begin, last = int(times[0]) // WINDOW * WINDOW, int(times[-1]) // WINDOW * WINDOW
+        self._span = (self._span[0] if self._span else begin, last + WINDOW)
+        days = days_between(begin, last, self._zone)
+        kwh, covered = (np.zeros((len(days.dates), len(self._units))) for _ in range(2))
+        for i, unit in enumerate(self._units):
+            values = frame.iloc[:, i].to_numpy(float)
+            there = np.isfinite(values)
+            windows = windows_of(times[there], values[there])
+            covered[:, i] = days.covered(windows)
+            if unit in WATTS:
+                kwh[:, i] = days.energy(windows, unit)
+        for i, day in enumerate(days.dates):
+            self._kwh[day] = self._kwh.get(day, 0) + kwh[i]
+            self._covered[day] = self._covered.get(day, 0) + covered[i]
+
+    def days(self) -> Iterator[tuple[date, np.ndarray, np.ndarray]]:
+        """Each day from the first to the last, the kWh of each channel (NaN where there are none) and its coverage.
+
+        The coverage is a share of the day's time between the first and the last reading of all.
+        """
+        if self._span is None:
+            return
+        days = days_between(self._span[0], self._span[1] - 1, self._zone)
+        seconds = np.diff(np.clip(days.midnights, *self._span))
+        nothing = np.zeros(len(self._units))
+        power = np.array([unit in WATTS for unit in self._units])
+        for day, length in zip(days.dates, seconds.tolist(), strict=True):
+            covered = self._covered.get(day, nothing)
+            kwh = self._kwh.get(day, nothing)
+            yield day, np.where(power & (covered > 0), kwh, np.nan), covered / length
 
 
 def base_load(windows: Windows, days: Days, unit: str = "W") -> float | None:

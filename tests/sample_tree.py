@@ -22,6 +22,7 @@ SHOWS = {
     "T302_260122_162658_UTC.tsv": "restarts",
     "T302_260208_211459_UTC.tsv": "three-phases",
     "torn": "uploads-cut-and-sent-again",
+    "v002-header": "json-header-with-v002-marker",
 }
 """What a sample shows, or the samples of a folder: the campaign that it is in the demonstration."""
 

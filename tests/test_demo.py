@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import shutil
 import subprocess
 import sys
 from datetime import date
@@ -81,10 +80,9 @@ def test_it_lives_as_a_bakery_does(site):
     assert truth["drawn"].sum() > 3 * truth["fed in"].sum()
 
 
-def test_the_ingest_lane_meets_each_incident(bakery, tmp_path):
+def test_the_ingest_lane_meets_each_incident(site, tmp_path):
     house = House(tmp_path)
-    for path, content in bakery.files().items():
-        house.put(path, content)
+    make_site.write_files(site, house.data)
     assert house.run().returncode == 0
     records = [record for record in house.records() if record.get("left_out") or record["status"] != "OK"]
     assert [(r["path"].split("_")[1], r["status"], r["left_out"]) for r in records] == [
@@ -94,9 +92,9 @@ def test_the_ingest_lane_meets_each_incident(bakery, tmp_path):
     ]
 
 
-def test_the_page_shows_the_bakery_first_and_lists_its_incidents(bakery, tmp_path):
+def test_the_page_shows_the_bakery_first_and_lists_its_incidents(site, tmp_path):
     sample_tree.lay_out_by_subject(tmp_path / "data", "real-samples")
-    shutil.copytree(bakery.data, tmp_path / "data", dirs_exist_ok=True)
+    make_site.write_files(site, tmp_path / "data")
     write_preview(House(tmp_path).settings(), tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     campaigns = re.split("<section", page)[1:]

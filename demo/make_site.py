@@ -153,7 +153,7 @@ def true_figures(site: Site) -> pd.DataFrame:
     """What the readings amount to: a row for each local day, kWh in the columns.
 
     `drawn`, `fed in`, `production`, `rest` (total + production - parts), then each group, or lone channel, by name.
-    Each reading stands for ten minutes; the clamps' factors are applied.
+    Each reading counts for ten minutes; the clamps' factors are applied.
     """
     groups: dict[tuple[str, str], pd.Series] = {}
     for i, clamp in enumerate(site.clamps):

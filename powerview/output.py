@@ -74,7 +74,7 @@ def _umask() -> int:
 class Outlet(io.FileIO):
     """Standard output or standard error, whose reader may go before we end, as `head` does: the rest is dropped.
 
-    It stops nothing: readings matter more than what is said about them, and the exit status is the run's own.
+    It stops nothing: readings matter more than messages about them, and the exit status is the run's own.
     """
 
     lost = False
@@ -94,7 +94,7 @@ class Outlet(io.FileIO):
 
 
 def outlet(stream: io.TextIOWrapper | None) -> io.TextIOBase:
-    """The stream in whose place nothing that is said stops a run; None is one that was closed before we began."""
+    """A stream on which no output can stop a run; None is one that was closed before we began."""
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it lasts as long as we do
     # No buffer between: what a signal found half done there would be written twice. Nor must a file's name stop us,
@@ -104,7 +104,7 @@ def outlet(stream: io.TextIOWrapper | None) -> io.TextIOBase:
 
 
 def trouble(error: OSError) -> str:
-    """What the system says, where, and what to do."""
+    """The system's error, where it happened, and what to do."""
     what = error.strerror or str(error)
     if error.filename is None:  # it failed in what was open already
         return f"{what}; the system does not say where. Is there room on the disks, and do they work?"

@@ -9,7 +9,7 @@ from pathlib import Path
 SAMPLES = Path(__file__).resolve().parent / "samples"
 
 CAMPAIGNS = {"v002": ("acme", "roof-2025"), "v003": ("globex", "cold-store"), "torn": ("initech", "meter-room")}
-"""Which client and campaign a folder of samples stands for."""
+"""The client and campaign of each folder of samples."""
 
 
 SHOWS = {

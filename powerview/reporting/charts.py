@@ -30,7 +30,7 @@ from powerview.reporting.figures import WINDOW, Days, Figures, windows_of
 from powerview.reporting.places import Series
 
 COLOURS = ("#4269d0", "#e8a317", "#ff725c", "#3ca951", "#a463f2", "#38b2ac", "#ff7eb0", "#9c6b4e", "#8a94a6", "#7aa7f5")
-"""Told apart on white and on near-black, and by most people who see colours differently."""
+"""Distinct on white and on near-black, also for most people who see colours differently."""
 
 PER_CHART = len(COLOURS)
 NICE_SECONDS = (1800, 3600, 2 * 3600, 3 * 3600, 4 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)

@@ -1,6 +1,6 @@
 """One self-contained page about the campaigns of a tree: curves, energy per day, coverage, what was left out.
 
-The page needs no network: Bokeh's script lies in it, and its Content-Security-Policy forbids the browser to ask for
+The page needs no network: it contains Bokeh's script, and its Content-Security-Policy forbids the browser to ask for
 anything. Names and labels come from outside: Jinja escapes them, and in charts they are drawn or set as plain text.
 """
 
@@ -30,7 +30,7 @@ MOST_VALUES_OF_ALL = 2_000_000
 
 
 class NothingToShow(Exception):
-    """There is no file in the tree. The text says where one would belong."""
+    """There is no file in the tree. The text names where one would belong."""
 
 
 def write_preview(settings: Settings, output: Path) -> list[Campaign]:

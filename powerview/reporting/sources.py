@@ -24,11 +24,11 @@ TAGS = {"channel_idx": "idx", "device": "device", "channel_name": "name", "unit"
 
 
 class NotExported(Exception):
-    """It cannot be exported. The text says why, and what to do."""
+    """It cannot be exported. The text is the reason and what to do."""
 
 
 class NotThere(NotExported):
-    """There are no such readings, or the name cannot be a campaign's. The text says what was looked for, and where."""
+    """There are no such readings, or the name cannot be a campaign's. The text names what was looked for, and where."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements-export.txt"
 
 
 def titles(channels: list[Channel]) -> list[str]:
-    """The columns' titles: the channel with its unit, and what else it takes to tell two of them apart."""
+    """The columns' titles: the channel with its unit, and what else it takes to distinguish two of them."""
     plain = [f"{c.channel} {c.unit or ''}".rstrip() for c in channels]
     seen: Counter[str] = Counter()
     unique = []

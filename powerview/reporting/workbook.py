@@ -37,13 +37,13 @@ WIDTH = 19
 
 
 class TooLarge(NotExported):
-    """A sheet does not hold so much. The text says what does."""
+    """A sheet does not hold so much. The text names what does."""
 
 
 def write_workbook(source: Source, zone: ZoneInfo, file: BinaryIO) -> None:
     """An .xlsx file with the sheets `readings`, `kWh per day` and `coverage`; empty where there is nothing.
 
-    Spreadsheets know no time zones: `readings` has local time and UTC, which tells the hour that is there twice apart.
+    Spreadsheets know no time zones: `readings` has local time and UTC, in which the doubled hour of October is clear.
     Raises TooLarge, and SettingsError if xlsxwriter is not installed.
     """
     try:

@@ -17,7 +17,7 @@ $(VENV)/.installed: requirements.txt | $(BIN)/python
 	$(BIN)/python $(QUIET_PIP) -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-tests: tests/requirements.txt $(VENV)/.installed
+$(VENV)/.installed-tests: tests/requirements.txt requirements-export.txt $(VENV)/.installed
 	$(BIN)/python $(QUIET_PIP) -r tests/requirements.txt
 	@touch $@
 

@@ -106,12 +106,12 @@ def _bakery(times: np.ndarray, first: date, random: np.random.Generator) -> dict
     warmth = 1 + 0.22 * np.sin((hour - 9) / 12 * np.pi)
     proofing = ((hour >= 20) & ~closed_tomorrow) | ((hour < 4) & ~closed)
     loads = {
-        "Cold room": 980 * warmth * about(0.16),
-        "Freezer": 640 * (1 + (warmth - 1) / 2) * about(0.2),
-        "Proofer": 35 + proofing * 1150 * about(0.12),
+        "Cold room": 980 * warmth * about(0.05),
+        "Freezer": 640 * (1 + (warmth - 1) / 2) * about(0.06),
+        "Proofer": 35 + proofing * 1150 * about(0.05),
         "Lights shop": 14 + working(6.5, shuts) * 690 * about(0.01),
         "Lights bakehouse": 22 + working(2, 13) * 840 * about(0.01),
-        "Coffee machine": 9 + working(6.5, shuts) * 720 * np.abs(about(0.45)),
+        "Coffee machine": 9 + working(6.5, shuts) * 720 * np.abs(about(0.3)),
     }
     for phase in (1, 2, 3):
         heating_up = working(3, 3.7) + 0.44 * working(3.7, 10.5 + late)
@@ -153,7 +153,7 @@ def true_figures(site: Site) -> pd.DataFrame:
     """What the readings amount to: a row for each local day, kWh in the columns.
 
     `drawn`, `fed in`, `production`, `rest` (total + production - parts), then each group, or lone channel, by name.
-    Each reading stands for ten minutes; the clamps' factors are applied.
+    Each reading counts for ten minutes; the clamps' factors are applied.
     """
     groups: dict[tuple[str, str], pd.Series] = {}
     for i, clamp in enumerate(site.clamps):

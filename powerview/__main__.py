@@ -33,12 +33,13 @@ def parser() -> argparse.ArgumentParser:
                       help="where the page goes (default: preview.html)")  # fmt: skip
     look.set_defaults(run=preview)
 
-    table = commands.add_parser("export", help="write a campaign's readings as CSV or Parquet, from InfluxDB or files")
+    table = commands.add_parser("export", help="write a campaign's readings as a table, from InfluxDB or files")
     table.add_argument("client", metavar="CLIENT")
     table.add_argument("campaign", metavar="CAMPAIGN")
     table.add_argument("--from", dest="first", type=day, metavar="DATE", help="first local day, such as 2025-10-26")
     table.add_argument("--to", dest="last", type=day, metavar="DATE", help="last local day")
-    table.add_argument("--format", choices=("csv", "parquet"), default="csv", help="default: csv")
+    table.add_argument("--format", choices=("csv", "parquet", "xlsx"), default="csv",
+                       help="default: csv; xlsx has kWh per day and coverage as well")  # fmt: skip
     table.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: standard output")
     table.add_argument("-d", "--data", type=Path, metavar="DATA",
                        help="from the files of this tree (default: InfluxDB if INFLUXDB_HOST is set, else from the "
@@ -88,15 +89,15 @@ def export(settings: Settings, options: argparse.Namespace) -> int:
     from_files = options.data is not None or not settings.influxdb_host
     if from_files:
         settings = in_tree(settings, options.data)
-    if options.format == "parquet" and options.output is None:
-        return complain("--format parquet needs -o FILE: it is no text for a terminal", EX_USAGE)
+    if options.format != "csv" and options.output is None:
+        return complain(f"--format {options.format} needs -o FILE: it is no text for a terminal", EX_USAGE)
     from powerview.reporting import export  # late: pandas takes its time
     from powerview.store import StoreAway
 
     try:
         want = export.wanted(settings, options.client, options.campaign, options.first, options.last)
         export.export(settings, want, options.format, options.output, from_files=from_files)
-    except export.NotThere as error:
+    except export.NotExported as error:
         return complain(error, EX_USAGE)
     except StoreAway as error:
         return complain(error, EX_TEMPFAIL)

@@ -1,4 +1,4 @@
-"""Lay the real sample files out as loggers upload them: `python tests/sample_tree.py DATA [CLIENT]`."""
+"""Lay the real sample files out as loggers upload them: `python tests/sample_tree.py DATA CLIENT`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,22 @@ from pathlib import Path
 SAMPLES = Path(__file__).resolve().parent / "samples"
 
 CAMPAIGNS = {"v002": ("acme", "roof-2025"), "v003": ("globex", "cold-store"), "torn": ("initech", "meter-room")}
-"""Which client and campaign a folder of samples stands for."""
+"""The client and campaign of each folder of samples."""
+
+
+SHOWS = {
+    "T202_251022_121951.tsv": "clock-lost",
+    "T302_251012_031720.tsv": "day-of-30-channels",
+    "T302_251024_204336.tsv": "installation",
+    "T302_251026_031500.tsv": "night-with-an-hour-twice",
+    "T302_251101_031719.tsv": "upload-cut-inside-a-time",
+    "T302_251123_032039.tsv": "day-of-6-channels",
+    "T302_260122_162658_UTC.tsv": "restarts",
+    "T302_260208_211459_UTC.tsv": "three-phases",
+    "torn": "uploads-cut-and-sent-again",
+    "v002-header": "json-header-with-v002-marker",
+}
+"""What a sample shows, or the samples of a folder: the campaign that it is in the demonstration."""
 
 
 def serial(file: Path) -> str:
@@ -21,16 +36,27 @@ def serial(file: Path) -> str:
     return "02001283"
 
 
-def lay_out(data: Path, client: str = "") -> list[Path]:
-    """Copy the samples to DATA/client/campaign/device/, all below one client if it is named; returns where they are."""
-    placed = []
-    for folder, (usual_client, campaign) in CAMPAIGNS.items():
-        for file in sorted((SAMPLES / folder).glob("*.tsv")):
-            device = data / (client or usual_client) / campaign / serial(file)
-            device.mkdir(parents=True, exist_ok=True)
-            placed.append(Path(shutil.copyfile(file, device / file.name)))
-    return placed
+def lay_out(data: Path) -> list[Path]:
+    """Copy the samples to DATA/client/campaign/device/; returns where they are."""
+    return [
+        _place(file, data / client / campaign)
+        for folder, (client, campaign) in CAMPAIGNS.items()
+        for file in sorted((SAMPLES / folder).glob("*.tsv"))
+    ]
+
+
+def lay_out_by_subject(data: Path, client: str) -> None:
+    """Copy the samples to DATA/client/campaign/device/, each into a campaign that is named after what it shows."""
+    for file in sorted(SAMPLES.glob("*/*.tsv")):
+        folder = file.parent.name
+        _place(file, data / client / (SHOWS.get(file.name) or SHOWS.get(folder, folder)))
+
+
+def _place(file: Path, campaign: Path) -> Path:
+    device = campaign / serial(file)
+    device.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copyfile(file, device / file.name))
 
 
 if __name__ == "__main__":
-    lay_out(Path(sys.argv[1]), *sys.argv[2:3])
+    lay_out_by_subject(Path(sys.argv[1]), sys.argv[2])

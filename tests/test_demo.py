@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 import sys
 from datetime import date
@@ -11,10 +12,12 @@ import make_site
 import numpy as np
 import pandas as pd
 import pytest
+import sample_tree
 from trees import ROOT, House
 
 from powerview.reporting.campaign import read_tree
-from powerview.reporting.figures import days_of
+from powerview.reporting.figures import figures_of
+from powerview.reporting.preview import write_preview
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +58,11 @@ def test_the_sheet_lists_every_clamp_as_the_files_name_it(bakery):
 def test_the_files_add_up_to_the_true_figures(bakery, site):
     [campaign], _ = read_tree(bakery.settings())
     truth = make_site.true_figures(site)
-    days = days_of(list(campaign.series.values()), make_site.ZONE)
-    assert days.dates == list(truth.index)
+    figures = figures_of(campaign.series, make_site.ZONE)
+    assert figures.days.dates == list(truth.index)
+    assert figures.share > 0.997
     for group in ("Meter", "Deck oven", "Rack oven", "Mixer", "Solar", "Lights", "Cold room", "Voie6"):
-        kwh = sum(days.energy(s) for c, s in campaign.series.items() if c.name.startswith(group) and c.unit == "W")
+        kwh = sum(each.kwh for each in figures.channels if each.channel.name.startswith(group))
         if group == "Voie6":  # this clamp sits the wrong way round
             group, kwh = "Coffee machine", -kwh
         np.testing.assert_allclose(kwh, truth[group], atol=1e-6)
@@ -76,10 +80,9 @@ def test_it_lives_as_a_bakery_does(site):
     assert truth["drawn"].sum() > 3 * truth["fed in"].sum()
 
 
-def test_the_ingest_lane_meets_each_incident(bakery, tmp_path):
+def test_the_ingest_lane_meets_each_incident(site, tmp_path):
     house = House(tmp_path)
-    for path, content in bakery.files().items():
-        house.put(path, content)
+    make_site.write_files(site, house.data)
     assert house.run().returncode == 0
     records = [record for record in house.records() if record.get("left_out") or record["status"] != "OK"]
     assert [(r["path"].split("_")[1], r["status"], r["left_out"]) for r in records] == [
@@ -87,6 +90,27 @@ def test_the_ingest_lane_meets_each_incident(bakery, tmp_path):
         ("260410", "PARTIAL", {"cut rows": 1}),
         ("260417", "OK", {"unset clock": 2}),
     ]
+
+
+def test_the_page_shows_the_bakery_first_and_lists_its_incidents(site, tmp_path):
+    sample_tree.lay_out_by_subject(tmp_path / "data", "real-samples")
+    make_site.write_files(site, tmp_path / "data")
+    write_preview(House(tmp_path).settings(), tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    campaigns = re.split("<section", page)[1:]
+    assert re.findall("<h2>(.*)</h2>", page)[0] == "ovens-and-roof"
+    subjects = list((tmp_path / "data" / "real-samples").iterdir())
+    assert len(campaigns) == 1 + len(subjects) > 8
+    assert "<b>99.7 %</b>" in campaigns[0]
+    assert re.findall("<li>(.*)</li>", campaigns[0]) == [
+        "No readings of any device from 16 Apr 2026 13:10 to 15:50 (2 h 40 min).",
+        "Logger 02009001 restarted on 31 Mar 2026 09:03.",
+        "Logger 02009001 had lost its clock until 16 Apr 2026 15:50: its rows without a known time do not count.",
+        "Voie6, channel 6 of 04009003, is negative nearly all the time: it feeds in, or its clamp sits the wrong way "
+        "round.",
+    ]
+    [clock_lost] = [campaign for campaign in campaigns if "<h2>clock-lost</h2>" in campaign]
+    assert "Shown first: the longest stretch with readings, 29 Jul 2025 11:10" in clock_lost
 
 
 def test_readings_cover_all_but_the_power_cut(bakery, site):

@@ -13,7 +13,9 @@ import pytest
 from sample_tree import SAMPLES
 from trees import ROOT, House, day_rows, v002
 
-from powerview.reporting import export as exporting
+from powerview.reporting import sources
+from powerview.reporting.export import wanted
+from powerview.reporting.tables import write_csv
 from powerview.store import StoreAway
 from powerview.store.influxdb import influx_client
 
@@ -108,15 +110,15 @@ def test_many_slices_make_the_same_table_as_one(stored, client, monkeypatch):
     stored.put(f"{client}/roof/02001283/T302_250901_031500.tsv", v002(*day_rows("01/09/25", 144)))  # behind a gap
     assert stored.run().returncode == 0
     settings = stored.settings()
-    want = exporting.wanted(settings, client, "roof", None, None)
-    monkeypatch.setattr(exporting, "SLICE_READINGS", 20)
+    want = wanted(settings, client, "roof", None, None)
+    monkeypatch.setattr(sources, "SLICE_READINGS", 20)
     with influx_client(settings) as connection:
-        source = exporting.InfluxSource(settings, connection, want)
+        source = sources.InfluxSource(settings, connection, want)
         frames = list(source.frames())
     assert len(frames) == 7  # five local days reach into seven of UTC
     assert max(len(frame) for frame in frames) <= 144
     file = io.BytesIO()
-    exporting.write_csv(exporting.FileSource(settings, want), settings.timezone, file)
+    write_csv(sources.FileSource(settings, want), settings.timezone, file)
     assert pd.concat(frames).shape == (5 * 144, 2)
     assert powerview(stored, "export", client, "roof").stdout == file.getvalue().decode()
 
@@ -140,10 +142,10 @@ def test_slices_that_begin_at_a_local_midnight_do_not_overlap(stored, client, mo
     )
     assert stored.run().returncode == 0
     settings = stored.settings()
-    want = exporting.wanted(settings, client, "roof", date(2025, 7, 2), date(2025, 7, 3))
-    monkeypatch.setattr(exporting, "SLICE_READINGS", 20)
+    want = wanted(settings, client, "roof", date(2025, 7, 2), date(2025, 7, 3))
+    monkeypatch.setattr(sources, "SLICE_READINGS", 20)
     with influx_client(settings) as connection:
-        frames = list(exporting.InfluxSource(settings, connection, want).frames())
+        frames = list(sources.InfluxSource(settings, connection, want).frames())
     assert len(frames) == 3
     assert pd.concat(frames).index.tolist() == [want.start + 600 * i for i in range(2 * 144)]
 
@@ -166,7 +168,7 @@ def test_without_pyarrow_one_sentence_says_what_to_install(house, tmp_path):
     done = powerview(house, "export", "acme", "roof", "--format", "parquet", "-o", tmp_path / "x.parquet",
                      PYTHONPATH=str(tmp_path / "without"))  # fmt: skip
     assert (done.returncode, done.stderr.count("\n")) == (78, 1)
-    assert "-m pip install pyarrow" in done.stderr
+    assert f"-m pip install -r {ROOT}/requirements-export.txt" in done.stderr
     assert not list(tmp_path.glob("*x.parquet*"))
 
 
@@ -214,7 +216,7 @@ def test_an_answer_that_is_cut_short_is_no_table(stored, client, monkeypatch):
     assert stored.run().returncode == 0
     settings = stored.settings()
     with influx_client(settings) as connection:
-        source = exporting.InfluxSource(settings, connection, exporting.wanted(settings, client, "roof", None, None))
+        source = sources.InfluxSource(settings, connection, wanted(settings, client, "roof", None, None))
         whole = source._raw
         monkeypatch.setattr(source, "_raw", lambda query: io.BytesIO(b"\n".join(whole(query).read().split(b"\n")[:-3])))
         with pytest.raises(StoreAway, match="counted 6 readings and gave"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -15,11 +16,13 @@ from browser import opened
 from trees import ROOT, House, day_rows, v002
 
 from powerview import __version__
+from powerview.mv2 import Channel
 from powerview.reporting import charts
 from powerview.reporting.campaign import read_tree
-from powerview.reporting.figures import covered, days_of
+from powerview.reporting.figures import ChannelFigures, Figures, days_between, figures_of
 from powerview.reporting.places import Series, usual_step
-from powerview.reporting.preview import view_of, write_preview
+from powerview.reporting.preview import write_preview
+from powerview.reporting.view import shown_names, view_of
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -56,39 +59,89 @@ def preview(house: House, *arguments: object) -> subprocess.CompletedProcess[str
 # ── energy and coverage ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
+CHANNEL = Channel(1, "02001283", "Voie1", "W", "SN: 02001283 - Ch: Voie1")
+
+
+def figures(s: Series, unit: str = "W", zone: ZoneInfo = PARIS) -> Figures:
+    return figures_of({dataclasses.replace(CHANNEL, unit=unit): s}, zone)
+
+
+def only(s: Series, unit: str = "W", zone: ZoneInfo = PARIS) -> ChannelFigures:
+    return figures(s, unit, zone).channels[0]
+
+
 @pytest.mark.parametrize(
     ("day", "hours"), [("2025-03-30", 23), ("2025-10-26", 25), ("2025-07-01", 24)], ids=["March", "October", "July"]
 )
 def test_a_whole_day_of_one_kilowatt_is_as_many_kwh_as_it_has_hours(day, hours):
-    s = every_ten_minutes(f"{day} 00:00", f"{day} 23:50")
-    days = days_of([s], PARIS)
-    assert days.dates == [date.fromisoformat(day)]
-    assert days.seconds.tolist() == [hours * 3600]
-    assert days.covered(s).tolist() == [hours * 3600]
-    assert days.energy(s).tolist() == pytest.approx([hours])
+    found = figures(every_ten_minutes(f"{day} 00:00", f"{day} 23:50"))
+    assert found.days.dates == [date.fromisoformat(day)]
+    assert (found.days.seconds.tolist(), found.seconds.tolist()) == ([hours * 3600], [hours * 3600])
+    assert found.channels[0].covered.tolist() == [hours * 3600]
+    assert found.channels[0].kwh.tolist() == pytest.approx([hours])
+    assert found.share == 1
 
 
-def test_an_interval_across_midnight_is_shared_between_the_days():
-    s = series(("2025-07-01 23:46", 6000), ("2025-07-01 23:56", 6000))
-    days = days_of([s], PARIS)
-    assert days.covered(s).tolist() == [600 + 240, 360]
-    assert days.energy(s).tolist() == pytest.approx([1.4, 0.6])
+def test_ten_minutes_belong_to_the_day_in_which_they_begin():
+    found = figures(series(("2025-07-01 23:46", 6000), ("2025-07-01 23:56", 6000), ("2025-07-02 00:00", 600)))
+    assert found.channels[0].covered.tolist() == [1200, 600]
+    assert found.channels[0].kwh.tolist() == pytest.approx([2.0, 0.1])
+    assert found.seconds.tolist() == [1200, 600]
 
 
-def test_a_gap_has_no_energy_and_the_reading_before_it_covers_its_own_step():
-    s = series(("2025-07-01 10:00", 600), ("2025-07-01 10:10", 600), ("2025-07-01 14:00", 600))
-    assert covered(s).tolist() == [600, 600, 600]
-    assert days_of([s], PARIS).energy(s).tolist() == pytest.approx([0.3])
+def test_a_gap_has_no_energy_and_is_not_covered():
+    found = only(series(("2025-07-01 10:00", 600), ("2025-07-01 10:10", 600), ("2025-07-01 14:00", 600)))
+    assert (found.covered.tolist(), found.kwh.tolist()) == ([1800], pytest.approx([0.3]))
+    assert found.share == pytest.approx(3 / 25)
 
 
-def test_readings_closer_than_their_step_cover_no_time_twice():
-    s = series(("2025-07-01 10:00", 600), ("2025-07-01 10:03", 600), ("2025-07-01 10:10", 600))
-    assert covered(s).tolist() == [180, 420, 600]
+def test_readings_of_the_same_ten_minutes_are_averaged():
+    found = only(series(("2025-07-01 10:00", 600), ("2025-07-01 10:03", 1200), ("2025-07-01 10:10", 300)))
+    assert (found.kwh.tolist(), found.mean) == (pytest.approx([0.2]), 600)
+    assert (found.readings, found.lowest, found.highest) == (3, 300, 1200)
+    assert found.highest_at == at("2025-07-01 10:03")
 
 
 def test_what_is_negative_is_negative_energy():
-    s = series(("2025-07-01 10:00", -600))
-    assert days_of([s], PARIS).energy(s).tolist() == pytest.approx([-0.1])
+    found = only(series(("2025-07-01 10:00", -600), ("2025-07-01 10:10", 0)))
+    assert (found.kwh.tolist(), found.negative) == (pytest.approx([-0.1]), 0.5)
+
+
+@pytest.mark.parametrize(("unit", "kwh"), [("mW", 0.0001), ("W", 0.1), ("kW", 100), ("MW", 100_000)])
+def test_each_unit_of_power_has_its_energy(unit, kwh):
+    assert only(series(("2025-07-01 10:00", 600)), unit).kwh.tolist() == pytest.approx([kwh])
+
+
+def test_what_is_no_power_has_no_energy_and_no_base_load():
+    found = only(every_ten_minutes("2025-07-01 00:00", "2025-07-01 23:50"), "V")
+    assert (found.kwh, found.base_load) == (None, None)
+
+
+def base_load_of(*days: tuple[str, str, float, float]) -> float | None:
+    """Of days from a time to a time, each with two values: the first for 5 hours, then the other."""
+    parts = []
+    for begin, end, low, high in days:
+        s = every_ten_minutes(begin, end)
+        parts.append((s.times, np.where(np.arange(len(s.times)) < 30, low, high)))
+    times, values = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return only(Series(times, values, np.full(len(times), 600))).base_load
+
+
+def test_the_base_load_is_the_median_day_of_those_nearly_whole():
+    first, second, third = (f"2025-07-0{day}" for day in (1, 2, 3))
+    whole = [(f"{day} 00:00", f"{day} 23:50", low, 900.0) for day, low in ((first, 100.0), (second, 300.0))]
+    assert base_load_of(*whole) == pytest.approx(200)
+    assert base_load_of(*whole, (f"{third} 00:00", f"{third} 21:20", 5.0, 900.0)) == pytest.approx(200)  # 89 %
+    assert base_load_of(*whole, (f"{third} 00:00", f"{third} 21:40", 5.0, 900.0)) == pytest.approx(100)  # 91 %
+    assert base_load_of((f"{third} 00:00", f"{third} 12:00", 5.0, 900.0)) is None
+
+
+def test_the_base_load_forgives_a_twentieth_of_the_day():
+    s = every_ten_minutes("2025-07-01 00:00", "2025-07-01 23:50", 400.0)
+    s.values[:7] = 0
+    assert only(s).base_load == pytest.approx(400)
+    s.values[:9] = 0
+    assert only(s).base_load < 400
 
 
 @pytest.mark.parametrize(
@@ -102,17 +155,17 @@ def test_a_zone_that_leaves_midnight_out_has_days_that_begin_at_one():
     santiago = ZoneInfo("America/Santiago")
     begin = int(datetime(2025, 9, 7, 1, 0, tzinfo=santiago).timestamp())
     s = Series(np.arange(begin, begin + 23 * 3600, 600), np.full(138, 1000.0), np.full(138, 600))
-    days = days_of([s], santiago)
-    assert (days.dates, days.seconds.tolist()) == ([date(2025, 9, 7)], [23 * 3600])
-    assert days.energy(s).tolist() == pytest.approx([23])
+    found = figures(s, zone=santiago)
+    assert (found.days.dates, found.days.seconds.tolist()) == ([date(2025, 9, 7)], [23 * 3600])
+    assert found.channels[0].kwh.tolist() == pytest.approx([23])
 
 
 def test_only_watts_have_energy_and_torn_files_count_as_far_as_they_go(house):
     rows = [f"01/07/25 10:{m}0:00 240.0 600.0" for m in range(3)]
     house.put("acme/roof/02001283/T302_250701_120000.tsv", v002(*rows) + b"01/07/25 10:30:00\t24")
     [campaign], _ = read_tree(house.settings())
-    voltage, power = view_of(campaign, house.settings(), 1000).rows
-    assert (voltage.kwh, power.kwh, power.readings, power.share) == (None, pytest.approx(0.3), 3, 1.0)
+    voltage, power = view_of(campaign, PARIS, 1000).figures.channels
+    assert (voltage.kwh, power.kwh.tolist(), power.readings, power.share) == (None, [pytest.approx(0.3)], 3, 1.0)
     assert (campaign.files[0].status, campaign.files[0].left_out) == ("partial", {"cut rows": 1})
 
 
@@ -121,7 +174,7 @@ def test_only_watts_have_energy_and_torn_files_count_as_far_as_they_go(house):
 
 def only_group(house: House) -> tuple[charts.Group, dict]:
     [campaign], _ = read_tree(house.settings())
-    return charts.groups_of(list(campaign.series))[0], campaign.series
+    return charts.groups_of(shown_names(list(campaign.series)))[0], campaign.series
 
 
 def test_the_line_breaks_where_readings_are_missing(house):
@@ -164,7 +217,7 @@ def test_of_less_than_half_a_bucket_no_mean_is_drawn(house):
 
 def test_a_campaign_draws_no_more_values_than_it_may():
     ten = [every_ten_minutes("2023-01-01 00:10", "2025-01-01 00:00") for _ in range(10)]
-    days = days_of(ten, PARIS)
+    days = days_between(at("2023-01-01 00:10"), at("2025-01-01 00:00"), PARIS)
     assert charts.bucket_seconds(ten, days, 2_000_000) == 0
     assert charts.bucket_seconds(ten, days, 600_000) == 3600
     assert charts.bucket_seconds(ten, days, 100_000) == 6 * 3600

@@ -131,5 +131,5 @@ def _reason(root: Path, upload: Upload) -> str:
         with Claim(root, dataclasses.replace(upload, name=upload.name + REASON)) as claim:
             text = claim.file.read(4096).decode("utf-8", "replace")
     except inbox.Pending:
-        return f"no reason lies beside it ({upload.name}{REASON})"
+        return f"there is no reason beside it ({upload.name}{REASON})"
     return text.strip().removeprefix(f"{dataclasses.replace(upload, state='').path}: ")

@@ -25,11 +25,12 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from powerview.mv2 import A_DAY, Channel
-from powerview.reporting.figures import Days, covered
+from powerview.reporting.axis import wall
+from powerview.reporting.figures import WINDOW, Days, Figures, windows_of
 from powerview.reporting.places import Series
 
 COLOURS = ("#4269d0", "#e8a317", "#ff725c", "#3ca951", "#a463f2", "#38b2ac", "#ff7eb0", "#9c6b4e", "#8a94a6", "#7aa7f5")
-"""Told apart on white and on near-black, and by most people who see colours differently."""
+"""Distinct on white and on near-black, also for most people who see colours differently."""
 
 PER_CHART = len(COLOURS)
 NICE_SECONDS = (1800, 3600, 2 * 3600, 3 * 3600, 4 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
@@ -46,11 +47,12 @@ LONG_BREAK = 1.5
 
 @dataclass(frozen=True)
 class Group:
-    """The channels of one chart: some of a device's, in one unit."""
+    """The channels of one chart, and what they are called there: some of a device's, in one unit."""
 
     device: str
     unit: str | None
     channels: tuple[Channel, ...]
+    names: tuple[str, ...]
 
     @property
     def colours(self) -> list[tuple[Channel, str]]:
@@ -58,18 +60,19 @@ class Group:
         return list(zip(self.channels, COLOURS, strict=False))
 
 
-def groups_of(channels: list[Channel]) -> list[Group]:
+def groups_of(names: dict[Channel, str]) -> list[Group]:
     """The charts that channels make: power first, then voltage, then the rest; devices in the order they came in."""
     found: dict[tuple[str | None, str], list[Channel]] = {}
-    for channel in channels:
+    for channel in names:
         found.setdefault((channel.unit, channel.device), []).append(channel)
-    units = ["W", "V", *dict.fromkeys(channel.unit for channel in channels)]
+    units = ["W", "V", *dict.fromkeys(channel.unit for channel in names)]
     ordered = sorted(found.items(), key=lambda pair: units.index(pair[0][0]))
-    return [
-        Group(device, unit, tuple(members[start : start + PER_CHART]))
+    parts = [
+        (device, unit, members[start : start + PER_CHART])
         for (unit, device), members in ordered
         for start in range(0, len(members), PER_CHART)
     ]
+    return [Group(device, unit, tuple(part), tuple(names[c] for c in part)) for device, unit, part in parts]
 
 
 def bucket_seconds(all_series: Collection[Series], days: Days, most_values: int) -> int:
@@ -104,7 +107,7 @@ def curves(group: Group, series: dict[Channel, Series], zone: ZoneInfo, bucket: 
 def _draw_curves(plot: figure, group: Group, data: dict[str, np.ndarray], level: str) -> None:
     source = ColumnDataSource(data)
     for i, (channel, colour) in enumerate(group.colours):
-        drawn = [plot.line("x", f"v{i}", source=source, line_color=colour, line_width=1.4)]
+        drawn = [plot.line("x", f"v{i}", source=source, line_color=colour, line_width=1.1)]
         if level:
             band = {"fill_color": colour, "fill_alpha": 0.2, "line_color": None}
             drawn.append(plot.quad("left", "right", f"high{i}", f"low{i}", source=source, **band))
@@ -112,7 +115,7 @@ def _draw_curves(plot: figure, group: Group, data: dict[str, np.ndarray], level:
         _name(drawn, group, channel, level)
     middle = plot.line("x", "middle", source=source, line_alpha=0)
     middle.tags, middle.visible = ["", level], level != NEAR
-    values = [(c.name, f"@v{i}{{custom}}{_after(c)}") for i, (c, _) in enumerate(group.colours)]
+    values = [(name, f"@v{i}{{custom}}{_after(group)}") for i, name in enumerate(group.names)]
     when = "@x{%a %d %b %Y}" if level == FAR else "@x{%a %d %b %Y %H:%M}"
     _hover(plot, middle, [("", when), *values], len(values))
 
@@ -134,12 +137,11 @@ def _bucketed(group: Group, series: dict[Channel, Series], zone: ZoneInfo, bucke
     columns = {}
     for i, channel in enumerate(group.channels):
         s = series[channel]
-        place = _wall(s.times, zone) // bucket
-        weight = pd.Series(covered(s))
-        seconds = weight.groupby(place).sum()
-        mean = (weight * s.values).groupby(place).sum() / seconds
+        place = wall(s.times, zone) // bucket
+        windows = windows_of(s.times, s.values)
+        means = pd.Series(windows.mean).groupby(wall(windows.begin, zone) // bucket)
         values = pd.Series(s.values).groupby(place)
-        drawn = mean.where(seconds >= bucket * LEAST_SHARE)
+        drawn = means.mean().where(means.size() * WINDOW >= bucket * LEAST_SHARE)
         for name, column in (("v", drawn), ("low", values.min()), ("high", values.max())):
             columns[f"{name}{i}"] = column.astype(np.float32)
     frame = pd.DataFrame(columns)
@@ -150,21 +152,16 @@ def _bucketed(group: Group, series: dict[Channel, Series], zone: ZoneInfo, bucke
 
 
 def _drawable(frame: pd.DataFrame, zone: ZoneInfo) -> dict[str, np.ndarray]:
-    wall = _wall(frame.index.to_numpy(), zone)
-    back = np.flatnonzero(np.diff(wall) < 0) + 1
+    local = wall(frame.index.to_numpy(), zone)
+    back = np.flatnonzero(np.diff(local) < 0) + 1
     cells = np.insert(frame.to_numpy(), back, np.nan, axis=0)  # the second pass of October's hour is a line of its own
-    return _as_columns(pd.DataFrame(cells, index=np.insert(wall, back, wall[back]), columns=frame.columns))
+    return _as_columns(pd.DataFrame(cells, index=np.insert(local, back, local[back]), columns=frame.columns))
 
 
 def _as_columns(frame: pd.DataFrame) -> dict[str, np.ndarray]:
     values = frame.filter(regex=r"^v\d").mean(axis=1).to_numpy(np.float32)
     columns = {name: frame[name].to_numpy(np.float32) for name in frame.columns}
     return {"x": frame.index.to_numpy() * 1000.0, "middle": values, **columns}
-
-
-def _wall(times: np.ndarray, zone: ZoneInfo) -> np.ndarray:
-    local = pd.DatetimeIndex(times.astype("datetime64[s]"), tz="UTC").tz_convert(zone)
-    return local.tz_localize(None).as_unit("s").asi8
 
 
 def _lone_points(plot: figure, x: np.ndarray, y: np.ndarray, colour: str) -> list[GlyphRenderer]:
@@ -193,19 +190,20 @@ def energy_bars(group: Group, kwh: dict[Channel, np.ndarray], days: Days, shared
         bars = plot.quad("left", "right", f"end{i}", f"base{i}", source=source, fill_color=colour, line_width=0)
         _name([bars], group, channel)
     whole = plot.quad("left", "right", "above", "below", source=source, fill_alpha=0, line_alpha=0)
-    values = [(c.name, f"@v{i}{{custom}} kWh") for i, c in enumerate(group.channels)]
+    values = [(name, f"@v{i}{{custom}} kWh") for i, name in enumerate(group.names)]
     _hover(plot, whole, [("", "@left{%a %d %b %Y}"), *values], len(values))
     return plot
 
 
-def coverage_strips(share: dict[str, np.ndarray], days: Days, shared: Range1d) -> figure:
+def coverage_strips(share: dict[str, np.ndarray], figures: Figures, shared: Range1d) -> figure:
     """For each device a row of bars: how much of each day its channels have readings for, on average."""
+    days = figures.days
     devices = list(share)
     plot = _plot(shared, 60 + 24 * len(devices), "coverage")
     for row, device in enumerate(reversed(devices)):
         data = _day_edges(days) | {
             "top": row + 0.8 * share[device], "bottom": np.full(len(days.dates), float(row)),
-            "full": np.full(len(days.dates), row + 0.8), "share": 100 * share[device], "hours": days.seconds / 3600,
+            "full": np.full(len(days.dates), row + 0.8), "share": 100 * share[device], "hours": figures.seconds / 3600,
         }  # fmt: skip
         source = ColumnDataSource(data)
         behind = plot.quad("left", "right", "full", "bottom", source=source, fill_color="#e5484d", fill_alpha=0.22,
@@ -225,13 +223,6 @@ def _day_edges(days: Days) -> dict[str, np.ndarray]:
 
 
 # ── what they share ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def shared_range(all_series: Collection[Series], zone: ZoneInfo) -> Range1d:
-    """The time axis of a campaign's charts: from its first reading to its last covered second, on the wall clock."""
-    edges = [min(int(s.times[0]) for s in all_series), max(int(s.times[-1] + s.steps[-1]) for s in all_series)]
-    start, end = (float(edge) * 1000 for edge in np.sort(_wall(np.array(edges), zone)))
-    return Range1d(start, end, bounds=(start, end))
 
 
 def _plot(shared: Range1d, height: int, name: str) -> figure:
@@ -263,8 +254,8 @@ def tag(group: Group, channel: Channel) -> str:
     return f"{group.channels.index(channel)}"
 
 
-def _after(channel: Channel) -> str:
-    return f" {channel.unit}" if channel.unit else ""  # one of the known units: nothing that a template would read
+def _after(group: Group) -> str:
+    return f" {group.unit}" if group.unit else ""  # one of the known units: nothing that a template would read
 
 
 def _hover(

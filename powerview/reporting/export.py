@@ -1,4 +1,4 @@
-"""The readings of a campaign as a table: CSV or Parquet, a row for each time, a column for each channel.
+"""The readings of a campaign as a table: a row for each time, a column for each channel; CSV, Parquet or a workbook.
 
 From InfluxDB they come by stretches of time, each written before the next one is asked for, so that memory does not
 grow with the campaign. From the files of a tree they come through the ingest's own reader, and make the same table.
@@ -8,47 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Protocol
-from zoneinfo import ZoneInfo
 
-import numpy as np
-import pandas as pd
-
-from powerview.mv2 import A_DAY, Channel
 from powerview.names import refused_names
 from powerview.output import replacing
-from powerview.settings import Settings, SettingsError, require_influxdb
-from powerview.store import StoreAway
-from powerview.store.answers import reporting_influxdb
+from powerview.reporting.sources import FileSource, InfluxSource, NotExported, NotThere, Wanted
+from powerview.reporting.tables import write_csv, write_parquet
+from powerview.reporting.workbook import write_workbook
+from powerview.settings import Settings, require_influxdb
 from powerview.store.influxdb import influx_client
 
-SLICE_READINGS = 200_000
-"""About how many readings are asked of InfluxDB at a time."""
+__all__ = ["NotExported", "export", "wanted"]
 
-TAGS = {"channel_idx": "idx", "device": "device", "channel_name": "name", "unit": "unit", "channel": "channel"}
-"""InfluxDB's tag for each field of a Channel; what tells a series from all others of a campaign."""
-
-
-class NotThere(Exception):
-    """There are no such readings, or the name cannot be a campaign's. The text says what was looked for, and where."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What to export: `start` and `stop` are UTC seconds, the first one is in, the last one is not."""
-
-    client: str
-    campaign: str
-    start: int
-    stop: int
-
-    def __str__(self) -> str:
-        return f"{self.client}/{self.campaign}"
+WRITERS = {"csv": write_csv, "parquet": write_parquet, "xlsx": write_workbook}
 
 
 def wanted(settings: Settings, client: str, campaign: str, first: date | None, last: date | None) -> Wanted:
@@ -71,209 +44,10 @@ def _midnight(day: date, settings: Settings) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=settings.timezone).timestamp())
 
 
-# ── where readings come from ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Source(Protocol):
-    """Where the readings of a Wanted come from."""
-
-    channels: list[Channel]
-    """Its channels that have readings there, in the order of the columns."""
-
-    def frames(self) -> Iterator[pd.DataFrame]:
-        """The readings in time: index UTC seconds (each one once), a column for each channel in their order."""
-
-
-def _ordered(channels: list[Channel]) -> list[Channel]:
-    return sorted(channels, key=lambda c: (c.device, c.idx, c.name, c.unit or "", c.channel))
-
-
-class FileSource:
-    """From the files of the tree. Raises NotThere, and OSError if the tree cannot be read."""
-
-    def __init__(self, settings: Settings, want: Wanted) -> None:
-        from powerview.reporting.campaign import read_tree
-
-        campaigns, _ = read_tree(settings, want.client, want.campaign)
-        series = campaigns[0].series if campaigns else {}
-        found = {}
-        for channel, s in series.items():
-            there = (s.times >= want.start) & (s.times < want.stop)
-            if there.any():
-                found[channel] = pd.Series(s.values[there], index=s.times[there])
-        if not found:
-            raise NotThere(f"there are no readings of {want} for these days in the files of {settings.data_dir}")
-        self.channels = _ordered(list(found))
-        self._found = found
-
-    def frames(self) -> Iterator[pd.DataFrame]:
-        """All readings at once; the files are in memory anyway."""
-        yield pd.DataFrame({i: self._found[channel] for i, channel in enumerate(self.channels)}).sort_index()
-
-
-class InfluxSource:
-    """From InfluxDB, by stretches of time. Raises NotThere and StoreAway."""
-
-    def __init__(self, settings: Settings, client, want: Wanted) -> None:
-        self._settings, self._client, self._want = settings, client, want
-        self._got = 0
-        with self._asking():
-            if client.buckets_api().find_bucket_by_name(want.client) is None:
-                raise NotThere(
-                    f"InfluxDB at {settings.influxdb_host} has no bucket {want.client}: nothing of that client was "
-                    f"stored (is the name right? --data exports from files)"
-                )
-            counts = self._counts()
-            days = self._days() if counts else {}
-        if not counts:
-            raise NotThere(f"there are no readings of {want} for these days in InfluxDB at {settings.influxdb_host}")
-        self.channels = _ordered(list(counts))
-        self._readings = sum(counts.values())
-        self._slices = list(_slices(days))
-
-    def _asking(self):
-        return reporting_influxdb(self._settings, f"bucket {self._want.client!r}")
-
-    def _query(self, start: int, stop: int, then: str) -> str:
-        # Only static predicates, so that InfluxDB's storage filters; names were checked, they need no escape.
-        return (
-            f'from(bucket: "{self._want.client}") |> range(start: {_flux_time(start)}, stop: {_flux_time(stop)})'
-            f' |> filter(fn: (r) => r._measurement == "{self._want.campaign}" and r._field == "value")'
-            f" |> {then}"
-        )
-
-    def _counts(self) -> dict[Channel, int]:
-        query = self._query(self._want.start, self._want.stop, "count()")
-        tables = self._client.query_api().query(query)
-        return {_channel(record.values): record.get_value() for table in tables for record in table.records}
-
-    def _days(self) -> dict[int, int]:
-        # For each UTC day that has readings its begin in UTC seconds, and how many they are.
-        days = 'aggregateWindow(every: 1d, fn: count, createEmpty: false, timeSrc: "_start")'
-        sums = f'{days} |> keep(columns: ["_time", "_value"]) |> group(columns: ["_time"]) |> sum()'
-        tables = self._client.query_api().query(self._query(self._want.start, self._want.stop, sums))
-        found = [record for table in tables for record in table.records]
-        return {int(record.get_time().timestamp()): record.get_value() for record in found}
-
-    def frames(self) -> Iterator[pd.DataFrame]:
-        """Some days after the others, SLICE_READINGS at a time or a single day's."""
-        place = {channel: i for i, channel in enumerate(self.channels)}
-        for start, stop in self._slices:
-            frame = self._slice(max(start, self._want.start), min(stop, self._want.stop), place)
-            if len(frame):
-                yield frame
-        if self._got < self._readings:  # more is no fault: logger files come in meanwhile
-            raise StoreAway(f"InfluxDB counted {self._readings} readings and gave {self._got}: try again")
-
-    def _slice(self, start: int, stop: int, place: dict[Channel, int]) -> pd.DataFrame:
-        columns = ["_time", "_value", *TAGS]
-        query = self._query(start, stop, f"keep(columns: {_flux_list(columns)}) |> group()")
-        with self._asking(), contextlib.closing(self._raw(query)) as answer:
-            try:
-                found = pd.read_csv(answer, usecols=columns, dtype=dict.fromkeys(TAGS, "str"), keep_default_na=False)
-            except pd.errors.EmptyDataError:  # they were deleted meanwhile
-                return pd.DataFrame()
-            self._got += len(found)
-            return _wide(found, place)
-
-    def _raw(self, query: str) -> BinaryIO:
-        from influxdb_client import Dialect
-
-        plain = Dialect(header=True, annotations=[], delimiter=",", date_time_format="RFC3339")
-        return self._client.query_api().query_raw(query, dialect=plain)
-
-
-def _slices(days: dict[int, int]) -> Iterator[tuple[int, int]]:
-    # Stretches of days, from their first second to behind their last, that hold about SLICE_READINGS each.
-    start = end = None
-    held = 0
-    for day, readings in sorted(days.items()):
-        if start is not None and held + readings > SLICE_READINGS:
-            yield start, end
-            start, held = None, 0
-        start = day if start is None else start
-        # The first one may begin within its UTC day, at a local midnight; it ends with it all the same.
-        end, held = (day // A_DAY + 1) * A_DAY, held + readings
-    if start is not None:
-        yield start, end
-
-
-def _flux_time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _flux_list(names: list[str]) -> str:
-    return "[" + ", ".join(f'"{name}"' for name in names) + "]"
-
-
-def _channel(tags: dict[str, str | None]) -> Channel:
-    fields = {field: tags.get(tag) or None for tag, field in TAGS.items()}
-    return Channel(**(fields | {"idx": int(fields["idx"])}))
-
-
-def _wide(found: pd.DataFrame, place: dict[Channel, int]) -> pd.DataFrame:
-    series = found.groupby(list(TAGS), sort=False).ngroup()
-    tags = found.loc[~series.duplicated(), list(TAGS)].to_dict("records")  # numbered as they first come
-    columns = np.array([place[_channel(each)] for each in tags])[series]
-    times = pd.to_datetime(found["_time"], format="ISO8601", utc=True).dt.as_unit("s").astype("int64")
-    wide = pd.DataFrame({"time": times, "column": columns, "value": found["_value"].astype(float)})
-    return wide.pivot(index="time", columns="column", values="value").reindex(columns=range(len(place)))
-
-
-# ── what becomes of them ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def titles(channels: list[Channel]) -> list[str]:
-    """The columns' titles: the channel with its unit, and what else it takes to tell two of them apart."""
-    plain = [f"{c.channel} {c.unit or ''}".rstrip() for c in channels]
-    seen: Counter[str] = Counter()
-    unique = []
-    for title, channel in zip(plain, channels, strict=True):
-        title = title if plain.count(title) == 1 else f"{title} (column {channel.idx})"
-        seen[title] += 1
-        unique.append(title if seen[title] == 1 else f"{title} ({seen[title]})")
-    return unique
-
-
-def write_csv(source: Source, zone: ZoneInfo, file: BinaryIO) -> None:
-    """UTF-8 CSV: `time` in ISO 8601, local with its offset, then a column for each channel; empty where none is."""
-    header = ["time", *titles(source.channels)]
-    for frame in source.frames():
-        local = pd.to_datetime(frame.index, unit="s", utc=True).tz_convert(zone)
-        frame.insert(0, "time", [stamp.isoformat() for stamp in local])
-        text = frame.to_csv(None, header=header or False, index=False, lineterminator="\n")
-        file.write(text.encode("utf-8", "replace"))
-        header = None
-
-
-def write_parquet(source: Source, zone: ZoneInfo, file: BinaryIO) -> None:
-    """Parquet: `time`, a timestamp that carries the zone, then a column of doubles for each channel.
-
-    Raises SettingsError if pyarrow is not installed.
-    """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet
-    except ImportError as error:
-        raise SettingsError(
-            f"Parquet needs the package pyarrow: {sys.executable} -m pip install pyarrow; CSV needs nothing more."
-        ) from error
-    names = titles(source.channels)
-    schema = pa.schema([("time", pa.timestamp("ms", tz=zone.key)), *((name, pa.float64()) for name in names)])
-    with pa.parquet.ParquetWriter(file, schema) as writer:
-        for frame in source.frames():
-            columns = [pa.array(frame.index.to_numpy() * 1000, schema.field("time").type)]
-            columns += [pa.array(frame[column].to_numpy(), pa.float64(), from_pandas=True) for column in frame.columns]
-            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-
-
-WRITERS = {"csv": write_csv, "parquet": write_parquet}
-
-
 def export(settings: Settings, want: Wanted, form: str, output: Path | None, *, from_files: bool) -> None:
     """Write the readings to a file, whole or not at all, or to stdout.
 
-    Raises NotThere, SettingsError, StoreAway, and OSError of the tree or the file.
+    Raises NotThere, TooLarge (a workbook), SettingsError, StoreAway, and OSError of the tree or the file.
     """
     with contextlib.ExitStack() as stack:
         if from_files or not settings.influxdb_host:

@@ -1,12 +1,13 @@
-"""What falls into each local day: the time that readings cover, and the energy in it.
+"""A campaign's figures: energy, coverage, mean, peak and base load, computed once for all who show them.
 
-A reading is the mean of the interval that begins at its stamp: a logger that calls at 03:20:39 has 03:10 as its last
-row. The interval reaches to the next reading, but no further than the file's usual step: what lies in a gap is nobody's
-reading, and is neither covered nor energy.
+Every figure is computed from means of ten minutes, as the dashboards' are: readings are averaged over each ten minutes
+of the clock, and each ten minutes with a reading weighs alike. Energy is such a mean times ten minutes. Ten minutes
+without a reading are neither covered nor energy; they are not estimated.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -14,9 +15,31 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from powerview.mv2 import Channel
 from powerview.reporting.places import Series
 
-W_SECONDS_IN_KWH = 3_600_000
+WINDOW = 600
+"""Seconds of a window: ten minutes."""
+
+WATTS = {"mW": 0.001, "W": 1.0, "kW": 1e3, "MW": 1e6}
+"""The units of power, in W. Only what is measured in one of them has energy and a base load."""
+
+BASE_LOAD_QUANTILE, BASE_LOAD_COVERAGE = 0.05, 0.9
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows in which a channel has readings: their begin in UTC seconds, in time, and the mean in each."""
+
+    begin: np.ndarray
+    mean: np.ndarray
+
+
+def windows_of(times: np.ndarray, values: np.ndarray) -> Windows:
+    """Means over ten minutes of readings that are in time."""
+    number, place = np.unique(times // WINDOW, return_inverse=True)
+    mean = np.bincount(place, values, minlength=len(number)) / np.bincount(place, minlength=len(number))
+    return Windows(number * WINDOW, mean)
 
 
 @dataclass(frozen=True)
@@ -31,41 +54,156 @@ class Days:
         """How long each day is: 23 and 25 hours where the clock changes."""
         return np.diff(self.midnights)
 
-    def sums(self, series: Series, per_second: np.ndarray | float) -> np.ndarray:
-        """The sum over each day of `per_second` (one for each reading) times the seconds that the reading covers."""
-        length = covered(series)
-        day = np.searchsorted(self.midnights, series.times, side="right") - 1
-        # An interval is never longer than ten minutes, so that it reaches into the next day at most.
-        after = np.maximum(0, series.times + length - self.midnights[day + 1])
-        weights = np.broadcast_to(per_second, length.shape)
-        sums = np.bincount(day, weights * (length - after), minlength=len(self.dates))
-        return sums + np.bincount(day + (after > 0), weights * after, minlength=len(self.dates))
+    def place(self, windows: Windows) -> np.ndarray:
+        """The number of the day in which each window begins."""
+        return np.searchsorted(self.midnights, windows.begin, side="right") - 1
 
-    def covered(self, series: Series) -> np.ndarray:
-        """Seconds of each day that the readings cover."""
-        return self.sums(series, 1.0)
+    def covered(self, windows: Windows) -> np.ndarray:
+        """Seconds of each day that have readings."""
+        return np.bincount(self.place(windows), minlength=len(self.dates)) * WINDOW
 
-    def energy(self, series: Series) -> np.ndarray:
-        """kWh of each day, of a series in W."""
-        return self.sums(series, series.values) / W_SECONDS_IN_KWH
+    def energy(self, windows: Windows, unit: str = "W") -> np.ndarray:
+        """kWh of each day, of means in a unit of power."""
+        kwh = windows.mean * (WATTS[unit] * WINDOW / 3_600_000)
+        return np.bincount(self.place(windows), kwh, minlength=len(self.dates))
 
 
-def covered(series: Series) -> np.ndarray:
-    """Seconds that each reading stands for."""
-    until = np.diff(series.times, append=np.iinfo(np.int64).max // 2)
-    return np.minimum(until, series.steps)
-
-
-def days_of(all_series: list[Series], zone: ZoneInfo) -> Days:
-    """The local days from the first covered second to the last."""
-    first = min(int(s.times[0]) for s in all_series)
-    last = max(int(s.times[-1] + s.steps[-1]) for s in all_series) - 1
+def days_between(first: int, last: int, zone: ZoneInfo) -> Days:
+    """The local days from one moment to another, both in UTC seconds and included."""
     begin, end = (pd.Timestamp(t, unit="s", tz="UTC").tz_convert(zone).date() for t in (first, last))
     dates = pd.date_range(begin, end + pd.Timedelta(days=1), freq="D")
-    return Days([day.date() for day in dates[:-1]], midnights(dates, zone))
+    return Days([day.date() for day in dates[:-1]], _midnights(dates, zone))
 
 
-def midnights(dates: pd.DatetimeIndex, zone: ZoneInfo) -> np.ndarray:
-    """When each date begins in a zone, in UTC seconds; where the clock leaves midnight out, at the first moment."""
+def _midnights(dates: pd.DatetimeIndex, zone: ZoneInfo) -> np.ndarray:
+    # When each date begins, in UTC seconds; where the clock leaves midnight out, at the first moment.
     local = dates.tz_localize(zone, ambiguous=np.ones(len(dates), bool), nonexistent="shift_forward")
     return local.tz_convert("UTC").as_unit("s").asi8
+
+
+@dataclass(frozen=True)
+class ChannelFigures:
+    """What is known of a channel. `kwh` (of each day) and `base_load` (W) are None unless it is measured in watts."""
+
+    channel: Channel
+    readings: int
+    covered: np.ndarray
+    """Seconds of each day."""
+    share: float
+    """How much of the campaign's time, from its first window to its last, has readings."""
+    mean: float
+    lowest: float
+    highest: float
+    highest_at: int
+    negative: float
+    """The share of its readings that are below zero."""
+    kwh: np.ndarray | None
+    base_load: float | None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of a campaign with readings: its days and the figures of each channel. `first` and `stop` are UTC seconds."""
+
+    days: Days
+    channels: list[ChannelFigures]
+    first: int
+    stop: int
+
+    @property
+    def seconds(self) -> np.ndarray:
+        """How many seconds of each day belong to the campaign's time; the first and the last day are seldom whole."""
+        return np.diff(np.clip(self.days.midnights, self.first, self.stop))
+
+    @property
+    def share(self) -> float:
+        """How much of the campaign's time has readings, on average over the channels."""
+        return float(np.mean([figures.share for figures in self.channels]))
+
+
+def figures_of(series: dict[Channel, Series], zone: ZoneInfo) -> Figures:
+    """The figures of a campaign, day by day in a zone; there must be a reading."""
+    windows = {channel: windows_of(s.times, s.values) for channel, s in series.items()}
+    first, stop = _span(windows.values())
+    days = days_between(first, stop - 1, zone)
+    channels = [_figures(channel, s, windows[channel], days, stop - first) for channel, s in series.items()]
+    return Figures(days, channels, first, stop)
+
+
+def _span(all_windows: Collection[Windows]) -> tuple[int, int]:
+    return min(int(w.begin[0]) for w in all_windows), max(int(w.begin[-1]) for w in all_windows) + WINDOW
+
+
+def _figures(channel: Channel, series: Series, windows: Windows, days: Days, span: int) -> ChannelFigures:
+    power = channel.unit in WATTS
+    at = int(series.values.argmax())
+    return ChannelFigures(
+        channel=channel,
+        readings=len(series.times),
+        covered=days.covered(windows),
+        share=len(windows.begin) * WINDOW / span,
+        mean=float(windows.mean.mean()),
+        lowest=float(series.values.min()),
+        highest=float(series.values[at]),
+        highest_at=int(series.times[at]),
+        negative=float((series.values < 0).mean()),
+        kwh=days.energy(windows, channel.unit) if power else None,
+        base_load=base_load(windows, days, channel.unit) if power else None,
+    )
+
+
+class DayTotals:
+    """Energy and coverage by local day, of readings that come in stretches of whole ten minutes, in time."""
+
+    def __init__(self, channels: list[Channel], zone: ZoneInfo) -> None:
+        self._units = [channel.unit for channel in channels]
+        self._zone = zone
+        self._kwh: dict[date, np.ndarray] = {}
+        self._covered: dict[date, np.ndarray] = {}
+        self._span: tuple[int, int] | None = None
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Take a stretch: index UTC seconds, a column for each channel in their order."""
+        times = frame.index.to_numpy()
+        begin, last = int(times[0]) // WINDOW * WINDOW, int(times[-1]) // WINDOW * WINDOW
+        self._span = (self._span[0] if self._span else begin, last + WINDOW)
+        days = days_between(begin, last, self._zone)
+        kwh, covered = (np.zeros((len(days.dates), len(self._units))) for _ in range(2))
+        for i, unit in enumerate(self._units):
+            values = frame.iloc[:, i].to_numpy(float)
+            there = np.isfinite(values)
+            windows = windows_of(times[there], values[there])
+            covered[:, i] = days.covered(windows)
+            if unit in WATTS:
+                kwh[:, i] = days.energy(windows, unit)
+        for i, day in enumerate(days.dates):
+            self._kwh[day] = self._kwh.get(day, 0) + kwh[i]
+            self._covered[day] = self._covered.get(day, 0) + covered[i]
+
+    def days(self) -> Iterator[tuple[date, np.ndarray, np.ndarray]]:
+        """Each day from the first to the last, the kWh of each channel (NaN where there are none) and its coverage.
+
+        The coverage is a share of the day's time between the first and the last reading of all.
+        """
+        if self._span is None:
+            return
+        days = days_between(self._span[0], self._span[1] - 1, self._zone)
+        seconds = np.diff(np.clip(days.midnights, *self._span))
+        nothing = np.zeros(len(self._units))
+        power = np.array([unit in WATTS for unit in self._units])
+        for day, length in zip(days.dates, seconds.tolist(), strict=True):
+            covered = self._covered.get(day, nothing)
+            kwh = self._kwh.get(day, nothing)
+            yield day, np.where(power & (covered > 0), kwh, np.nan), covered / length
+
+
+def base_load(windows: Windows, days: Days, unit: str = "W") -> float | None:
+    """What never stops, in W: the median, over the days of which 90 % are covered, of each day's 5 % quantile.
+
+    None if there is no such day.
+    """
+    enough = days.covered(windows) >= BASE_LOAD_COVERAGE * days.seconds
+    if not enough.any():
+        return None
+    quantiles = pd.Series(windows.mean).groupby(days.place(windows)).quantile(BASE_LOAD_QUANTILE)
+    return float(np.median(quantiles.loc[np.flatnonzero(enough)])) * WATTS[unit]

@@ -1,4 +1,4 @@
-"""The readings of a campaign by place: a device, a position on it and a unit say which clamp it is, whatever its label.
+"""The readings of a campaign by place: device, position on it and unit identify a clamp, whatever its label.
 
 For each device and second the latest upload's row counts and no other: neither a cell that this row lacks nor a column
 that has moved since is filled from an earlier upload. A place has the label that the latest upload with it gives.

@@ -1,0 +1,104 @@
+"""What the preview page shows of one campaign: figures, remarks, and charts as one Bokeh document."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from bokeh.core.json_encoder import serialize_json
+from bokeh.document import Document
+from markupsafe import Markup
+
+from powerview.mv2 import Channel
+from powerview.reporting import axis, charts
+from powerview.reporting.campaign import Campaign
+from powerview.reporting.charts import Group
+from powerview.reporting.figures import Figures, figures_of
+from powerview.reporting.remarks import remarks_of
+
+
+@dataclass(frozen=True)
+class Card:
+    """A group of channels with the ids of its charts in the page."""
+
+    group: Group
+    curves: str
+    energy: str | None
+
+
+@dataclass
+class View:
+    """One campaign on the page. Without readings there are only files."""
+
+    campaign: Campaign
+    figures: Figures | None = None
+    began: date | None = None
+    names: dict[Channel, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    sections: list[tuple[str, list[Card]]] = field(default_factory=list)
+    coverage: str = ""
+    document: Markup = Markup()
+    bucket: int = 0
+    """Seconds over which curves show means; 0: they show every reading."""
+    opens_at: tuple[int, int] | None = None
+    """The stretch of time that the charts show first, in UTC seconds; None: all of it."""
+
+
+def view_of(campaign: Campaign, zone: ZoneInfo, most_values: int) -> View:
+    """What the page shows of a campaign, drawing no more than so many values."""
+    if not campaign.series:
+        return View(campaign)
+    figures = figures_of(campaign.series, zone)
+    began = datetime.fromtimestamp(min(int(s.times[0]) for s in campaign.series.values()), zone).date()
+    view = View(campaign, figures, began, shown_names(list(campaign.series)))
+    view.remarks = remarks_of(campaign, figures, zone)
+    view.bucket = charts.bucket_seconds(campaign.series.values(), figures.days, most_values)
+    view.opens_at = axis.longest_stretch(campaign.series, figures)
+    _draw(view, zone)
+    return view
+
+
+def shown_names(channels: list[Channel]) -> dict[Channel, str]:
+    """What each channel is called on the page: its name, with its position where a device has the name twice."""
+    counts = Counter((c.device, c.unit, c.name) for c in channels)
+    return {c: c.name if counts[c.device, c.unit, c.name] == 1 else f"{c.name} ({c.idx})" for c in channels}
+
+
+def _draw(view: View, zone: ZoneInfo) -> None:
+    series, days = view.campaign.series, view.figures.days
+    kwh = {each.channel: each.kwh for each in view.figures.channels}
+    shared = axis.shared_range(view.figures, zone, view.opens_at)
+    plots, cards = [], []
+    for group in charts.groups_of(view.names):
+        curves = charts.curves(group, series, zone, view.bucket, shared)
+        energy = charts.energy_bars(group, kwh, days, shared) if kwh[group.channels[0]] is not None else None
+        plots += filter(None, (curves, energy))
+        cards.append(Card(group, curves.id, energy and energy.id))
+    view.sections = [(_title(unit), list(of_unit)) for unit, of_unit in groupby(cards, lambda card: card.group.unit)]
+    shares: dict[str, list[np.ndarray]] = {}
+    for each in view.figures.channels:
+        shares.setdefault(each.channel.device, []).append(each.covered / view.figures.seconds)
+    plots.append(charts.coverage_strips({d: np.mean(s, axis=0) for d, s in shares.items()}, view.figures, shared))
+    view.coverage = plots[-1].id
+    view.document = _document(plots)
+
+
+def _title(unit: str | None) -> str:
+    what = {"W": "Power", "kW": "Power", "V": "Voltage"}.get(unit, "Readings")
+    return f"{what} in {unit}" if unit else what
+
+
+def _document(plots: list) -> Markup:
+    # What Bokeh needs to draw them, each into the element with its id, as JSON that cannot end the script around it.
+    document = Document()
+    for plot in plots:
+        document.add_root(plot)
+    ids = [plot.id for plot in plots]
+    item = {"docid": "campaign", "roots": {i: i for i in ids}, "root_ids": ids}
+    text = serialize_json({"documents": {"campaign": document.to_json(deferred=False)}, "items": [item]})
+    return Markup(re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", text))

@@ -18,7 +18,8 @@ HEALTHY = {
     "Grafana's admin": "✓", "Master": "✓", "Grafana reads InfluxDB": "✓", "POWERVIEW_DATA_DIR": "✓",
     "POWERVIEW_LOG_DIR": "✓", "POWERVIEW_STATE_DIR": "✓", "hook": "✓", "SFTPGo": "✓", "timer": "✓",
     "sftpgo.service": "✓", "caddy.service": "✓", "powerview-sweep.service": "✓", "disk": "✓",
-    "last upload": "✓", "files in error/": "✓", "pending files": "✓", "refused files": "✓",
+    "ingest lane": "✓", "provision lane": "✓",
+    "last upload": "✓", "silent loggers": "✓", "files in error/": "✓", "pending files": "✓", "refused files": "✓",
 }  # fmt: skip
 DEVICE = "acme/roof/02001171"
 
@@ -90,6 +91,8 @@ def install(influx, client, tmp_path, monkeypatch, grafana) -> Installation:
     influx.make_bucket(client)
     house.put(f"{DEVICE}/T302_250702_031500.tsv", v002(*day_rows()))
     assert house.run().returncode == 0
+    for lane in ("ingest", "provision"):
+        (house.state / f"{lane}.status").write_text("0 2026-11-26 20:31:47+00:00\n")
     sftpgo = tmp_path / "sftpgo.env"
     sftpgo.write_text((ROOT / "deploy" / "sftpgo.env").read_text().replace("/srv/powerview/on-upload.sh", str(hook)))
     return Installation(house, grafana, settings, sftpgo)

@@ -235,7 +235,9 @@ def _is_http(value: str) -> bool:
 def _header_safe(values: Mapping[str, str | None], name: str, where: str) -> str | None:
     value = values[name]
     if value is not None and not (value.isascii() and value.isprintable() and " " not in value):
-        raise SettingsError(f"{name} contains blanks or characters that no token has (its value is not shown): {where}.")
+        raise SettingsError(
+            f"{name} contains blanks or characters that no token has (its value is not shown): {where}."
+        )
     return value
 
 

@@ -14,12 +14,14 @@ from powerview.monitoring import check, machine, servers
 from powerview.settings import Settings, load_settings
 
 HEALTHY = {
-    "settings": "✓", "secrets": "✓", "InfluxDB": "✓", "organisation": "✓", "token": "✓", "Grafana": "✓",
-    "Grafana's admin": "✓", "Master": "✓", "Grafana reads InfluxDB": "✓", "POWERVIEW_DATA_DIR": "✓",
+    "settings": "✓", "secrets": "✓", "notifications": "✓", "InfluxDB": "✓", "organisation": "✓",
+    "token": "✓", "Grafana": "✓", "Grafana's admin": "✓", "Master": "✓", "Grafana reads InfluxDB": "✓",
+    "POWERVIEW_DATA_DIR": "✓",
     "POWERVIEW_LOG_DIR": "✓", "POWERVIEW_STATE_DIR": "✓", "hook": "✓", "SFTPGo": "✓", "timer": "✓",
     "sftpgo.service": "✓", "caddy.service": "✓", "powerview-sweep.service": "✓", "disk": "✓",
     "ingest lane": "✓", "provision lane": "✓",
     "last upload": "✓", "silent loggers": "✓", "files in error/": "✓", "pending files": "✓", "refused files": "✓",
+    "check": "✓",
 }  # fmt: skip
 DEVICE = "acme/roof/02001171"
 
@@ -81,6 +83,7 @@ def install(influx, client, tmp_path, monkeypatch, grafana) -> Installation:
         {
             **house.environment,
             "INFLUXDB_HOST": influx.url,
+            "POWERVIEW_ALERT_URLS": "json://localhost",
             "INFLUXDB_ADMIN_TOKEN": influx.token,
             "INFLUXDB_BUCKET": client,
             "GRAFANA_URL": grafana.url,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from powerview.ingest.journal import now_text
-from powerview.monitoring.item import BAD, SIGN, Item
+from powerview.monitoring.item import BAD, SIGN, Item, bad, good
 from powerview.monitoring.lanes import lanes
 from powerview.monitoring.machine import SFTPGO_ENVIRONMENT, configuration, machine
 from powerview.monitoring.servers import servers
 from powerview.monitoring.uploads import uploads
+from powerview.output import trouble
 from powerview.settings import Settings
 
 FIRST_FEW = 3
@@ -34,11 +35,23 @@ def run_check(settings: Settings, *, as_json: bool = False, sftpgo: tuple[Path, 
 
 def look(settings: Settings, sftpgo: tuple[Path, ...], *, write: bool = False) -> Iterator[Item]:
     """Every item, in the order in which one builds on the other. With `write` a point is written to InfluxDB."""
-    yield from configuration(settings)
-    yield from servers(settings, write=write)
-    yield from machine(settings, sftpgo)
-    yield from lanes(settings)
-    yield from uploads(settings)
+    parts: dict[str, Callable[[], Iterable[Item]]] = {
+        "settings": lambda: configuration(settings),
+        "servers": lambda: servers(settings, write=write),
+        "machine": lambda: machine(settings, sftpgo),
+        "lanes": lambda: lanes(settings),
+        "uploads": lambda: uploads(settings),
+    }
+    all_parts = True
+    for part, items in parts.items():
+        try:
+            yield from items()
+        except Exception as error:  # noqa: BLE001 - one that fails is reported, and hides none of the others
+            why = trouble(error) if isinstance(error, OSError) else type(error).__name__
+            yield bad("check", "check_failed", part, part=part, why=why)
+            all_parts = False
+    if all_parts:
+        yield good("check", "everything was looked at")
 
 
 def _lines(items: Iterable[Item]) -> Iterator[str]:

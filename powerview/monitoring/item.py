@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from powerview.ingest.journal import printable
-from powerview.monitoring.texts import ENGLISH, NAMES, PROBLEMS, render
+from powerview.monitoring.texts import ENGLISH, NAMED, NAMES, PROBLEMS, render
 
 GOOD, BAD, UNKNOWN = "ok", "bad", "unknown"
 SIGN = {GOOD: "✓", BAD: "✗", UNKNOWN: "–"}
@@ -42,11 +42,14 @@ class Item:
 
     def text(self, language: str) -> str:
         """What is wrong and what to do, for a message. Raises KeyError for an item that is not bad."""
-        problem = PROBLEMS[self.key]
-        found, remedy = (render(texts, language, **self.values) for texts in problem)
-        if self.subject and self.subject in found:  # it names the file or logger itself
-            return sentences(found, remedy)
-        return f"{name_in(language, self.name)}{' :' if language == 'fr' else ':'} {sentences(found, remedy)}"
+        return sentences(self.what(language), render(PROBLEMS[self.key].remedy, language, **self.values))
+
+    def what(self, language: str) -> str:
+        """What is wrong. Raises KeyError for an item that is not bad."""
+        found = render(PROBLEMS[self.key].found, language, **self.values)
+        if self.subject and found.startswith(printable(self.subject)):  # it names the file or logger itself
+            return found
+        return render(NAMED, language, name=name_in(language, self.name)) + found
 
 
 def name_in(language: str, name: str) -> str:

@@ -56,6 +56,12 @@ def configuration(settings: Settings) -> Iterator[Item]:
         yield good("settings", f"read from {settings.env_file} and the environment")
     if settings.env_file.exists():
         yield _secrets(settings)
+    if settings.alert_urls or settings.ping_url:
+        addresses, ping = len(settings.alert_urls), "a ping" if settings.ping_url else "no ping"
+        yield good("notifications", f"{addresses} {'address' if addresses == 1 else 'addresses'}, {ping}")
+    else:
+        yield unknown("notifications", "nobody is notified when something is wrong",
+                      f"Set POWERVIEW_ALERT_URLS and POWERVIEW_PING_URL in {settings.env_file}.")  # fmt: skip
 
 
 def _wrong_settings(settings: Settings) -> Iterator[str]:

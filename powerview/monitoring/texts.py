@@ -261,9 +261,9 @@ PROBLEMS: dict[str, Problem] = {
             "Faites de la place : avec un disque plein, les fichiers restent en attente.",
         ),
     ),
-    "state_unwritable": Problem(
-        Texts("{file} cannot be written: {why}", "{file} ne peut pas être écrit : {why}"),
-        Texts("Until it can, messages may come twice.", "D'ici là, des messages peuvent arriver deux fois."),
+    "check_failed": Problem(
+        Texts("what belongs to {part} could not be looked at: {why}", "{part} : l'examen a échoué : {why}"),
+        Texts("python -m powerview check shows it.", "python -m powerview check le montre."),
     ),
     # lanes and uploads
     "lane_failed": Problem(
@@ -321,6 +321,8 @@ PHRASES: dict[str, Texts] = {
     "no_reason": Texts("no reason was written beside it", "aucune raison n'est écrite à côté"),
 }
 
+NAMED = Texts("{name}: ", "{name} : ")
+
 # What an item is called, where that is no name that is the same everywhere (InfluxDB, a variable, a systemd unit).
 NAMES: dict[str, Texts] = {
     "settings": Texts("settings", "réglages"),
@@ -352,8 +354,8 @@ MESSAGE: dict[str, Texts] = {
     "still": Texts("Still wrong:", "Toujours là :"),
     "over": Texts("Over:", "Terminé :"),
     "since": Texts(" (since {time})", " (depuis le {time})"),
-    "ended": Texts("{what}, after {duration}", "{what}, après {duration}"),
-    "passed": Texts("{what} (from {time}, for {duration})", "{what} (à partir du {time}, pendant {duration})"),
+    "ended": Texts(" (lasted {duration})", " (a duré {duration})"),
+    "passed": Texts(" (from {time}, lasted {duration})", " (à partir du {time}, a duré {duration})"),
     "more": Texts("and {count} more ({name})", "et {count} de plus ({name})"),
     "more_lines": Texts(
         "and {count} more lines: python -m powerview check shows all",

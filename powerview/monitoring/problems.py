@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from powerview.monitoring.item import BAD, GOOD, Item
-from powerview.monitoring.loggers import FORGOTTEN_DAYS, SILENT_HOURS
+from powerview.monitoring.loggers import FORGOTTEN_DAYS
 from powerview.monitoring.loggers import NAME as SILENT_LOGGERS
 
 CONFIRMED_AFTER = 240
 """Seconds between two sweeps, with some tolerance."""
+ONE_AFTER_ANOTHER = 1000
+"""Seconds after which two sweeps did not see the same short trouble."""
 AGAIN_AFTER = 86_400
 """A problem that lasts is reported again after this many seconds."""
 UNSEEN = 7 * 86_400
@@ -41,7 +43,8 @@ class Problem:
     """Something that was found bad. Times are UTC seconds; `text` has what to do behind `found`.
 
     `since`, `last`: when it was first and last seen; `checked`: when it was last looked at; `ended`: when it was first
-    seen to be over. `sent` has when each recipient was sent it last, `done` who need not hear of it any more.
+    seen to be over. `sent` has when each recipient was sent it last, `done` who need not hear of it any more. `hours`:
+    of a silent logger, since its last arrival.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Problem:
     ended: float | None = None
     sent: dict[str, float] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
+    hours: float = 0
 
     @property
     def confirmed(self) -> bool:
@@ -89,10 +93,11 @@ def update(problems: Problems, items: Iterable[Item], now: float, language: str)
     looked_at -= {item.name for item in items if item.state not in (BAD, GOOD)}
     for key, item in bad.items():
         known = problems.get(key)
-        if known is None or known.over:
+        if known is None or known.over or not known.confirmed and now - known.checked > ONE_AFTER_ANOTHER:
             known = problems[key] = Problem(item.name, item.subject, "", "", now, now, now)
         known.last, known.checked, known.ended = now, now, None
         known.found, known.text = item.what(language), item.text(language)
+        known.hours = float(item.values.get("hours", 0))
     for key, problem in list(problems.items()):
         if key not in bad and problem.name in looked_at:
             problem.checked = now
@@ -120,9 +125,9 @@ def _correct_times(problems: Problems, now: float) -> None:
 
 
 def _forgotten(problem: Problem, now: float) -> bool:
-    # A logger that is not looked at any more delivers no more than before.
-    almost = FORGOTTEN_DAYS * 86_400 - SILENT_HOURS * 3600 - 3600
-    return problem.name == SILENT_LOGGERS and now - problem.since > almost
+    # A logger that is not looked at any more delivers no more than before. Its age is known to the hour.
+    silent = problem.hours * 3600 + now - problem.last
+    return problem.name == SILENT_LOGGERS and silent >= FORGOTTEN_DAYS * 86_400 - 3600
 
 
 def due(problems: Problems, recipient: str, now: float) -> list[tuple[News, Problem]]:

@@ -13,6 +13,8 @@ from watching import DAY, HOUR, SWEEP, Clock, Sweeps, deliver, scripted
 
 from powerview.monitoring.item import Item, bad, good
 
+pytest_plugins = ("check_fixture",)
+
 LOGGERS = {f"0200190{n}": f"acme/roof/0200190{n}" for n in range(6)}
 FINE = ("InfluxDB", "token", "organisation", "Grafana", "Grafana's admin", "Master", "ingest lane", "provision lane")
 
@@ -21,12 +23,6 @@ def away(name: str) -> Item:
     """A server that does not answer."""
     key = {"InfluxDB": "influxdb_away", "Grafana": "grafana_away"}[name]
     return bad(name, key, url="http://localhost:1", why="no connection")
-
-
-@pytest.fixture
-def receiver():
-    with Receiver() as running:
-        yield running
 
 
 @pytest.fixture

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from receiver import Receiver
 from trees import House
 
@@ -71,3 +74,22 @@ def scripted(monkeypatch, settings: Settings, items: Callable[[float], Iterable[
         yield good("check", "everything was looked at")
 
     monkeypatch.setattr(watch, "look", look)
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A file system of its own in `folder`. Skips the test where none can be mounted."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("only root, on a machine of its own, can mount a file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(file: Path) -> None:
+    """Write until the disk is full."""
+    with file.open("wb", buffering=0) as filling, suppress(OSError):
+        while True:
+            filling.write(b"\0" * (1 << 20)) or filling.write(b"\0")

@@ -124,8 +124,8 @@ PROBLEMS: dict[str, Problem] = {
     "write_refused": Problem(
         Texts("cannot write to {bucket} ({why})", "ne peut pas écrire dans {bucket} ({why})"),
         Texts(
-            "InfluxDB's own log says why; is its disk full or read-only?",
-            "Le journal d'InfluxDB dit pourquoi ; son disque est-il plein ou en lecture seule ?",
+            "InfluxDB's own log says why; is its disk full or read-only? Restart it when that is repaired.",
+            "Le journal d'InfluxDB dit pourquoi ; son disque est-il plein ou en lecture seule ? Redémarrez-le ensuite.",
         ),
     ),
     # Grafana
@@ -342,6 +342,7 @@ NAMES: dict[str, Texts] = {
     "pending files": Texts("pending files", "fichiers en attente"),
     "refused files": Texts("refused files", "fichiers refusés"),
     "notifications": Texts("notifications", "notifications"),
+    "check": Texts("check", "examen"),
 }
 
 # The message itself.

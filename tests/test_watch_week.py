@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import random
+from datetime import datetime
 
 import pytest
 from receiver import Receiver
@@ -12,6 +14,7 @@ from trees import House
 from watching import DAY, HOUR, SWEEP, Clock, Sweeps, deliver, scripted
 
 from powerview.monitoring.item import Item, bad, good
+from powerview.monitoring.loggers import silent_loggers
 
 pytest_plugins = ("check_fixture",)
 
@@ -247,3 +250,35 @@ def test_a_clock_that_was_far_ahead_silences_nobody(sweeps, monkeypatch):
     sweeps.clock.now -= 400 * DAY
     assert sweeps.during(DAY - HOUR) == []
     assert len(sweeps.during(2 * HOUR)) == 1
+
+
+def test_a_client_that_sets_its_files_times_is_not_silent(house, sweeps, monkeypatch):
+    script(monkeypatch, sweeps, lambda _: ())
+    deliver(house, LOGGERS["02001902"], sweeps.clock.now - 3 * DAY)
+    deliver(house, LOGGERS["02001903"], sweeps.clock.now - 3 * DAY)
+    moment = f"{datetime.fromtimestamp(sweeps.clock.now - HOUR).astimezone()}"
+    record = {"time": moment, "status": "OK", "device": "02001902", "path": "x", "settled_as": "x"}
+    (house.log / "uploads.jsonl").write_text(json.dumps(record) + "\n")
+    (message,) = sweeps.during(900)
+    assert "02001903" in message
+    assert "02001902" not in message
+
+
+def test_of_a_logger_that_delivers_one_file_is_looked_at_and_of_a_forgotten_one_none(house, sweeps, monkeypatch):
+    for day in range(40):
+        deliver(house, LOGGERS["02001902"], sweeps.clock.now - day * DAY)
+        deliver(house, LOGGERS["02001903"], sweeps.clock.now - (day + 40) * DAY)
+    folder = house.data / LOGGERS["02001903"]
+    for path in (folder / "parsed", folder):
+        os.utime(path, (0, sweeps.clock.now - 40 * DAY))
+    looked_at, stat = [], os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **how: looked_at.append(str(path)) or stat(path, **how))
+    assert [item.found for item in silent_loggers(sweeps.settings)] == ["none of 1"]
+    assert sum(path.endswith(".tsv") for path in looked_at) == 1
+
+
+def test_a_time_that_lies_ahead_hides_no_silence_for_good(house, sweeps):
+    deliver(house, LOGGERS["02001902"], sweeps.clock.now + 400 * DAY)
+    assert [item.state for item in silent_loggers(sweeps.settings)] == ["ok"]
+    sweeps.clock.now += 2 * DAY
+    assert [item.state for item in silent_loggers(sweeps.settings)] == ["bad"]

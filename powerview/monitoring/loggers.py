@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from powerview.inbox import ERROR_DIR, PARSED_DIR
 from powerview.monitoring.item import Item, bad, each
 from powerview.monitoring.journals import settled_since
-from powerview.names import is_tsv, refused_names, upload_order
+from powerview.names import is_tsv, refused_names
 from powerview.settings import Settings
 
 SILENT_HOURS = 36
@@ -99,12 +99,11 @@ def _newest(device: str, enough: float, too_old: float) -> float | None:
         try:
             if os.stat(folder, follow_symlinks=False).st_mtime < too_old:
                 continue
-            with os.scandir(folder) as entries:
-                names = [entry.name for entry in entries if is_tsv(entry.name)]
+            names = os.listdir(folder)
         except OSError:
             continue  # there is none
-        names.sort(key=upload_order, reverse=True)
-        for name in names:
+        names.sort(reverse=True)  # most often the newest first; whatever the order, the result is the same
+        for name in filter(is_tsv, names):
             arrived = _arrival(f"{folder}/{name}")
             if arrived >= enough:
                 return arrived
@@ -114,6 +113,8 @@ def _newest(device: str, enough: float, too_old: float) -> float | None:
 
 def _arrival(path: str) -> float:
     try:
-        return os.stat(path, follow_symlinks=False).st_mtime
+        status = os.stat(path, follow_symlinks=False)
     except OSError:
         return 0.0  # moved on meanwhile
+    # The client may have set a time that lies ahead.
+    return status.st_mtime if status.st_mtime <= time.time() else status.st_ctime

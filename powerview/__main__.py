@@ -1,7 +1,8 @@
-"""Look at what was uploaded, export it, check the installation: `python -m powerview preview|export|check`.
+"""Look at what was uploaded, export it, check and watch the installation: `python -m powerview COMMAND`.
 
 Exit status: 0 done; 1 something is not in place (check); 2 usage, or nothing is there to show or export; 75 InfluxDB is
-away or refuses us; 78 a setting is missing or wrong, or a file cannot be read or written.
+away or refuses us, or a message could not be delivered (watch); 78 a setting is missing or wrong, or a file cannot be
+read or written.
 """
 
 from __future__ import annotations
@@ -51,6 +52,12 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--sftpgo-env", type=Path, metavar="PATH",
                        help="SFTPGo's environment, file or folder (default: those in /etc/sftpgo)")  # fmt: skip
     check.set_defaults(run=run_check)
+
+    watch = commands.add_parser("watch", help="notify whoever is to be notified of what is wrong, and call the dead "
+                                              "man's switch; the end of each sweep")  # fmt: skip
+    watch.add_argument("--test", action="store_true", help="send one message and one ping, and print what came back")
+    watch.add_argument("--sftpgo-env", type=Path, metavar="PATH", help="as for check")
+    watch.set_defaults(run=run_watch)
     return top
 
 
@@ -108,8 +115,23 @@ def run_check(settings: Settings, options: argparse.Namespace) -> int:
     """Look at the whole installation."""
     from powerview.monitoring import check
 
-    where = (options.sftpgo_env,) if options.sftpgo_env else check.SFTPGO_ENVIRONMENT
-    return check.run_check(settings, as_json=options.json, sftpgo=where)
+    return check.run_check(settings, as_json=options.json, sftpgo=sftpgo_environment(options))
+
+
+def run_watch(settings: Settings, options: argparse.Namespace) -> int:
+    """Look at the whole installation and notify."""
+    from powerview.monitoring import watch
+
+    if options.test:
+        return watch.run_test(settings)
+    return watch.run_watch(settings, sftpgo=sftpgo_environment(options))
+
+
+def sftpgo_environment(options: argparse.Namespace) -> tuple[Path, ...]:
+    """Where SFTPGo's environment is."""
+    from powerview.monitoring.machine import SFTPGO_ENVIRONMENT
+
+    return (options.sftpgo_env,) if options.sftpgo_env else SFTPGO_ENVIRONMENT
 
 
 def day(text: str) -> date:

@@ -14,11 +14,14 @@ from powerview.monitoring import check, machine, servers
 from powerview.settings import Settings, load_settings
 
 HEALTHY = {
-    "settings": "✓", "secrets": "✓", "InfluxDB": "✓", "organisation": "✓", "token": "✓", "Grafana": "✓",
-    "Grafana's admin": "✓", "Master": "✓", "Grafana reads InfluxDB": "✓", "POWERVIEW_DATA_DIR": "✓",
+    "settings": "✓", "secrets": "✓", "notifications": "✓", "InfluxDB": "✓", "organisation": "✓",
+    "token": "✓", "Grafana": "✓", "Grafana's admin": "✓", "Master": "✓", "Grafana reads InfluxDB": "✓",
+    "POWERVIEW_DATA_DIR": "✓",
     "POWERVIEW_LOG_DIR": "✓", "POWERVIEW_STATE_DIR": "✓", "hook": "✓", "SFTPGo": "✓", "timer": "✓",
     "sftpgo.service": "✓", "caddy.service": "✓", "powerview-sweep.service": "✓", "disk": "✓",
-    "last upload": "✓", "files in error/": "✓", "pending files": "✓", "refused files": "✓",
+    "ingest lane": "✓", "provision lane": "✓",
+    "last upload": "✓", "silent loggers": "✓", "files in error/": "✓", "pending files": "✓", "refused files": "✓",
+    "check": "✓",
 }  # fmt: skip
 DEVICE = "acme/roof/02001171"
 
@@ -80,6 +83,7 @@ def install(influx, client, tmp_path, monkeypatch, grafana) -> Installation:
         {
             **house.environment,
             "INFLUXDB_HOST": influx.url,
+            "POWERVIEW_ALERT_URLS": "json://localhost",
             "INFLUXDB_ADMIN_TOKEN": influx.token,
             "INFLUXDB_BUCKET": client,
             "GRAFANA_URL": grafana.url,
@@ -90,6 +94,8 @@ def install(influx, client, tmp_path, monkeypatch, grafana) -> Installation:
     influx.make_bucket(client)
     house.put(f"{DEVICE}/T302_250702_031500.tsv", v002(*day_rows()))
     assert house.run().returncode == 0
+    for lane in ("ingest", "provision"):
+        (house.state / f"{lane}.status").write_text("0 2026-11-26 20:31:47+00:00\n")
     sftpgo = tmp_path / "sftpgo.env"
     sftpgo.write_text((ROOT / "deploy" / "sftpgo.env").read_text().replace("/srv/powerview/on-upload.sh", str(hook)))
     return Installation(house, grafana, settings, sftpgo)

@@ -41,8 +41,9 @@ def test_json_is_for_monitoring(installation, capsys):
     assert {found["name"]: SIGN[found["state"]] for found in said["items"]} == {**HEALTHY, "files in error/": "✗"}
     (bad,) = (item for item in said["items"] if item["state"] == "bad")
     assert bad == {
-        "name": "files in error/", "state": "bad", "found": f"1, the newest {DEVICE}/error/x.tsv",
-        "remedy": "Each has its reason in a .reason.txt beside it; move them away when that is seen to.",
+        "name": "files in error/", "subject": f"{DEVICE}/error/x.tsv", "state": "bad",
+        "found": f"{DEVICE}/error/x.tsv: no reason was written beside it",
+        "remedy": "Move the file away when that is seen to.",
     }  # fmt: skip
 
 

@@ -143,7 +143,7 @@ COPY = "Copy deploy/sftpgo.env to the end of /etc/sftpgo/sftpgo.env and restart 
 def test_an_sftpgo_without_settings_is_reported(installation):
     installation.sftpgo.unlink()
     assert installation.broken() == {
-        "SFTPGo": f"✗ SFTPGo: nothing is set in {installation.sftpgo}. {COPY} If its settings stand elsewhere, "
+        "SFTPGo": f"✗ SFTPGo: nothing is set in {installation.sftpgo}. {COPY} If its settings are elsewhere, "
                   "name the file with --sftpgo-env.",
     }  # fmt: skip
 
@@ -157,7 +157,7 @@ def test_the_last_line_of_sftpgos_settings_counts(installation):
     with installation.sftpgo.open("a") as file:
         file.write("SFTPGO_COMMON__ACTIONS__EXECUTE_ON=upload\n")
     assert installation.broken() == {
-        "SFTPGo": "✗ SFTPGo: it does not tell on-upload.sh of mkdir. SFTPGO_COMMON__ACTIONS__EXECUTE_ON=mkdir,upload,"
+        "SFTPGo": "✗ SFTPGo: it does not run on-upload.sh for mkdir. SFTPGO_COMMON__ACTIONS__EXECUTE_ON=mkdir,upload,"
                   "rename (see deploy/sftpgo.env).",
     }  # fmt: skip
 
@@ -175,7 +175,7 @@ def test_the_six_lines_of_old_notes_are_enough(installation):
 def test_neither_uploads_nor_disconnects_is_reported(installation):
     text = installation.sftpgo.read_text().replace("mkdir,upload,rename", "mkdir").replace("POST_DISCONNECT", "OTHER")
     installation.sftpgo.write_text(text)
-    assert "it does not tell on-upload.sh of upload." in installation.broken()["SFTPGo"]
+    assert "it does not run on-upload.sh for upload." in installation.broken()["SFTPGo"]
 
 
 def test_a_hook_that_costs_uploads_is_reported(installation):

@@ -120,7 +120,7 @@ def test_a_server_that_says_nothing_of_rights_makes_no_tick(installation, monkey
     monkeypatch.setattr(servers, "ask", answer)
     line = installation.broken()["token"]
     assert line == (
-        f"– token: what it may do cannot be told (no connection). {ALL_ACCESS}{installation.settings.env_file}."
+        f"– token: what it may do cannot be found out (no connection). {ALL_ACCESS}{installation.settings.env_file}."
     )
 
 

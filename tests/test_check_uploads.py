@@ -10,7 +10,7 @@ import time
 from check_installation import DEVICE
 from trees import ROOT, House, day_rows, v002
 
-from powerview.monitoring import uploads
+from powerview.monitoring import check, uploads
 
 pytest_plugins = ("check_fixture",)
 
@@ -107,8 +107,8 @@ def test_a_file_that_waits_for_more_than_an_hour_is_reported(installation, monke
     now = time.time()
     monkeypatch.setattr(uploads.time, "time", lambda: now + 7200)
     assert installation.broken() == {
-        "pending files": f"✗ pending files: 1 for longer than an hour, such as {DEVICE}/T302_250703_031500.tsv. "
-                         "uploads.log says why; on-upload.sh sweep tries them now.",
+        "pending files": f"✗ pending files: {DEVICE}/T302_250703_031500.tsv has waited for 2 hours. uploads.log says "
+                         "why; on-upload.sh sweep tries it now.",
     }  # fmt: skip
 
 
@@ -116,10 +116,9 @@ def test_files_that_are_refused_are_reported_for_as_long_as_they_lie_there(insta
     file = installation.house.put("My company/summer/02001171/T302_250703_031500.tsv", v002(*day_rows()))
     assert installation.house.run().returncode == 1
     line = (
-        "✗ refused files: 1: My company/summer/02001171/T302_250703_031500.tsv; the client's folder 'My company' has a "
+        "✗ refused files: My company/summer/02001171/T302_250703_031500.tsv: the client's folder 'My company' has a "
         "name that is not allowed: names are letters, digits, `_`, `.` and `-`, begin with a letter or digit, and have "
-        "64 characters at most. Rename the folder. Rename or move them: the next sweep takes them. uploads.log "
-        "has the reason of each."
+        "64 characters at most. Rename the folder. Rename or move it: the next sweep takes it."
     )
     assert installation.broken() == {"refused files": line}
     assert installation.house.run().returncode == 1  # which says it no more
@@ -128,11 +127,15 @@ def test_files_that_are_refused_are_reported_for_as_long_as_they_lie_there(insta
     assert installation.broken() == {}
 
 
-def test_the_first_few_refused_files_are_named(installation):
+def test_the_first_few_refused_files_are_named(installation, capsys):
     for number in range(5):
         installation.house.put(f"{number}.tsv", b"x")
-    line = installation.broken()["refused files"]
-    assert line.startswith("✗ refused files: 5: 0.tsv, 1.tsv, 2.tsv and 2 more; files belong into DATA/<client>/")
+    check.run_check(installation.settings, sftpgo=(installation.sftpgo,))
+    lines = [line for line in capsys.readouterr().out.splitlines() if "refused files" in line]
+    assert [line[:29] for line in lines] == [
+        "✗ refused files: 0.tsv: files", "✗ refused files: 1.tsv: files",
+        "✗ refused files: 2.tsv: files", "✗ refused files: and 2 more",
+    ]  # fmt: skip
 
 
 def test_a_refused_name_with_a_newline_forges_no_line(installation):
@@ -145,5 +148,13 @@ def test_a_name_with_a_newline_forges_no_line(installation):
     folder.mkdir()
     (folder / "x\n✓ all is well.tsv").touch()
     line = installation.broken()["files in error/"]
-    assert f"1, the newest {DEVICE}/error/x\\n✓ all is well.tsv. " in line
+    assert f"{DEVICE}/error/x\\n✓ all is well.tsv: no reason" in line
     assert "\n" not in line
+
+
+def test_a_file_in_error_is_reported_with_its_reason(installation):
+    installation.house.put(f"{DEVICE}/T302_250703_031500.tsv", b"no logger wrote this\n")
+    assert installation.house.run().returncode == 1
+    line = installation.broken()["files in error/"]
+    assert line.startswith(f"✗ files in error/: {DEVICE}/error/T302_250703_031500.tsv: ")
+    assert installation.house.records()[-1]["reason"].removesuffix(".") in line

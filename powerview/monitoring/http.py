@@ -4,35 +4,46 @@ from __future__ import annotations
 
 import requests
 
+from powerview.monitoring.texts import Phrase
+
 TIMEOUT = 10
 
-
-def get(address: str, **kwargs) -> requests.Response | str:
-    return ask("GET", address, **kwargs)
+Answer = requests.Response | Phrase | str
 
 
-def ask(method: str, address: str, **kwargs) -> requests.Response | str:
-    # The answer, or why there was none; a redirect is no answer of these servers.
+def get(address: str, **options: object) -> Answer:
+    """The answer to a GET request, or why there was none; `options` as requests takes them."""
+    return ask("GET", address, **options)
+
+
+def ask(method: str, address: str, *, follow: bool = False, **options: object) -> Answer:
+    """The answer, or why there was none; the reason never repeats the address. InfluxDB and Grafana do not redirect."""
     try:
-        return requests.request(method, address, timeout=TIMEOUT, allow_redirects=False, **kwargs)
+        return requests.request(method, address, timeout=TIMEOUT, allow_redirects=follow, **options)
     except requests.ConnectionError:
-        return "no connection"
+        return Phrase("no_connection")
     except requests.Timeout:
-        return f"no answer within {TIMEOUT} s"
+        return Phrase("no_answer", TIMEOUT)
     except requests.RequestException as error:
         return type(error).__name__
 
 
-def body(answer: requests.Response | str) -> dict:
+def status_of(answer: Answer) -> int:
+    """The status of the answer, 0 if there was none."""
+    return answer.status_code if isinstance(answer, requests.Response) else 0
+
+
+def body(answer: Answer) -> dict:
+    """The JSON object in the answer, an empty one if there is none."""
     try:
-        said = answer.json() if isinstance(answer, requests.Response) else {}
+        found = answer.json() if isinstance(answer, requests.Response) else {}
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
-def answer_text(answer: requests.Response | str) -> str:
-    if isinstance(answer, str):
+def why(answer: Answer) -> Phrase | str:
+    """What to show of an answer that is not as it should be."""
+    if not isinstance(answer, requests.Response):
         return answer
-    message = body(answer).get("message", "")
-    return f"{answer.status_code} {str(message)[:150]}".strip()
+    return f"{answer.status_code} {str(body(answer).get('message', ''))[:150]}".strip()

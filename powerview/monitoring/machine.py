@@ -11,8 +11,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from powerview.monitoring.item import BAD, GOOD, UNKNOWN, Item
-from powerview.settings import Settings
+from powerview.monitoring.item import Item, bad, good, unknown
+from powerview.settings import Settings, SettingsError, require_language, require_notifications
 
 PROJECT = Path(__file__).resolve().parents[2]
 HOOK = PROJECT / "on-upload.sh"
@@ -37,7 +37,7 @@ def machine(settings: Settings, sftpgo: tuple[Path, ...]) -> Iterator[Item]:
 
 
 def configuration(settings: Settings) -> Iterator[Item]:
-    where = f"Set it in {settings.env_file}."
+    """Every item about the settings themselves."""
     missing = [
         name
         for name, value in (
@@ -47,25 +47,40 @@ def configuration(settings: Settings) -> Iterator[Item]:
         )
         if not value
     ]
+    wrong = list(_wrong_settings(settings))
     if missing:
-        yield Item("settings", BAD, f"{', '.join(missing)} not set", where)
-    else:
-        yield Item("settings", GOOD, f"read from {settings.env_file} and the environment")
+        yield bad("settings", "settings_missing", names=", ".join(missing), env=str(settings.env_file))
+    for error in wrong:
+        yield bad("settings", "settings_wrong", error, error=error)
+    if not missing and not wrong:
+        yield good("settings", f"read from {settings.env_file} and the environment")
     if settings.env_file.exists():
         yield _secrets(settings)
+    if settings.alert_urls or settings.ping_url:
+        addresses, ping = len(settings.alert_urls), "a ping" if settings.ping_url else "no ping"
+        yield good("notifications", f"{addresses} {'address' if addresses == 1 else 'addresses'}, {ping}")
+    else:
+        yield unknown("notifications", "nobody is notified when something is wrong",
+                      f"Set POWERVIEW_ALERT_URLS and POWERVIEW_PING_URL in {settings.env_file}.")  # fmt: skip
+
+
+def _wrong_settings(settings: Settings) -> Iterator[str]:
+    for require in (require_language, require_notifications):
+        try:
+            require(settings)
+        except SettingsError as error:
+            yield str(error)
+    yield from settings.replaced
 
 
 def _secrets(settings: Settings) -> Item:
     env, status = settings.env_file, settings.env_file.stat()
     if status.st_mode & stat.S_IRWXO:
-        return Item("secrets", BAD, f"{env} is open to everybody on this machine", f"chmod o= {env}")
-    owner = _owner(settings.data_dir)
-    if (
-        owner and _owner(env) != owner and not status.st_mode & stat.S_IRGRP
-    ):  # with an ACL its mask stands where the group does
-        return Item("secrets", BAD, f"{env} belongs to {_owner(env)} alone: {owner}, who owns the tree, cannot read it",
-                    f"chown {owner}: {env}")  # fmt: skip
-    return Item("secrets", GOOD, f"{env} is closed to others")
+        return bad("secrets", "env_open", env=str(env))
+    user = _owner(settings.data_dir)
+    if user and _owner(env) != user and not status.st_mode & stat.S_IRGRP:  # with an ACL, the group's bits are its mask
+        return bad("secrets", "env_closed", env=str(env), owner=_owner(env), user=user)
+    return good("secrets", f"{env} is closed to others")
 
 
 def _folders(settings: Settings) -> Iterator[Item]:
@@ -83,13 +98,12 @@ def _folders(settings: Settings) -> Iterator[Item]:
 
 def _folder(name: str, folder: Path, owner: str) -> Item:
     if not os.path.isdir(folder):
-        return Item(name, BAD, f"{folder} is no folder that this user can see",
-                    f"mkdir -p {folder}, owned by the user that runs SFTPGo.")  # fmt: skip
+        return bad(name, "folder_missing", folder=str(folder))
     if owner and _owner(folder) != owner:
-        return Item(name, BAD, f"{folder} belongs to {_owner(folder)}, not to {owner}", f"chown -R {owner}: {folder}")
+        return bad(name, "folder_owner", folder=str(folder), owner=_owner(folder), user=owner)
     if folder.stat().st_mode & stat.S_IRWXU != stat.S_IRWXU:
-        return Item(name, BAD, f"{folder} cannot be written by its owner {_owner(folder)}", f"chmod u+rwx {folder}")
-    return Item(name, GOOD, f"{folder}, owned by {_owner(folder)}")
+        return bad(name, "folder_closed", folder=str(folder), owner=_owner(folder))
+    return good(name, f"{folder}, owned by {_owner(folder)}")
 
 
 def _closed(data: Path, owner: str) -> Iterator[Item]:
@@ -104,8 +118,8 @@ def _closed(data: Path, owner: str) -> Iterator[Item]:
     found = subprocess.run(words, cwd="/", capture_output=True, **identity).stdout.rstrip(b"\0")
     if found:
         path = Path(os.fsdecode(found))
-        yield Item("ownership", BAD, f"{path} belongs to {_owner(path)}: {asks_for} cannot work in it",
-                   f"chown -R {owner}: {data}")  # fmt: skip
+        values = {"folder": str(path), "owner": _owner(path), "worker": asks_for, "user": owner, "data": str(data)}
+        yield bad("ownership", "tree_closed", **values)
 
 
 def _user(who: str | int) -> tuple[str, dict]:
@@ -132,39 +146,35 @@ def _owner(path: Path) -> str:
     except KeyError:
         return str(path.stat().st_uid)
     except OSError:
-        return ""  # it is not there, which another line tells
+        return ""  # it is not there, which another line shows
 
 
 def _hook() -> Item:
     if not HOOK.is_file():
-        return Item("hook", BAD, f"{HOOK} is not there", "git checkout it.")
+        return bad("hook", "hook_missing", hook=str(HOOK))
     if not os.access(HOOK, os.X_OK):
-        return Item("hook", BAD, f"{HOOK} cannot be executed", f"chmod +x {HOOK}")
-    return Item("hook", GOOD, str(HOOK))
+        return bad("hook", "hook_not_executable", hook=str(HOOK))
+    return good("hook", str(HOOK))
 
 
 def _sftpgo(where: tuple[Path, ...]) -> Item:
     try:
         set_to = _sftpgo_settings(where)
     except OSError as error:
-        return Item("SFTPGo", UNKNOWN, f"{error.filename}: {error.strerror}", "Run this as root or as SFTPGo's user.")
-    copy = "Copy deploy/sftpgo.env to the end of /etc/sftpgo/sftpgo.env and restart SFTPGo."
+        return unknown("SFTPGo", f"{error.filename}: {error.strerror}", "Run this as root or as SFTPGo's user.")
     if not set_to:
-        return Item("SFTPGo", BAD, f"nothing is set in {', '.join(map(str, where))}",
-                    f"{copy} If its settings stand elsewhere, name the file with --sftpgo-env.")  # fmt: skip
+        return bad("SFTPGo", "sftpgo_unset", files=", ".join(map(str, where)))
     hook = set_to.get("SFTPGO_COMMON__ACTIONS__HOOK", "")
     if hook != str(HOOK):
-        return Item("SFTPGo", BAD, f"its hook is {hook or 'not set'}, not {HOOK}", copy)
+        return bad("SFTPGo", "sftpgo_other_hook" if hook else "sftpgo_no_hook", hook=hook, wanted=str(HOOK))
     if "upload" in set_to.get("SFTPGO_COMMON__ACTIONS__EXECUTE_SYNC", ""):
-        return Item("SFTPGo", BAD, "EXECUTE_SYNC names upload: an upload whose hook fails is deleted",
-                    "Remove SFTPGO_COMMON__ACTIONS__EXECUTE_SYNC and restart SFTPGo.")  # fmt: skip
+        return bad("SFTPGo", "sftpgo_sync")
     events = {e.strip() for e in set_to.get("SFTPGO_COMMON__ACTIONS__EXECUTE_ON", "").split(",")} - {""}
-    told = events | ({"disconnects"} if set_to.get("SFTPGO_COMMON__POST_DISCONNECT_HOOK") == str(HOOK) else set())
-    missing = [event for event, other in (("mkdir", "mkdir"), ("upload", "disconnects")) if not told & {event, other}]
+    known = events | ({"disconnects"} if set_to.get("SFTPGO_COMMON__POST_DISCONNECT_HOOK") == str(HOOK) else set())
+    missing = [event for event, other in (("mkdir", "mkdir"), ("upload", "disconnects")) if not known & {event, other}]
     if missing:
-        return Item("SFTPGo", BAD, f"it does not tell {HOOK.name} of {' and '.join(missing)}",
-                    "SFTPGO_COMMON__ACTIONS__EXECUTE_ON=mkdir,upload,rename (see deploy/sftpgo.env).")  # fmt: skip
-    return Item("SFTPGo", GOOD, f"tells {HOOK.name} of {', '.join(sorted(told))}")
+        return bad("SFTPGo", "sftpgo_events", hook=HOOK.name, events=" and ".join(missing))
+    return good("SFTPGo", f"runs {HOOK.name} for {', '.join(sorted(known))}")
 
 
 def _sftpgo_settings(where: tuple[Path, ...]) -> dict[str, str]:
@@ -203,13 +213,13 @@ def _systemctl(question: str, unit: str) -> str:
 
 def _timer() -> Item:
     if not _has_systemd():
-        return Item(
-            "timer", UNKNOWN, "this machine has no systemd", "Let something run on-upload.sh sweep every five minutes."
+        return unknown(
+            "timer", "this machine has no systemd", "Let something run on-upload.sh sweep every five minutes."
         )
     state = _systemctl("is-active", TIMER)
     if state == "active":
-        return Item("timer", GOOD, f"{TIMER} is active")
-    return Item("timer", BAD, f"{TIMER} is {state}", f"systemctl enable --now {TIMER} (see deploy/).")
+        return good("timer", f"{TIMER} is active")
+    return bad("timer", "timer_inactive", unit=TIMER, state=state)
 
 
 def _services() -> Iterator[Item]:
@@ -218,14 +228,16 @@ def _services() -> Iterator[Item]:
     for unit in ("sftpgo.service", *(["caddy.service"] if CADDY_SETTINGS.exists() else [])):
         state = _systemctl("is-active", unit)
         if state == "active":
-            yield Item(unit, GOOD, "is active")
+            yield good(unit, "is active")
         else:
-            yield Item(unit, BAD, f"is {state}", f"systemctl restart {unit}; journalctl -u {unit} says why it ended.")
+            yield bad(unit, "unit_inactive", unit=unit, state=state)
     state = _systemctl("is-failed", SWEEP)
     if state == "failed":
-        yield Item(SWEEP, BAD, "the last sweep failed", f"journalctl -u {SWEEP} says why.")
+        yield bad(SWEEP, "sweep_failed", unit=SWEEP)
+    elif state == "unknown":
+        yield unknown(SWEEP, "is unknown")
     else:
-        yield Item(SWEEP, UNKNOWN if state == "unknown" else GOOD, f"is {state}")
+        yield good(SWEEP, f"is {state}")
 
 
 def _disks(settings: Settings) -> Iterator[Item]:
@@ -235,10 +247,8 @@ def _disks(settings: Settings) -> Iterator[Item]:
             continue
         seen.add(folder.stat().st_dev)
         usage = shutil.disk_usage(folder)
-        free = f"{usage.free / (1 << 30):.1f} GiB free of {usage.total / (1 << 30):.1f} at {folder}"
-        scarce = usage.free < min(LEAST_FREE, usage.total * LEAST_FREE_SHARE)
-        yield (
-            Item("disk", BAD, free, "Make room: a full disk keeps files pending.")
-            if scarce
-            else Item("disk", GOOD, free)
-        )
+        free, total = usage.free / (1 << 30), usage.total / (1 << 30)
+        if usage.free < min(LEAST_FREE, usage.total * LEAST_FREE_SHARE):
+            yield bad("disk", "disk_full", str(folder), free=free, total=total, folder=str(folder))
+        else:
+            yield good("disk", f"{free:.1f} GiB free of {total:.1f} at {folder}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
+from faults.catalog import load_all
 
 import tsv_parser
 from powerview import __main__ as powerview_commands
@@ -207,6 +208,12 @@ def test_every_playbook_exists_and_is_documented():
     there = {path.name for path in (ROOT / "grafana-automation/playbooks").glob("*.yml")}
     assert named == there
     assert there <= set(re.findall(r"\b(\w+\.yml)\b", TEXTS[ROOT / "docs/grafana.md"]))
+
+
+def test_every_fault_in_the_table_is_one_of_make_faults():
+    shown = re.findall(r"^\| (\w+: .+?) \|.*\| 0 \| 0 \| 0 \|$", TEXTS[ROOT / "docs/promises.md"], re.MULTILINE)
+    assert shown
+    assert set(shown) <= {f"{one.group}: {one.name}" for one in load_all()}
 
 
 # ── paths and links ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""What is written for people: files that are complete or not there, and standard output whose reader may close it."""
+"""What is written for people: a file that is there whole or not at all, and standard output whose reader may go."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which replaces `path` in one step when the block succeeds. Otherwise `path` stays as it was.
+    """A file to write; when the block ends well it takes the place of `path`, in one step. Else `path` is as it was.
 
     Raises OSError.
     """
@@ -42,40 +42,40 @@ def _umask() -> int:
 
 
 class Outlet(io.FileIO):
-    """Standard output or standard error. If the reader closes the pipe early, as `head` does, the rest is dropped.
+    """Standard output or standard error, whose reader may go before we end, as `head` does: the rest is dropped.
 
-    That stops nothing: readings matter more than reports about them, and the exit status is that of the run.
+    It stops nothing: readings matter more than what is said about them, and the exit status is the run's own.
     """
 
     lost = False
 
     def write(self, data: bytes) -> int:
-        """Write, or drop what cannot be written. If standard output's disk is full, standard error gets one line."""
+        """Write, or drop what cannot be written. Of a full disk behind standard output, standard error is told."""
         rest = memoryview(data)
         try:
             while rest and (written := super().write(rest)):  # None: it would block, and we do not wait
                 rest = rest[written:]
             return len(data)
         except OSError as error:
-            silent, self.lost = self.lost or isinstance(error, BrokenPipeError) or self.fileno() != 1, True
-            if not silent:
+            told, self.lost = self.lost or isinstance(error, BrokenPipeError) or self.fileno() != 1, True
+            if not told:
                 print(f"standard output cannot be written: {error.strerror}", file=sys.stderr)
             return len(data)
 
 
 def outlet(stream: io.TextIOWrapper | None) -> io.TextIOBase:
-    """A stream to use instead of this one, whose failures stop no run. None means it was closed before we began."""
+    """The stream in whose place nothing that is said stops a run; None is one that was closed before we began."""
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it lasts as long as we do
-    # Unbuffered: a signal that comes in the middle of a write would make a buffer write it twice. Escapes, because a
-    # file's name must not stop us where there is no UTF-8.
+    # No buffer between: what a signal found half done there would be written twice. Nor must a file's name stop us,
+    # where there is no UTF-8.
     raw = Outlet(stream.fileno(), "w", closefd=False)
     return io.TextIOWrapper(raw, stream.encoding, "backslashreplace", line_buffering=stream.line_buffering)
 
 
 def trouble(error: OSError) -> str:
-    """The system's reason, the file, and what to do."""
+    """What the system says, where, and what to do."""
     what = error.strerror or str(error)
     if error.filename is None:  # it failed in what was open already
-        return f"{what}; the system does not name the file. Is there room on the disks, and do they work?"
+        return f"{what}; the system does not say where. Is there room on the disks, and do they work?"
     return f"{error.filename}: {what}. This user must be able to work there."

@@ -588,9 +588,9 @@ def test_a_full_disk_behind_the_output_is_told(house):
     [
         (PermissionError(13, "Permission denied", "/srv/x"), "/srv/x: Permission denied. This user must be able to "
          "work there."),
-        (OSError(37, "No locks available"), "No locks available; the system does not name the file. Is there room on "
+        (OSError(37, "No locks available"), "No locks available; the system does not say where. Is there room on "
          "the disks, and do they work?"),
-        (OSError("odd"), "odd; the system does not name the file. Is there room on the disks, and do they work?"),
+        (OSError("odd"), "odd; the system does not say where. Is there room on the disks, and do they work?"),
     ],
 )  # fmt: skip
 def test_a_trouble_of_the_system_is_told_with_its_place_if_there_is_one(error, said):

@@ -54,6 +54,7 @@ test-slow: setup-tests
 lint: setup-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
 
 # Lists known weaknesses of the pinned packages; a weakness fails nothing.

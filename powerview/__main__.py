@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def preview(settings: Settings, options: argparse.Namespace) -> int:
-    """Make the page; says where it is."""
+    """Make the page and print where it is."""
     settings = in_tree(settings, options.data)
     from powerview.reporting.preview import NothingToShow, write_preview  # late: charts take half a second to import
 

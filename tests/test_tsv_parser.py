@@ -588,8 +588,8 @@ def test_a_full_disk_behind_the_output_is_told(house):
     [
         (PermissionError(13, "Permission denied", "/srv/x"), "/srv/x: Permission denied. This user must be able to "
          "work there."),
-        (OSError(37, "No locks available"), "No locks available; the system does not say where. Is there room on the "
-         "disks, and do they work?"),
+        (OSError(37, "No locks available"), "No locks available; the system does not say where. Is there room on "
+         "the disks, and do they work?"),
         (OSError("odd"), "odd; the system does not say where. Is there room on the disks, and do they work?"),
     ],
 )  # fmt: skip

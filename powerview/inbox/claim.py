@@ -22,7 +22,7 @@ FIRST_ARRIVAL = 1_735_689_600
 """1 January 2025 in UTC seconds, before the first PowerView: no file arrived earlier."""
 
 QUIET_SECONDS = 5
-"""How long a file must not have changed where the file system cannot tell whether somebody still writes it."""
+"""How long a file must be unchanged on a file system that cannot show whether somebody is still writing it."""
 
 
 class Pending(Exception):
@@ -30,7 +30,7 @@ class Pending(Exception):
 
 
 class Busy(Pending):
-    """Somebody is still writing the file; it is nothing that a person must see to."""
+    """Somebody is still writing the file; nobody needs to do anything about it."""
 
 
 class Gone(Busy):
@@ -38,8 +38,8 @@ class Gone(Busy):
 
 
 class Growing(Busy):
-    """It changed a moment ago, on a file system that cannot tell whether it is being written; `quiet_at` (UTC seconds)
-    is when that moment is over."""
+    """It changed a moment ago, on a file system that cannot show whether it is being written. `quiet_at` (UTC seconds)
+    is when it can be taken."""
 
     def __init__(self, text: str, quiet_at: float) -> None:
         super().__init__(text)
@@ -103,7 +103,7 @@ class Claim:
         with self._state_folder(ERROR_DIR) as folder:
             names = free_names(self.upload.name, len(REASON))
             name = next(n for n in names if not exists(n, folder))
-            _write_reason(folder, name + REASON, reason)  # first, so that no file lies there without one
+            _write_reason(folder, name + REASON, reason)  # first, so that no file is there without one
             try:
                 return self._move(folder, iter([name]))
             except Pending:
@@ -129,8 +129,8 @@ class Claim:
             os.close(folder)
 
     def _move(self, folder: int, names: Iterator[str]) -> str:
-        # The lease tells whether somebody opened the file for writing while it was moved, the look at what was moved
-        # whether the name had come to mean another file. In both cases the file goes back, unread.
+        # The lease shows whether somebody opened the file for writing while it was moved, the comparison whether the
+        # name had come to mean another file. In both cases the file goes back, unread.
         with Lease(self.file) as lease:
             lease.check(self._status)
             if not self.unchanged:
@@ -189,7 +189,7 @@ def _regular(status: os.stat_result, upload: Upload) -> None:
 
 class Lease:
     # A read lease on an open file: the kernel grants it only while nobody has the file open for writing. Held across
-    # a check and a rename, never longer: a writer who comes meanwhile waits for us, and SIGIO tells of him.
+    # a check and a rename, never longer: a writer who comes meanwhile waits for us, and we get SIGIO.
 
     def __init__(self, file: BinaryIO) -> None:
         self.descriptor = file.fileno()

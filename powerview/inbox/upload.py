@@ -1,4 +1,4 @@
-"""Where a file lies in the tree, and why one is not taken."""
+"""Where a file is in the tree, and why one is refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from powerview import names
 
 @dataclass(frozen=True)
 class Upload:
-    """Where a file lies: DATA/client/campaign/device/[state/]name, `state` being "", parsed or error."""
+    """Where a file is: DATA/client/campaign/device/[state/]name, `state` being "", parsed or error."""
 
     client: str
     campaign: str

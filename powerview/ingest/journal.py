@@ -89,11 +89,11 @@ class Outcome:
 
 
 class Journal:
-    """uploads.log and uploads.jsonl in `folder`. A log that cannot be written stops nothing; stderr is told once."""
+    """uploads.log and uploads.jsonl in `folder`. A log that cannot be written stops nothing; stderr gets one line."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._told = False
+        self._warned = False
 
     def file(self, outcome: Outcome) -> None:
         """One line for one file."""
@@ -122,9 +122,9 @@ class Journal:
                 torn = end and os.pread(file.fileno(), 1, end - 1) != b"\n"  # the disk was full at the last line
                 file.write(b"\n" * bool(torn) + f"{line}\n".encode("utf-8", "backslashreplace"))
         except OSError as error:
-            if not self._told:
+            if not self._warned:
                 print(f"{self.folder / name} cannot be written: {error.strerror}. Uploads go on.", file=sys.stderr)
-            self._told = True
+            self._warned = True
 
 
 def iso(seconds: int) -> str:
@@ -167,8 +167,8 @@ def summary(outcomes: Iterable[Outcome]) -> str:
     for row in table:
         cells = [row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:-1], widths[1:], strict=True)]
         lines.append("  ".join([*cells, row[-1]]).rstrip())
-    told = [o.line() for group in groups.values() for o in group if o.status != Status.OK]
-    return "\n".join(lines + ([""] + told if told else []))
+    remarks = [o.line() for group in groups.values() for o in group if o.status != Status.OK]
+    return "\n".join(lines + ([""] + remarks if remarks else []))
 
 
 def _campaign_row(name: str, group: list[Outcome]) -> tuple[str, ...]:

@@ -1,17 +1,17 @@
-"""How the uploads went, as points in the admins' own bucket: what the dashboard "Loggers" and its alert look at.
+"""A record of each upload, as points in the admins' own bucket, which the dashboard "Loggers" reads.
 
-A settled file is two points of one time. `uploads` tells the loggers apart: tags client, campaign, device; float fields
-rows, readings, seconds (spent on the file), lag (from the last reading to the file's arrival, in seconds), left_out,
-restarts, clock_unset, and partial or error, which are 1; text field reason. `fleet` has the tag status (ok, partial,
-error) alone, so that a question about all loggers reads three series and not thousands: float fields readings, seconds,
-lag; text fields path, reason.
+A settled file makes two points with the same time. The one in `uploads` belongs to its logger: tags client, campaign,
+device; float fields rows, readings, seconds (spent on the file), lag (from the last reading to the file's arrival, in
+seconds), left_out, restarts, clock_unset, and partial or error, which are 1; text field reason. The one in `fleet` has
+only the tag status (ok, partial, error), so that a query about all loggers reads three series instead of thousands:
+float fields readings, seconds, lag; text fields path, reason.
 
-A status among the tags of `uploads` would make its series three times as many, and a look at a year as much slower.
-For the same reason what is nothing is left out (left_out, restarts, clock_unset of 0; no lag, no reason): a sum over a
-year then reads the few loggers that have any.
+With a status among its tags `uploads` would have three times as many series, and a query over a year would be as much
+slower. For the same reason zeros are not stored (left_out, restarts, clock_unset; no lag, no reason): a sum over a year
+then reads only the loggers that have any.
 
-A client may give a file any time over SFTP. One before 1970 or ahead of this clock is no arrival: the time of the last
-reading stands for it, without one this moment, and there is no lag.
+A client can give a file any time over SFTP. A time before 1970 or ahead of this clock is not its arrival: then the time
+of the last reading is used, or the present if there is none, and there is no lag.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def points(outcome: Outcome, name: str) -> bytes:
 
 
 def _arrival(outcome: Outcome) -> int:
-    # UTC seconds. InfluxDB refuses what lies beyond 2262, and with it may drop the points of other clients' files. The
+    # UTC seconds. InfluxDB rejects times after 2262, and with it may drop the points of other clients' files. The
     # last reading is the same whenever the file is read, but may itself be a day ahead.
     now = int(time.time())
     if 0 <= outcome.arrived < now + 1:

@@ -11,12 +11,12 @@ from powerview.store.protocol import Delivery, StoreAway
 
 
 def line_protocol_folder(data_dir: Path) -> Path:
-    """Where line protocol files lie when no InfluxDB is configured: beside the tree."""
+    """Where line protocol files are when no InfluxDB is configured: beside the tree."""
     return data_dir.parent / "line-protocol"
 
 
 class Nowhere:
-    """A store that keeps nothing, for a look at what would be stored; its own delivery."""
+    """A store that keeps nothing, to show what would be stored; its own delivery."""
 
     done = True
 
@@ -55,7 +55,7 @@ class FileStore:
 
     def deliver(self, bucket: str, precision: str = "s") -> Delivery:  # noqa: ARG002 - whoever writes knows it
         """Begin a delivery. Raises StoreAway if the folder or the file cannot be written."""
-        with self._telling():
+        with self._as_store_away():
             if bucket not in self._files:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._files[bucket] = self._open(self.folder / f"{bucket}.lp")
@@ -79,7 +79,7 @@ class FileStore:
         return descriptor
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
+    def _as_store_away(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -100,7 +100,7 @@ class _FileDelivery:
         if self._away:
             return
         try:
-            with self._store._telling():
+            with self._store._as_store_away():
                 rest = memoryview(lines)
                 while rest:
                     rest = rest[os.write(self._descriptor, rest) :]
@@ -111,7 +111,7 @@ class _FileDelivery:
 
     def finish(self) -> None:
         try:
-            with self._store._telling():
+            with self._store._as_store_away():
                 os.fsync(self._descriptor)
         except StoreAway as away:
             self._away = self._away or away

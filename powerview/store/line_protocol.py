@@ -25,7 +25,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 def readings(header: Header, campaign: str, block: pd.DataFrame) -> Iterator[tuple[str, bytes]]:
     """The points of a block of rows (see Recording.blocks): for each channel its series and its lines.
 
-    The series is what tells its points from all others of the bucket: measurement and tags.
+    The series, which is measurement and tags, distinguishes its points from all others of the bucket.
     """
     ends = [f" {seconds}\n" for seconds in block.index.tolist()]
     pieces = [""] * (3 * len(ends))  # a line is three of them; joined once for each channel
@@ -72,8 +72,8 @@ def escape_measurement(text: str) -> str:
 def escape_tag(text: str) -> str:
     """A tag's value as line protocol takes it.
 
-    A backslash cannot be escaped and would swallow what stands behind it, so it becomes a slash; what would end the
-    line becomes a blank.
+    A backslash cannot be escaped and would swallow the character after it, so it becomes a slash; a character that
+    would end the line becomes a blank.
     """
     return _clean(text).replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
 

@@ -125,7 +125,7 @@ def appended(house: House) -> str:
     house.put(replace(ONE, data=tail))
     expect(house.parse(), 1)
     house.put(replace(ONE, data=whole))
-    return "the headless rest in error/ with its reason; the whole file, sent again, beside the first"
+    return "the rest, which has no header, in error/ with its reason; the whole file, sent again, beside the first"
 
 
 @fault("a parsed file appended to, then --again")
@@ -151,7 +151,7 @@ def sent_again(house: House) -> str:
     house.uploads[:] = [
         replace(u, name=n) for u, n in zip(house.uploads, [ONE.name, *names[:2], names[3]], strict=True)
     ]
-    return "4 files, each later one stands"
+    return "4 files, the later one counts each time"
 
 
 @fault("files of one logger arriving in every order")
@@ -224,7 +224,7 @@ def symlinks(house: House) -> str:
     assert sorted(p.name for p in elsewhere.iterdir()) == [ONE.name], "something went through a symlink"
     assert all(link.is_symlink() for link in links)
     (device / "error").unlink()
-    return "none followed; the one file that error/ kept waiting, settled once it is a folder"
+    return "none followed; the one file that waited because error/ was a link, settled once it is a folder"
 
 
 @fault("hard links")
@@ -267,7 +267,7 @@ def left_alone(house: House) -> str:
     assert told == [1, 1, 1], f"told {told} times"
     for path in alone + wrong:
         path.unlink()
-    return "left where they lie, those at another depth told once"
+    return "left where they are, those at another depth reported once"
 
 
 @fault("sparse and huge")

@@ -55,7 +55,7 @@ def odd_folders(house: House) -> str:
     expect(house.parse(), 1)
     expect(house.parse(), 1)
     check_log(house, refusals=len(refused))
-    return f"{len(refused)} refused, told once each; nothing ran, no bucket was made"
+    return f"{len(refused)} refused, each reported once; nothing ran, no bucket was made"
 
 
 def refused_uploads(house: House) -> Iterator[Upload]:

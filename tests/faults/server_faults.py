@@ -44,7 +44,7 @@ def down_in_the_middle(house: House) -> str:
     return under(house, writes_only(lambda request: request.proxy.cut_off(), MIDDLE))
 
 
-@fault("back after three runs in vain")
+@fault("back after three failed runs")
 def back_later(house: House) -> str:
     send(house)
     house.proxy.down()

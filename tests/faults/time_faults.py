@@ -30,10 +30,10 @@ def clock_set_back(house: House) -> str:
     os.utime(house.path(house.uploads[-1]), (ahead, ahead))
     expect(house.parse(), 0)
     house.now = datetime.fromtimestamp(ahead, UTC)  # what the clock says once it is right again
-    return f"{pending(house)}; readings of the true present were taken"
+    return f"{pending(house)}; readings of the real present were stored"
 
 
-@fault("files with times of change in the future and the past")
+@fault("files whose modification times are in the future and the past")
 def odd_file_times(house: House) -> str:
     house.put(*trees.fleet(loggers=2))
     for number, upload in enumerate(house.uploads):
@@ -68,7 +68,7 @@ for _zone in ("Europe/Paris", "America/New_York", "Australia/Lord_Howe"):
     fault(f"both nights of {_zone}", quick=_zone == "Europe/Paris", zone=_zone)(both_nights)
 
 
-@fault("leap days and days that are none")
+@fault("leap days and dates that do not exist")
 def leap_days(house: House) -> str:
     stamps = [
         "28/02/24",
@@ -86,7 +86,7 @@ def leap_days(house: House) -> str:
     clock = "".join(f"02/03/24 {hour}\t1.5\n" for hour in ("24:00:00", "23:60:00", "23:59:60", "23:59:59", "3:00:00"))
     house.put(replace(ONE, data=(head + body + clock).encode()))
     expect(house.parse(), 0)
-    return "5 real stamps stored, 9 that are no time left out"
+    return "5 real stamps stored, 9 impossible ones left out"
 
 
 @fault("the logger's clock was not set", quick=True)

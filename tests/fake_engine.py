@@ -1,8 +1,8 @@
-"""A container engine without containers: `fake_engine.py STATE podman|podman-compose …`.
+"""A container engine without containers: `fake_engine.py STATE podman|podman-compose …`; a volume is a folder of STATE.
 
 `up` reads the compose.yaml that it is given and starts for each image what the tests have in its place: for InfluxDB a
-real one, for Grafana the contract server, on the ports and with the secrets of the file. `down` ends them; with
-`--volumes` their data go too. Every call is noted in STATE/calls.
+real one, for Grafana the contract server, on the ports and with the secrets of the file. `stop` and `down` end them;
+with `--volumes` their data go too. `podman volume` exports and imports tar files. Every call is noted in STATE/calls.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 from grafana_contract import GrafanaContract
-from influx_server import InfluxServer
+from influx_server import InfluxServer, wait_until
 
 DASHBOARDS = "/var/lib/powerview/dashboards"
 
@@ -26,18 +26,35 @@ def main(state: Path, program: str, *words: str) -> int:
     """Do what one call of the engine does; returns its exit status."""
     with open(state / "calls", "a", encoding="utf-8") as calls:
         calls.write(" ".join([program, *words]) + "\n")
-    if program == "podman" or words[-1] == "version":
+    if words[0] == "--version":
+        print("podman-compose version 1.3.0")
+    elif program == "podman" and words[0] == "volume":
+        volume(state, *words[1:])
+    elif program == "podman" or words[-1] == "version":
         return int(os.environ.get("ENGINE_STATUS", "0"))
-    compose = yaml.safe_load(Path(words[words.index("-f") + 1]).read_text(encoding="utf-8"))
-    if "up" in words:
-        up(state, compose)
-    elif "down" in words:
-        down(state, compose if "--volumes" in words else {"volumes": {}})
+    else:
+        compose = yaml.safe_load(Path(words[words.index("-f") + 1] if "-f" in words else "compose.yaml").read_text())
+        if {"up", "start"} & set(words):
+            up(state, compose)
+        elif {"down", "stop"} & set(words):
+            down(state, compose if "--volumes" in words else {"volumes": {}})
     return 0
+
+
+def volume(state: Path, action: str, name: str, *options: str) -> None:
+    """podman volume create, rm, export --output FILE, import FILE."""
+    if action == "create":
+        (state / name).mkdir()
+    elif action == "rm":
+        shutil.rmtree(state / name)
+    else:
+        words = {"export": ["-cf", options[-1], "."], "import": ["-xf", options[-1]]}[action]
+        subprocess.run(["tar", "-C", state / name, *words], check=True)
 
 
 def up(state: Path, compose: dict) -> None:
     for name in ("influxdb", "grafana"):
+        (state / compose["volumes"][name]["name"]).mkdir(exist_ok=True)
         if not (state / f"{name}.pid").exists():
             words = [sys.executable, __file__, str(state), "serve", name, json.dumps(compose)]
             with open(state / f"{name}.log", "ab") as log:
@@ -51,10 +68,21 @@ def down(state: Path, compose: dict) -> None:
     for name in ("influxdb", "grafana"):
         place = state / f"{name}.pid"
         if place.exists():
-            os.killpg(int(place.read_text()), signal.SIGTERM)
+            group = int(place.read_text())
+            os.killpg(group, signal.SIGTERM)
             place.unlink()
+            wait_until(lambda group=group: not runs(group), 30, lambda: "a server does not end")
     for volume in compose["volumes"].values():
         shutil.rmtree(state / volume["name"], ignore_errors=True)
+
+
+def runs(group: int) -> bool:
+    """Whether a process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def serve(state: Path, name: str, compose: dict) -> None:
@@ -84,7 +112,6 @@ def serve_influxdb(data: Path, port: int, given: dict[str, str], service: dict) 
 
 
 def serve_grafana(data: Path, port: int, given: dict[str, str], service: dict) -> None:
-    data.mkdir(exist_ok=True)
     with GrafanaContract("12.4", given["grafana_password"], port) as server:
         mounted = {volume.split(":")[1]: Path(volume.split(":")[0]) for volume in service["volumes"]}
         if any((mounted["/etc/grafana/provisioning"] / "dashboards").glob("*.y*ml")):

@@ -4,7 +4,7 @@ VENV ?= $(if $(wildcard envs/powerview/bin/python),envs/powerview,.venv)
 BIN := $(VENV)/bin
 QUIET_PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup setup-tests test-plan demo test test-slow lint audit golden faults bench pictures
+.PHONY: setup setup-tests test-plan demo test test-slow lint audit golden faults bench pictures try try-down
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.installed
@@ -43,6 +43,13 @@ demo: setup
 	@tail -n 3 demo/out/logs/uploads.log && echo
 	@$(BIN)/python -m powerview preview demo/out/data -o demo/out/preview.html
 	@echo && echo "Open demo/out/preview.html in a browser. In demo/out/data each file is in parsed/ or, with a reason, in error/."
+
+# The whole chain with Grafana and InfluxDB in containers, on ports, volumes and a tree of its own (podman or docker).
+try: setup
+	@$(BIN)/python deploy/try_out.py up
+
+try-down: setup
+	@$(BIN)/python deploy/try_out.py down
 
 # All tests but the slow ones; `make test-slow` runs those, and .ci/run both.
 test: test-plan setup-tests

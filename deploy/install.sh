@@ -1,21 +1,25 @@
 #!/bin/bash
-# Installs PowerView on an Ubuntu server, or brings an installation to the state of this clone. A second run changes
-# nothing that is right already. It touches what is named below, and nothing else:
+# Installs PowerView on an Ubuntu server, or brings an installation to the state of the clone that it lies in. A second
+# run changes nothing that is right already. It touches what is named below, and nothing else:
+#   /usr/local/src/powerview        the clone that root owns: whatever root runs, or installs, comes from there
 #   /srv/powerview, /srv/sftpgo     PowerView with its .env and its Python; uploads, logs, state
 #   /etc                            sftpgo/sftpgo.env, sftpgo/env.d/setup.env, caddy/Caddyfile and its copy
 #                                   caddy/Caddyfile.powerview, logrotate.d/powerview, gitconfig, and in systemd/system
 #                                   powerview-sweep.* and caddy.service.d/powerview.conf
 #   packages                        those of `packages`, Caddy and SFTPGo with their package sources
 #   the firewall, and the admin's containers: two services and two volumes, started again after a reboot
+# All below /srv belongs to sftpgo, who could put anything there: root only changes owners there, and follows no link.
+# What must be written, read or run there is written, read and run as sftpgo.
+# It is one file, if a long one, because a person may want to read all of it before root runs it.
 set -euo pipefail
 
-readonly PROJECT=/srv/powerview UPLOADS=/srv/sftpgo
+readonly SOURCE=/usr/local/src/powerview PROJECT=/srv/powerview UPLOADS=/srv/sftpgo
 readonly VENV=$PROJECT/envs/powerview
 readonly SECRETS=(INFLUXDB_ADMIN_TOKEN INFLUXDB_PASSWORD GRAFANA_PASSWORD) # made where .env has none
 # A line of .env. Groups: 1 the word export, 2 the name, 3 what stands behind the `=`.
 readonly ENTRY="^[[:space:]]*(export[[:space:]]+)?'?([A-Z_]+)'?[[:space:]]*=(.*)\$"
 readonly SETUP_CODE=/etc/sftpgo/env.d/setup.env
-readonly CADDYFILE=/etc/caddy/Caddyfile CADDYFILE_KEPT=/etc/caddy/Caddyfile.powerview # the second tells what we put
+readonly CADDYFILE=/etc/caddy/Caddyfile CADDYFILE_KEPT=/etc/caddy/Caddyfile.powerview # as we put it there
 readonly SWEEP=/etc/systemd/system/powerview-sweep.service
 readonly CADDY_DROP_IN=/etc/systemd/system/caddy.service.d/powerview.conf
 readonly CADDY_SOURCE=https://dl.cloudsmith.io/public/caddy/stable
@@ -26,12 +30,14 @@ readonly HERE
 
 usage() {
   cat <<'END'
-usage: sudo deploy/install.sh --domain adecwatts.fr --email contact@adecwatts.fr [--admin USER] [--dry-run]
+usage: sudo git clone ADDRESS /usr/local/src/powerview
+       sudo /usr/local/src/powerview/deploy/install.sh --domain adecwatts.fr --email contact@adecwatts.fr
   --domain DOMAIN  the public names are powerview.DOMAIN, db.powerview.DOMAIN and ftp.powerview.DOMAIN
   --email ADDRESS  whom the certificates are issued to
   --admin USER     the person who runs the containers and may write to /srv (default: the admin of the first run; in
                    the first run who called sudo, else ubuntu)
   --no-caddy       leave Caddy alone: no public names, or its Caddyfile has other sites and is merged by hand
+  --uninstall      take away what it put into /etc, the sweep and the containers, never data; with --dry-run: list it
   --dry-run        print every command that a fresh server needs, and do nothing
 A second run needs no options: it finds domain and address in /srv/powerview/.env, keeps the admin, and leaves Caddy
 alone if the first one did (until it is given --domain).
@@ -64,11 +70,13 @@ already() {
   [[ ! $dry_run ]] && "$@"
 }
 
-# usage: put FILE PLACE MODE [OWNER:GROUP]; copy FILE there if PLACE differs; changed=yes tells that it did.
+# usage: put FILE PLACE MODE [OWNER:GROUP]; copy FILE there if PLACE differs; changed=yes means that it did.
 put() {
   local file=$1 place=$2 mode=$3 owner=${4:-root:root}
   if already cmp --silent "$file" "$place"; then return; fi
-  run install -D -m "$mode" -o "${owner%:*}" -g "${owner#*:}" "$file" "$place"
+  run install -m "$mode" "$file" "$place"
+  # Not by -o and -g: the coreutils in Rust have confused the two.
+  if [[ $owner != root:root ]]; then run chown "$owner" "$place"; fi
   changed=yes
 }
 
@@ -77,10 +85,27 @@ write() {
   local place=$1 mode=$2 owner=${3:-root:root} text
   text=$(cat)
   if already cmp --silent "$place" - <<<"$text"; then return; fi
-  printf "install -D -m %s -o %s -g %s /dev/stdin %s <<'END'\n%s\nEND\n" \
-    "$mode" "${owner%:*}" "${owner#*:}" "$place" "$text"
-  if [[ ! $dry_run ]]; then install -D -m "$mode" -o "${owner%:*}" -g "${owner#*:}" /dev/stdin "$place" <<<"$text"; fi
+  make_folder "${place%/*}"
+  printf "cat >%s <<'END'\n%s\nEND\n" "$place" "$text"
+  printf '%s\n' "chmod $mode $place && chown $owner $place"
+  if [[ ! $dry_run ]]; then fill "$place" "$mode" "$owner" <<<"$text"; fi
   changed=yes
+}
+
+# usage: fill PLACE MODE OWNER:GROUP <<<TEXT; nobody sees it half written, or with other rights. (Not by `install` from
+# /dev/stdin: the coreutils of Ubuntu 25.10 and 26.04 refuse that.)
+fill() {
+  local new
+  new=$(umask 077 && mktemp "$1.XXXXXX")
+  cat >"$new"
+  chown "$3" "$new"
+  chmod "$2" "$new"
+  mv -f -- "$new" "$1"
+}
+
+# usage: make_folder PLACE
+make_folder() {
+  if ! already test -d "$1"; then run mkdir -p "$1"; fi
 }
 
 # usage: up_to_date UNIT FILE …; whether UNIT runs, and has been started since the last change of each FILE.
@@ -102,6 +127,11 @@ as_admin() {
     DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/$admin_uid/bus" "$@"
 }
 
+# usage: as_sftpgo COMMAND [ARGUMENT …]; below /srv, where whatever is run may be another's.
+as_sftpgo() {
+  run runuser -u sftpgo -- env -C "$UPLOADS" HOME=/nonexistent "$@"
+}
+
 # usage: secret; 64 random characters that no file format has to quote.
 secret() {
   od -vAn -N32 -tx1 /dev/urandom | tr -d ' \n'
@@ -110,7 +140,7 @@ secret() {
 # ── what is asked for, and where ─────────────────────────────────────────────────────────────────────────────────────
 
 options() {
-  domain='' email='' admin='' dry_run='' caddy=yes changed=''
+  domain='' email='' admin='' dry_run='' uninstall='' caddy=yes changed=''
   while (($#)); do
     case $1 in
       --domain | --email | --admin)
@@ -120,6 +150,7 @@ options() {
         ;;
       --no-caddy) caddy='' ;;
       --dry-run)  dry_run=yes ;;
+      --uninstall) uninstall=yes ;;
       -h | --help)
         usage
         exit
@@ -142,7 +173,7 @@ caddy_was_left_alone() {
 # usage: setting NAME; its value in an .env that is there already: of its lines the last one counts.
 setting() {
   local line value=''
-  if [[ ! -r $PROJECT/.env ]]; then return; fi
+  if [[ ! -f $PROJECT/.env || -L $PROJECT/.env || ! -r $PROJECT/.env ]]; then return; fi
   while IFS= read -r line || [[ $line ]]; do
     if [[ $line =~ $ENTRY && ${BASH_REMATCH[2]} == "$1" ]]; then value=$(plain "${BASH_REMATCH[3]}"); fi
   done <"$PROJECT/.env"
@@ -194,7 +225,7 @@ check_options() {
     [[ $email =~ ^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$ ]] ||
       die "--email must be an address such as contact@adecwatts.fr, not '$email' (without one: --no-caddy)"
   fi
-  [[ $admin =~ ^[a-z_][a-z0-9_-]*$ && $admin != root ]] || die "--admin must be the login of a person, not '$admin'"
+  [[ $admin =~ ^[A-Za-z_][A-Za-z0-9_.-]*$ && $admin != root ]] || die "--admin must be the login of a person, not '$admin'"
   [[ $admin == "${admin_before:-$admin}" ]] ||
     die "--admin $admin: the containers and $PROJECT/.env are $admin_before's: leave out --admin" \
       "(a move to $admin is made by hand: README, Backup and restore, then chgrp $admin $PROJECT/.env)"
@@ -209,16 +240,18 @@ find_admin() {
 
 # Everything that would stop us half-way is looked at first.
 check_server() {
-  [[ $HERE == "$PROJECT/deploy" ]] ||
-    die "PowerView belongs in $PROJECT: git clone it there, and run $PROJECT/deploy/install.sh"
   ((EUID == 0)) || die "must run as root: sudo $0 …  (--dry-run needs nobody)"
+  only_root_writes "$SOURCE" ||
+    die "others than root may write in $SOURCE, from where root runs and installs things:" \
+      "look who they are (ls -la $SOURCE), move it away and clone it again: sudo git clone ADDRESS $SOURCE"
+  [[ ! -L $PROJECT/.env ]] || die "$PROJECT/.env must be a file, not a link"
   command -v apt-get >/dev/null ||
-    die "this is for Ubuntu (or a Debian that has SFTPGo); elsewhere follow the README by hand"
+    die "this is for Ubuntu (or a Debian that has SFTPGo); elsewhere follow docs/install.md by hand"
   grep -qi '^ID=ubuntu' /etc/os-release || command -v sftpgo >/dev/null ||
     die "the package source of SFTPGo is Ubuntu's; on this system install SFTPGo first, then run this again"
   id "$admin" >/dev/null 2>&1 || die "there is no user $admin: name yours with --admin"
-  grep -q "^$admin:" /etc/subuid || die "$admin has no subordinate ids, and containers need them:" \
-    "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $admin"
+  cut -d: -f1 /etc/subuid | grep -Fqx -e "$admin" -e "$admin_uid" || die "$admin has no subordinate ids, and containers" \
+    "need them: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $admin"
   check_folders
   if [[ $caddy && -e $CADDYFILE ]]; then
     nobodys_caddyfile ||
@@ -226,6 +259,36 @@ check_server() {
         "add the sites of deploy/Caddyfile to it by hand, and use --no-caddy" \
         "($CADDYFILE_KEPT, if it is there, is what this script put there last)"
   fi
+}
+
+# Root runs this from a clone that only root may write. A first run from /srv/powerview, as long as that is root's, makes
+# this clone; later sftpgo owns /srv/powerview and could have changed this very script.
+run_from_source() {
+  if [[ $HERE == "$SOURCE/deploy" ]]; then return; fi
+  ((EUID == 0)) || die "must run as root: sudo $0 …  (--dry-run needs nobody)"
+  [[ $HERE == "$PROJECT/deploy" ]] ||
+    die "root runs this from $SOURCE: sudo git clone ADDRESS $SOURCE, then $SOURCE/deploy/install.sh"
+  if [[ ! -e $SOURCE ]]; then
+    only_root_writes "$PROJECT" ||
+      die "others than root may write in $PROJECT (sftpgo owns it), so what lies there is not for root to run:" \
+        "sudo git clone ADDRESS $SOURCE, then sudo $SOURCE/deploy/install.sh with the same options"
+    say "The clone that only root may write"
+    run git clone --quiet --no-hardlinks "$PROJECT" "$SOURCE"
+    run git -C "$SOURCE" remote set-url origin "$(git -C "$PROJECT" remote get-url origin 2>/dev/null || echo "$PROJECT")"
+    exec "$SOURCE/deploy/install.sh" "$@"
+  fi
+  die "root runs this from $SOURCE, which sftpgo cannot change: sudo $SOURCE/deploy/install.sh" \
+    "(to upgrade: sudo git -C $SOURCE pull, or fetch --tags and checkout of a tag, before)"
+}
+
+# usage: only_root_writes FOLDER; whether nobody else may change it, anything in it, or one of the folders above it.
+only_root_writes() {
+  local folder=$1 others=('!' -user root -o -perm -002 -o -perm -020 '!' -group root)
+  [[ ! $(find "$folder" '!' -type l '(' "${others[@]}" ')' -print -quit 2>&1) ]] || return
+  while [[ $folder == /?* ]]; do
+    folder=${folder%/*}
+    [[ ! $(find "${folder:-/}" -maxdepth 0 '(' "${others[@]}" ')' 2>&1) ]] || return
+  done
 }
 
 # The sweep may write below /srv/sftpgo only, and logrotate knows one folder of logs: with others both fail unseen.
@@ -236,7 +299,9 @@ check_folders() {
   uploads=$(realpath -m "$UPLOADS")
   for name in DATA STATE LOG; do
     folder=$(setting "POWERVIEW_${name}_DIR")
-    folder=$(cd "$PROJECT" && realpath -m -- "${folder:-${usual[$name]}}")
+    folder=${folder:-${usual[$name]}}
+    if [[ $folder != /* ]]; then folder=$PROJECT/$folder; fi
+    folder=$(realpath -m -- "$folder")
     [[ $folder == "$uploads"/* ]] ||
       die "POWERVIEW_${name}_DIR must lie below $UPLOADS, not at $folder: the sweep may write nowhere else" \
         "(move it to ${usual[$name]}, and set that in $PROJECT/.env; a disk of its own is mounted there)"
@@ -248,7 +313,7 @@ check_folders() {
 # Whether nothing is lost if the Caddyfile is replaced: it is ours, of today or as we put it there, or the package's.
 nobodys_caddyfile() {
   local ours sum packaged
-  for ours in "$PROJECT/deploy/Caddyfile" "$CADDYFILE_KEPT"; do
+  for ours in "$HERE/Caddyfile" "$CADDYFILE_KEPT"; do
     if cmp --silent "$ours" "$CADDYFILE"; then return; fi
   done
   sum=$(md5sum <"$CADDYFILE") # dpkg's own kind of checksum
@@ -267,6 +332,18 @@ packages() {
   if [[ ! $dry_run ]] && ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     die "PowerView needs Python 3.11 or newer, and $python is older: use a newer Ubuntu"
   fi
+  if [[ ! $dry_run ]]; then check_compose; fi
+}
+
+# podman-compose 1.0.3 hands `${NAME:-}` on as it stands; with 1.0.6 (Ubuntu 24.04) to 1.6.0 compose.yaml was tried.
+check_compose() {
+  local shown shape='podman-composer? version:? +([0-9]+)\.([0-9]+)\.([0-9]+)'
+  shown=$(podman-compose --version 2>/dev/null || :)
+  [[ $shown =~ $shape ]] ||
+    die "podman-compose --version shows no version: is podman-compose installed, and does podman run?"
+  ((BASH_REMATCH[1] * 1000000 + BASH_REMATCH[2] * 1000 + BASH_REMATCH[3] >= 1000006)) ||
+    die "podman-compose ${BASH_REMATCH[1]}.${BASH_REMATCH[2]}.${BASH_REMATCH[3]} does not understand compose.yaml:" \
+      "use 1.0.6 or newer (apt-get remove podman-compose, then pipx install --global podman-compose)"
 }
 
 firewall() {
@@ -274,13 +351,38 @@ firewall() {
   if [[ $dry_run ]]; then "$HERE/firewall.sh" --dry-run; else "$HERE/firewall.sh"; fi
 }
 
-project() {
-  say "PowerView and its Python"
-  # git works in a folder of somebody else only if it is told to.
-  run git config --system --replace-all safe.directory "$PROJECT" "^$PROJECT\$"
+code() {
+  say "PowerView, from root's clone"
+  run chmod -R go+rX "$SOURCE" # root's umask may be 027
+  # git reads a folder of somebody else only if it is allowed to: sftpgo this one, and nobody sftpgo's.
+  local place
+  for place in "$SOURCE" "$SOURCE/.git"; do
+    run git config --system --replace-all safe.directory "$place" "^$place\$"
+  done
+  if already git config --system --get-all safe.directory "^$PROJECT\$" >/dev/null; then
+    run git config --system --unset-all safe.directory "^$PROJECT\$"
+  fi
+  if ! already test -e "$PROJECT/.git"; then as_sftpgo git init --quiet "$PROJECT"; fi
+  if ! already same_commit; then
+    as_sftpgo git -C "$PROJECT" fetch --quiet "$SOURCE" HEAD
+    # What an admin has changed there stays, or this stops with git's sentence; other branches stay too.
+    as_sftpgo git -C "$PROJECT" checkout --quiet -B installed FETCH_HEAD
+  fi
+  # Grafana's container reads these as a user of its own; a clone made under umask 027 is closed to it.
+  as_sftpgo chmod -R go+rX "$PROJECT/grafana-automation/provisioning" "$PROJECT/grafana-automation/dashboards"
+}
+
+same_commit() {
+  [[ $(runuser -u sftpgo -- git -C "$PROJECT" rev-parse --verify --quiet HEAD) == "$(git -C "$SOURCE" rev-parse HEAD)" ]]
+}
+
+python_packages() {
+  say "PowerView's Python"
   # --clear: what is there without a pip that runs is an interrupted beginning, or of a Python that is gone.
-  if ! already "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then run "$python" -m venv --clear "$VENV"; fi
-  run "$VENV/bin/python" -m pip install --quiet --requirement "$PROJECT/requirements.txt"
+  if ! already runuser -u sftpgo -- "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
+    as_sftpgo "$python" -m venv --clear "$VENV"
+  fi
+  as_sftpgo "$VENV/bin/python" -m pip install --quiet --no-cache-dir --requirement "$PROJECT/requirements.txt"
 }
 
 sftpgo_package() {
@@ -297,44 +399,57 @@ sftpgo_package() {
 # SFTPGo's first admin is made on its web page by whoever comes first: so only by whoever knows this code.
 setup_code() {
   if already test -e "$SETUP_CODE"; then return; fi
-  printf '%s\n' "install -D -m 600 /dev/stdin $SETUP_CODE <<<SFTPGO_HTTPD__SETUP__INSTALLATION_CODE=(a secret)"
+  make_folder "${SETUP_CODE%/*}"
+  printf '%s\n' "echo SFTPGO_HTTPD__SETUP__INSTALLATION_CODE=(a secret) >$SETUP_CODE && chmod 600 $SETUP_CODE"
   if [[ $dry_run ]]; then return; fi
-  install -D -m 600 /dev/stdin "$SETUP_CODE" <<<"SFTPGO_HTTPD__SETUP__INSTALLATION_CODE=$(secret)"
+  fill "$SETUP_CODE" 600 root:root <<<"SFTPGO_HTTPD__SETUP__INSTALLATION_CODE=$(secret)"
 }
 
 folders() {
   say "Folders: sftpgo owns them, $admin may write"
   run install -d -m 770 -o sftpgo -g sftpgo "$UPLOADS" "$UPLOADS/data" "$UPLOADS/logs" "$UPLOADS/state"
+  if ! already test -d "$PROJECT"; then run install -d -m 775 -o sftpgo -g sftpgo "$PROJECT"; fi
   # -execdir and -h: a name in the tree of uploads was chosen by a stranger.
   run find "$UPLOADS" "$PROJECT" -path "$PROJECT/.env" -prune -o '(' '!' -user sftpgo -o '!' -group sftpgo ')' \
     -execdir chown -h sftpgo:sftpgo '{}' +
-  # For what is there (u:) and for what will be (d:u:), whoever makes it.
-  run setfacl -R -P -m "u:$admin:rwX,u:sftpgo:rwX,d:u:$admin:rwX,d:u:sftpgo:rwX" "$UPLOADS" "$PROJECT"
+  # For what is there (u:) and for what will be (d:u:), whoever makes it. The mask keeps
+  # files from being executable; git's own, which are read-only, stay so.
+  local both=u:$admin:rwx,u:sftpgo:rwx
+  as_sftpgo find "$UPLOADS" "$PROJECT" '(' -path "$PROJECT/.env" -o -path "$PROJECT/secrets" ')' -prune \
+    -o -type d -exec setfacl -m "$both,d:${both//,/,d:}" '{}' + \
+    -o -type f -perm -u=x -exec setfacl -m "$both,m::rwx" '{}' + \
+    -o -type f -perm -u=w -exec setfacl -m "$both,m::rw" '{}' +
 }
 
 settings() {
   say "Settings: .env with its secrets, for sftpgo and $admin alone"
   printf '%s\n' "# .env.sample to $PROJECT/.env, what is there kept; made where missing: ${SECRETS[*]}"
   if [[ ! $dry_run ]]; then fill_env; fi
-  run setfacl -b "$PROJECT/.env"
-  run chown "sftpgo:$admin_group" "$PROJECT/.env"
-  run chmod 640 "$PROJECT/.env"
+  as_sftpgo setfacl -b "$PROJECT/.env"
+  as_sftpgo chmod 640 "$PROJECT/.env"
+  run chown -h "sftpgo:$admin_group" "$PROJECT/.env"
+  as_sftpgo "$VENV/bin/python" "$PROJECT/deploy/write_secrets.py"
 }
 
 # .env as it is, with the lines that only .env.sample has, domain and address as asked for, and a value for each secret
-# that has none. No secret is ever an argument of a command.
+# that has none. No secret is ever an argument of a command, and root neither reads nor writes the file itself: sftpgo
+# could have put a link there.
 fill_env() {
-  local env=$PROJECT/.env sample=$PROJECT/.env.sample new name
+  local env=$PROJECT/.env old='' new name
   local -A asked=([POWERVIEW_DOMAIN]=$domain [POWERVIEW_ACME_EMAIL]=$email) made=()
   for name in "${SECRETS[@]}"; do made[$name]=$(secret); done
-  new=$(umask 077 && mktemp "$env.XXXXXX")
-  if [[ -f $env ]]; then
-    fill_lines <"$env" >"$new"
-    missing_lines | fill_lines >>"$new"
+  if [[ -e $env ]]; then
+    chown -h sftpgo "$env"
+    old=$(runuser -u sftpgo -- cat "$env" && printf x)
+    old=${old%x} # $() takes newlines away, not those before an x
+    new=$(fill_lines <<<"${old%$'\n'}" && missing_lines | fill_lines && printf x)
   else
-    fill_lines <"$sample" >"$new"
+    new=$(fill_lines <"$SOURCE/.env.sample" && printf x)
   fi
-  if cmp --silent "$new" "$env"; then rm -- "$new"; else mv -- "$new" "$env"; fi
+  new=${new%x}
+  if [[ $new == "$old" ]]; then return; fi
+  # shellcheck disable=SC2016 # sftpgo's shell fills in $1
+  printf '%s' "$new" | runuser -u sftpgo -- sh -c 'umask 077 && cat >"$1.new" && mv -f -- "$1.new" "$1"' sh "$env"
 }
 
 # usage: fill_lines <FILE; its lines, with the values of `asked`, and those of `made` where there is none. A line that
@@ -357,12 +472,12 @@ fill_lines() {
 missing_lines() {
   local line
   local -A there=()
-  while IFS= read -r line || [[ $line ]]; do
+  while IFS= read -r line; do
     if [[ $line =~ $ENTRY ]]; then there[${BASH_REMATCH[2]}]=yes; fi
-  done <"$env"
+  done <<<"$old"
   while IFS= read -r line; do
     if [[ $line =~ $ENTRY && ! ${there[${BASH_REMATCH[2]}]-} ]]; then printf '%s\n' "$line"; fi
-  done <"$sample"
+  done <"$SOURCE/.env.sample"
 }
 
 containers() {
@@ -379,14 +494,14 @@ containers() {
 
 sftpgo_settings() {
   say "SFTPGo calls PowerView"
-  local place=/etc/sftpgo/sftpgo.env ours=$PROJECT/deploy/sftpgo.env merged
+  local place=/etc/sftpgo/sftpgo.env ours=$SOURCE/deploy/sftpgo.env merged
   changed=''
   if already test -e "$place"; then
     merged=$(with_our_block "$place")
     if ! cmp --silent "$place" - <<<"$merged"; then
       # Not by `write`, which prints it all: the admin's own lines may be secret.
       printf '%s\n' "# into $place, where every other line stays:" "$(<"$ours")"
-      install -m 640 -o root -g sftpgo /dev/stdin "$place" <<<"$merged"
+      fill "$place" 640 root:sftpgo <<<"$merged"
       changed=yes
     fi
   else
@@ -400,7 +515,7 @@ sftpgo_settings() {
 # admin wrote below our block wins over ours, as it does now: he saw what he changed, and `check` tells if it hurts.
 # A block without its last line is of an earlier installation: of its lines only those go that are ours.
 with_our_block() {
-  local ours=$PROJECT/deploy/sftpgo.env i begin=-1 inside='' last line
+  local ours=$SOURCE/deploy/sftpgo.env i begin=-1 inside='' last line
   local -a block lines ends=()
   local -A known=()
   mapfile -t block <"$ours"
@@ -440,12 +555,12 @@ public_names() {
 [Service]
 Environment=POWERVIEW_DOMAIN=$domain POWERVIEW_ACME_EMAIL=$email
 END
-  put "$PROJECT/deploy/Caddyfile" "$CADDYFILE" 644
+  put "$SOURCE/deploy/Caddyfile" "$CADDYFILE" 644
   if [[ $changed ]] || ! already up_to_date caddy "$CADDY_DROP_IN" "$CADDYFILE"; then
     run systemctl daemon-reload
     run systemctl restart caddy
   fi
-  put "$PROJECT/deploy/Caddyfile" "$CADDYFILE_KEPT" 644
+  put "$SOURCE/deploy/Caddyfile" "$CADDYFILE_KEPT" 644
 }
 
 caddy_package() {
@@ -460,11 +575,11 @@ caddy_package() {
 sweep() {
   say "The sweep, every five minutes, and the logs' rotation"
   changed=''
-  put "$PROJECT/deploy/powerview-sweep.service" "$SWEEP" 644
-  put "$PROJECT/deploy/powerview-sweep.timer" /etc/systemd/system/powerview-sweep.timer 644
+  put "$SOURCE/deploy/powerview-sweep.service" "$SWEEP" 644
+  put "$SOURCE/deploy/powerview-sweep.timer" /etc/systemd/system/powerview-sweep.timer 644
   if [[ $changed ]]; then run systemctl daemon-reload; fi
   run systemctl enable --now powerview-sweep.timer
-  put "$PROJECT/deploy/powerview.logrotate" /etc/logrotate.d/powerview 644
+  put "$SOURCE/deploy/powerview.logrotate" /etc/logrotate.d/powerview 644
   run systemctl start powerview-sweep.service || say "The first sweep failed: journalctl -u powerview-sweep.service"
 }
 
@@ -484,16 +599,27 @@ END
 
 main() {
   options "$@"
+  if [[ $uninstall ]]; then
+    if [[ ! $dry_run ]]; then run_from_source "$@"; fi
+    # shellcheck source=deploy/uninstall.sh
+    source "$HERE/uninstall.sh"
+    uninstall
+    return
+  fi
   check_options
   find_admin
   umask 022
   export DEBIAN_FRONTEND=noninteractive
-  if [[ ! $dry_run ]]; then check_server; fi
+  if [[ ! $dry_run ]]; then
+    run_from_source "$@"
+    check_server
+  fi
   packages
   firewall
-  project
   sftpgo_package
   folders
+  code
+  python_packages
   settings
   containers
   sftpgo_settings

@@ -4,7 +4,7 @@
 They go to `secrets/` beside compose.yaml. As variables of the containers they would stand in the argument list of
 `podman run`, for every account of the machine to read, while an image is pulled. Run it again after a change of
 `.env`, with PowerView's Python. Exit status: 0 all is written; 78 a secret is missing or its server would refuse it,
-and nothing is written.
+and nothing is written; or a setting that is needed much later, when something is wrong, could not be used then.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from powerview.settings import SettingsError, server_secrets  # noqa: E402
+from powerview.settings import (  # noqa: E402
+    SettingsError,
+    load_settings,
+    require_language,
+    require_notifications,
+    server_secrets,
+)
 
 EX_CONFIG = 78
 
@@ -45,13 +51,18 @@ def write_secrets(folder: Path, secrets: dict[str, str]) -> list[str]:
 
 
 def main() -> int:
-    """Write them; returns the exit status."""
+    """Write them, and look at the settings that nobody uses before something is wrong; returns the exit status."""
     try:
         written = write_secrets(PROJECT / "secrets", server_secrets())
+        print(f"secrets/: {', '.join(written) or 'nothing'} written")
+        settings = load_settings()
+        for sentence in settings.replaced:
+            print(f"write_secrets.py: {sentence}", file=sys.stderr)
+        require_language(settings)
+        require_notifications(settings)
     except (SettingsError, OSError) as error:
         print(f"write_secrets.py: {error}", file=sys.stderr)
         return EX_CONFIG
-    print(f"secrets/: {', '.join(written) or 'nothing'} written")
     return 0
 
 

@@ -109,7 +109,7 @@ def route(method: str, path: str, who: str = "admin", query: str = "", needs_org
 class GrafanaContract:
     """The server: `url`, `admin` and `password` are what a client needs, `violations` what it did wrong."""
 
-    def __init__(self, personality: str, password: str = "of-one-test-run") -> None:
+    def __init__(self, personality: str, password: str = "of-one-test-run", port: int = 0) -> None:
         assert personality in ("12.4", "13"), personality
         self.personality = personality
         self.admin, self.password = "admin", password
@@ -122,7 +122,7 @@ class GrafanaContract:
         self._lock = threading.RLock()
         self.users = [User(1, self.admin, "admin@localhost", password, server_admin=True)]
         self.orgs = {1: Org(1, "Main Org.", {1: "Admin"})}
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self._server = _Server(("127.0.0.1", port), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> GrafanaContract:

@@ -9,6 +9,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,7 +32,7 @@ DRY_RUN = ROOT / "tests/install_dry_run.txt"
 @pytest.mark.parametrize("script", SHELL, ids=lambda s: s.name)
 def test_bash_and_shellcheck_find_nothing(script):
     run("bash", "-n", script)
-    run(program("shellcheck", "tests/requirements.txt"), script)
+    run(program("shellcheck", "tests/requirements.txt"), "--external-sources", script, cwd=ROOT)
     assert os.access(script, os.X_OK)
 
 
@@ -78,6 +79,17 @@ def test_the_sweep_may_do_little(units):
     done = run(analyze, "security", "--offline=yes", "--no-pager", units[0])
     exposure = float(re.search(r"Overall exposure level .*?: ([\d.]+)", done.stdout)[1])
     assert exposure < 2.0, done.stdout  # of 10; a unit without any of it has 9.2
+
+
+def test_the_sweep_is_sftpgos_and_writes_where_uploads_are():
+    unit = (DEPLOY / "powerview-sweep.service").read_text(encoding="utf-8")
+    lines = dict(line.split("=", 1) for line in unit.splitlines() if "=" in line and not line.startswith("#"))
+    assert (lines["User"], lines["Group"]) == ("sftpgo", "sftpgo")
+    assert lines["ExecStart"] == "/srv/powerview/on-upload.sh sweep"
+    # Without it the file system is read-only to the sweep (ProtectSystem=strict), and nothing could be moved.
+    assert (lines["ProtectSystem"], lines["ReadWritePaths"]) == ("strict", "/srv/sftpgo")
+    # A refused file, or an InfluxDB that is away, is no failure of the unit.
+    assert lines["SuccessExitStatus"].split() == ["1", "75"]
 
 
 def test_the_timer_comes_every_five_minutes():
@@ -304,12 +316,22 @@ CADDYFILE = """# The Caddyfile is an easy way to configure your Caddy web server
 # what the real one would.
 FAKE = r"""#!/bin/bash
 name=${0##*/} bin=${0%/*}
-echo "$name $*" >>"$CALLS"
+[[ ${WITHIN-} ]] || echo "$name $*" >>"$CALLS"
 case "$name $*" in
+  *' -m powerview check') exit "${CHECK:-0}" ;;
+  *'/write_secrets.py') # by root, in place of sftpgo: this machine's Python may be closed to sftpgo
+    "$PYTHON" -B "${@: -1}" || exit
+    chown -R sftpgo:sftpgo /srv/powerview/secrets ;;
+  'runuser -u sftpgo -- '*)
+    shift 3; WITHIN=yes exec setpriv --reuid="$SFTPGO" --regid="$SFTPGO" --clear-groups -- "$@" ;;
+  'runuser -u adele -- '*podman-compose*)
+    [[ ${ENGINE-} ]] || exit 0
+    shift 3; WITHIN=yes exec "$@" ;;
+  'podman-compose --version') echo "podman-compose version ${COMPOSE:-1.3.0}"; echo 'podman version 5.4.2' ;;
   'sshd -T') echo 'port 22' ;;
   *'install -y sftpgo')
-    echo 'sftpgo:x:990:990::/var/lib/sftpgo:/usr/sbin/nologin' >>/etc/passwd
-    echo 'sftpgo:x:990:' >>/etc/group
+    echo "sftpgo:x:$SFTPGO:$SFTPGO::/var/lib/sftpgo:/usr/sbin/nologin" >>/etc/passwd
+    echo "sftpgo:x:$SFTPGO:" >>/etc/group
     mkdir -p /etc/sftpgo && ln -s fake "$bin/sftpgo" ;;
   *'install -y caddy')
     mkdir -p /etc/caddy && echo "$PACKAGED" >/etc/caddy/Caddyfile
@@ -324,15 +346,16 @@ case "$name $*" in
   'gpg --dearmor --yes -o '*) : >"$4" ;;
   'python3.13 -m venv --clear '*) rm -rf "$4" && mkdir -p "$4/bin" && ln -s "$bin/fake" "$4/bin/python" ;;
   'dpkg-query '*) [[ -x $bin/caddy ]] && md5sum <<<"$PACKAGED" | sed 's,^,\n /etc/caddy/Caddyfile ,; s,  -$,,' ;;
-  *' -m powerview check') exit "${CHECK:-0}" ;;
 esac
 """
 ASKING = (
-    "sshd", "apt-cache", "dpkg-query", "systemctl is-", "systemctl show", "python3.13 -c", "python -m pip",
-)  # calls that change nothing, and pip's  # fmt: skip
+    "sshd", "apt-cache", "dpkg-query", "systemctl is-", "systemctl show", "python3.13 -c", "podman-compose --version",
+    "runuser -u sftpgo -- /srv/powerview/envs/powerview/bin/python -m pip --version", "runuser -u sftpgo -- cat ",
+    "runuser -u sftpgo -- git -C /srv/powerview rev-parse ", "runuser -u sftpgo -- sh -c umask 077 ",
+)  # calls that change nothing, and the one that brings .env  # fmt: skip
 FAKES = [
     "apt-get", "apt-cache", "add-apt-repository", "systemctl", "loginctl", "runuser", "ufw", "sshd", "curl", "gpg",
-    "python3.13", "dpkg-query",
+    "python3.13", "dpkg-query", "podman-compose",
 ]  # fmt: skip
 
 
@@ -363,7 +386,8 @@ def test_a_dry_run_prints_every_command_and_does_nothing(fakes, tmp_path):
         (["--no-caddy", "--admin", "$(id)"], "--admin must be the login of a person, not '$(id)'"),
         (["--domain"], "--domain needs a value"),
         (["--frobnicate"], "what is --frobnicate?"),
-        (["--no-caddy"], "PowerView belongs in /srv/powerview"),
+        (["--no-caddy", "--admin", "-rf"], "--admin must be the login of a person, not '-rf'"),
+        (["--no-caddy"], "root runs this from /usr/local/src/powerview: sudo git clone ADDRESS"),
     ],
 )
 def test_install_refuses_what_it_cannot_use(words, sentence):
@@ -373,36 +397,86 @@ def test_install_refuses_what_it_cannot_use(words, sentence):
     assert done.stdout == ""
 
 
+RUST = Path("/usr/lib/cargo/bin/coreutils")  # of the Debian package rust-coreutils
+CODE = (
+    "deploy",
+    "powerview",
+    "on-upload.sh",
+    "tsv_parser.py",
+    ".env.sample",
+    "requirements.txt",
+    "compose.yaml",
+    ".gitignore",
+    "grafana-automation",
+)
+
+
 class Server:
-    """A server of its own: /etc, /srv and the programs of `fakes`, in a mount namespace over this machine's /usr."""
+    """A server of its own: /etc, /srv, /usr/local/src and the programs of `fakes`, in a mount namespace over this
+    machine's /usr. PowerView lies where root has cloned it."""
 
     def __init__(self, folder: Path, fakes: Path) -> None:
         self.folder, self.fakes, self.calls_file = folder, fakes, folder / "calls"
+        self.tools: list[Path] = []
         for name, text in {
             "etc/os-release": "ID=ubuntu\n",
+            "etc/hosts": "127.0.0.1 localhost\n",
             "etc/passwd": "root:x:0:0::/root:/bin/bash\nadele:x:1000:1000::/home/adele:/bin/bash\n",
             "etc/group": "root:x:0:\nadele:x:1000:\n",
             "etc/subuid": "adele:100000:65536\n",
         }.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
-        for name in ("etc/apt/sources.list.d", "keyrings"):
+        for name in (
+            "etc/apt/sources.list.d",
+            "etc/systemd/system",
+            "etc/logrotate.d",
+            "keyrings",
+            "srv/powerview",
+            "src",
+        ):
             (folder / name).mkdir(parents=True)
-        clone = folder / "srv/powerview"
-        shutil.copytree(DEPLOY, clone / "deploy")
-        for name in (".env.sample", "requirements.txt"):
-            shutil.copy(ROOT / name, clone)
+        folder.chmod(0o755)  # it is /mnt there, and sftpgo runs fakes of it
+        self.source = folder / "src/powerview"
+        self.source.mkdir()
+        for name in CODE:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, self.source / name)
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.commit()
 
-    def install(self, *words: str, status: int = 0, **environment: str) -> subprocess.CompletedProcess:
-        """Run install.sh there; `calls` has what it called."""
+    def git(self, *words: str, folder: Path | None = None) -> str:
+        """git in root's clone, or in another; what it printed."""
+        names = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+        return run("git", *names, "-C", folder or self.source, *words).stdout.strip()
+
+    def commit(self) -> None:
+        """A commit of everything in root's clone."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message=state")
+
+    def install(self, *words: str, status: int = 0, script: str = "/usr/local/src/powerview/deploy/install.sh",
+                before: str = "", spaces: tuple[str, ...] = ("--mount",), **environment: str,
+                ) -> subprocess.CompletedProcess:  # fmt: skip
+        """Run install.sh there, or another script, `before` it some bash; `calls` has what it called."""
         self.calls_file.write_text("")
-        script = """
+        self.calls_file.chmod(0o666)
+        mounts = """
+            mount --bind "$0" /mnt && mount --bind "$0/keyrings" /usr/share/keyrings || exit
+            mount --bind "$0/src" /usr/local/src || exit
             for place in /etc /srv; do mount --bind "$0$place" "$place" || exit; done
-            mount --bind "$0/keyrings" /usr/share/keyrings && exec /srv/powerview/deploy/install.sh "$@"
         """
-        place = {"PATH": f"{self.fakes}:/usr/sbin:/usr/bin:/sbin:/bin", "CALLS": str(self.calls_file), **environment}
+        path = [*self.tools, "/mnt/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        place = {
+            "PATH": ":".join(map(str, path)),
+            "CALLS": "/mnt/calls",
+            "PYTHON": sys.executable,
+            "SFTPGO": "990",
+            **environment,
+        }
         place["PACKAGED"] = CADDYFILE.rstrip("\n")
-        return run("unshare", "--mount", "bash", "-c", script, self.folder, *words, status=status, env=place)
+        words = ("bash", "-c", f'{mounts}\n{before}\nexec {script} "$@"', self.folder, *words)
+        return run("unshare", *spaces, *words, status=status, env=place)
 
     @property
     def calls(self) -> list[str]:
@@ -413,7 +487,7 @@ class Server:
         listed = run("getfacl", "-R", "-P", "-n", "-p", "-c", self.folder / "srv", self.folder / "etc").stdout
         state = {"access lists": listed}
         for path in sorted(self.folder.rglob("*")):
-            if path.is_relative_to(self.fakes) or path == self.calls_file:
+            if path.is_relative_to(self.fakes) or path == self.calls_file or ".git" in path.parts:
                 continue
             about = path.lstat()
             content = path.read_bytes() if path.is_file() else b""
@@ -430,26 +504,47 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path, fakes) -> Server:
-    program("setfacl", "the Debian package acl")
-    if os.getuid() or subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
-        missing("install.sh is tried as root, in a mount namespace of its own, and this user may not make one")
+    may_make_a_server()
     return Server(tmp_path, fakes)
 
 
-def test_install_makes_a_server_that_works(server):
+def may_make_a_server() -> None:
+    """Skip the test where this user cannot have a machine of its own; in CI it fails."""
+    program("setfacl", "the Debian package acl")
+    if os.getuid() or subprocess.run(["unshare", "--mount", "--net", "true"], capture_output=True).returncode:
+        missing("install.sh is tried as root, in namespaces of its own, and this user may not make any")
+
+
+@pytest.mark.parametrize("tools", ["GNU", "Rust"])
+def test_install_makes_a_server_that_works(server, tools):
+    if tools == "Rust":  # what Ubuntu has from 25.10 on
+        if not RUST.is_dir():
+            missing("the coreutils in Rust are not there: they come with the Debian package rust-coreutils")
+        server.tools = [RUST]
     server.install(*INSTALL)
+    if tools == "Rust":  # where a file is there already they refuse more
+        server.git("commit", "--quiet", "--allow-empty", "--message=newer")
+        for name in (
+            "sftpgo/sftpgo.env", "caddy/Caddyfile", "caddy/Caddyfile.powerview", "logrotate.d/powerview",
+            "systemd/system/caddy.service.d/powerview.conf",
+        ):  # fmt: skip
+            (server.folder / "etc" / name).write_text("# older\n")
+        server.install(*INSTALL)
     project, uploads, etc = "srv/powerview", "srv/sftpgo", "etc"
     assert {name: server.owner_and_mode(name) for name in (
-        f"{uploads}/data", f"{uploads}/logs", f"{uploads}/state", f"{project}/.env", f"{project}/deploy/install.sh",
+        f"{uploads}/data", f"{uploads}/logs", f"{uploads}/state", f"{project}/.env", f"{project}/deploy/firewall.sh",
         f"{etc}/sftpgo/sftpgo.env", f"{etc}/sftpgo/env.d/setup.env", f"{etc}/caddy/Caddyfile",
         f"{etc}/systemd/system/powerview-sweep.service", f"{etc}/logrotate.d/powerview",
     )} == {
         f"{uploads}/data": "990:990 770", f"{uploads}/logs": "990:990 770", f"{uploads}/state": "990:990 770",
-        f"{project}/.env": "990:1000 640", f"{project}/deploy/install.sh": "990:990 775",
+        f"{project}/.env": "990:1000 640", f"{project}/deploy/firewall.sh": "990:990 775",
         f"{etc}/sftpgo/sftpgo.env": "0:990 640", f"{etc}/sftpgo/env.d/setup.env": "990:990 600",
         f"{etc}/caddy/Caddyfile": "0:0 644", f"{etc}/systemd/system/powerview-sweep.service": "0:0 644",
         f"{etc}/logrotate.d/powerview": "0:0 644",
     }  # fmt: skip
+    if tools == "Rust":
+        place = server.folder / etc / "sftpgo/sftpgo.env"
+        place.write_text(place.read_text().removeprefix("# older\n"))
     for name, place in {
         "sftpgo.env": "sftpgo/sftpgo.env",
         "Caddyfile": "caddy/Caddyfile",
@@ -461,7 +556,14 @@ def test_install_makes_a_server_that_works(server):
     assert (server.folder / etc / "systemd/system/caddy.service.d/powerview.conf").read_text() == (
         "[Service]\nEnvironment=POWERVIEW_DOMAIN=adecwatts.fr POWERVIEW_ACME_EMAIL=contact@adecwatts.fr\n"
     )
-    assert "directory = /srv/powerview\n" in (server.folder / etc / "gitconfig").read_text()
+    allowed = re.findall("directory = (.*)", (server.folder / etc / "gitconfig").read_text())
+    assert allowed == ["/usr/local/src/powerview", "/usr/local/src/powerview/.git"]
+
+
+def test_nothing_is_used_that_coreutils_in_rust_refuse():
+    # 0.8.0 refuses /dev/stdin where the file exists, 0.2.2 fails with -D.
+    code = [line for script in SHELL for line in script.read_text().splitlines() if not line.lstrip().startswith("#")]
+    assert [line for line in code if "/dev/stdin" in line or "install -D" in line] == []
 
 
 def test_install_calls_what_the_dry_run_prints(server):
@@ -552,8 +654,8 @@ def test_an_environment_that_is_broken_is_made_anew(server, fakes, python):
     else:
         broken.symlink_to("/usr/bin/python3.0")
     server.install()
-    assert broken.readlink() == fakes / "fake"
-    assert any(call.startswith("python -m pip install ") for call in server.calls)
+    assert broken.readlink() == Path("/mnt/bin/fake")
+    assert any(" -m pip install " in call for call in server.calls)
 
 
 @pytest.mark.parametrize("unit", ["sftpgo", "caddy"])
@@ -642,7 +744,7 @@ def test_what_lies_in_the_tree_becomes_writable_for_both_and_links_lead_nowhere(
     assert os.lstat(device / "link").st_uid == 990
     for name in ("X.tsv", "-rf"):
         listed = run("getfacl", "-n", "-p", "-c", device / name).stdout.split()
-        assert {"user::rw-", "user:990:rw-", "user:1000:rw-", "mask::rw-"} <= set(listed)
+        assert {"user::rw-", "user:990:rwx", "user:1000:rwx", "mask::rw-"} <= set(listed)
     listed = run("getfacl", "-n", "-p", "-c", device).stdout.split()
     assert {"user:990:rwx", "user:1000:rwx", "default:user:990:rwx", "default:user:1000:rwx"} <= set(listed)
 
@@ -728,7 +830,7 @@ def test_a_caddyfile_that_somebody_has_changed_is_kept(server, fakes, before):
 
 def test_our_caddyfile_is_renewed_when_the_clone_has_another(server):
     server.install(*INSTALL)
-    with open(server.folder / "srv/powerview/deploy/Caddyfile", "a", encoding="utf-8") as ours:
+    with open(server.source / "deploy/Caddyfile", "a", encoding="utf-8") as ours:
         ours.write("# new\n")
     server.install(*INSTALL)
     assert (server.folder / "etc/caddy/Caddyfile").read_text().endswith("# new\n")
@@ -795,3 +897,231 @@ def test_install_stops_where_a_step_fails(server, fakes):
     done = server.install(*INSTALL, status=3)
     assert "no session" in done.stderr
     assert not any("podman-compose up" in call for call in server.calls)
+
+
+# ── who may change what root runs ────────────────────────────────────────────────────────────────────────────────────
+
+OLD_PLACE = "/srv/powerview/deploy/install.sh"
+
+
+def quiet(server: Server) -> list[str]:
+    """What was called that changes anything."""
+    return [call for call in server.calls if not call.startswith(ASKING)]
+
+
+def test_a_clone_in_srv_that_is_roots_becomes_roots_clone(server):
+    server.git("remote", "add", "origin", "https://example.org/powerview.git")
+    (server.folder / "srv/powerview").rmdir()
+    server.source.rename(server.folder / "srv/powerview")
+    server.install(*INSTALL, script=OLD_PLACE)
+    assert server.git("remote", "get-url", "origin") == "https://example.org/powerview.git"
+    assert (server.source / "deploy/install.sh").stat().st_uid == 0
+    assert (server.folder / "srv/powerview/deploy/install.sh").stat().st_uid == 990
+    assert server.calls[-1].endswith("-m powerview check")
+
+
+def test_root_does_not_run_what_sftpgo_could_have_changed(server):
+    server.install(*INSTALL)
+    before = server.state()
+    done = server.install(*INSTALL, script=OLD_PLACE, status=1)
+    assert (
+        "root runs this from /usr/local/src/powerview, which sftpgo cannot change: sudo /usr/local/src" in done.stderr
+    )
+    shutil.rmtree(server.source)
+    done = server.install(*INSTALL, script=OLD_PLACE, status=1)
+    assert "others than root may write in /srv/powerview (sftpgo owns it)" in done.stderr
+    assert "sudo git clone ADDRESS /usr/local/src/powerview" in done.stderr
+    assert quiet(server) == []
+    srv = {name: about for name, about in before.items() if name.startswith("srv/")}
+    assert {name: about for name, about in server.state().items() if name.startswith("srv/")} == srv
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda source: os.chown(source / "deploy/firewall.sh", 1000, 0),
+        lambda source: (source / "deploy").chmod(0o777),
+        lambda source: (os.chown(source / "deploy/Caddyfile", 0, 1000), (source / "deploy/Caddyfile").chmod(0o664)),
+        lambda source: source.parent.chmod(0o777),
+        lambda source: os.chown(source / ".git", 1000, 0),
+    ],
+    ids=["another's file", "a folder for all", "a group's file", "the folder above", ".git"],
+)
+def test_a_clone_that_others_may_change_is_refused(server, spoil):
+    spoil(server.source)
+    done = server.install(*INSTALL, status=1)
+    assert "others than root may write in /usr/local/src/powerview, from where root runs" in done.stderr
+    assert server.calls == []
+
+
+def test_what_lies_in_srv_is_run_and_written_by_sftpgo_alone(server):
+    server.install(*INSTALL)
+    below = [call for call in server.calls if "/srv/powerview" in call and not call.startswith("runuser -u sftpgo ")]
+    by_admin = [call for call in below if call.startswith("runuser -u adele ")]
+    assert below == by_admin
+
+
+def test_an_env_that_is_a_link_is_refused_and_not_followed(server):
+    precious = server.folder / "etc/precious"
+    precious.write_text("GRAFANA_PASSWORD=\n")
+    precious.chmod(0o600)
+    (server.folder / "srv/powerview/.env").symlink_to("/etc/precious")
+    done = server.install(*INSTALL, status=1)
+    assert "/srv/powerview/.env must be a file, not a link" in done.stderr
+    assert (precious.read_text(), server.owner_and_mode("etc/precious")) == ("GRAFANA_PASSWORD=\n", "0:0 600")
+
+
+# ── a clone, a login, a password, a program as they come ─────────────────────────────────────────────────────────────
+
+
+def test_a_clone_made_under_umask_027_can_be_read_by_grafanas_container(server):
+    for path in [server.source, *server.source.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & 0o750)
+    server.install(*INSTALL, before="umask 027")
+    project = server.folder / "srv/powerview"
+    for mounted in ("grafana-automation/provisioning", "grafana-automation/dashboards"):
+        for path in [project / mounted, *(project / mounted).rglob("*")]:
+            assert path.stat().st_mode & 0o005 == (0o005 if path.is_dir() else 0o004), path
+
+
+@pytest.mark.parametrize("subuid", ["a.b-c:100000:65536\n", "1000:100000:65536\n"])
+def test_a_login_with_a_dot_is_a_persons(server, subuid):
+    for name in ("passwd", "group"):
+        place = server.folder / "etc" / name
+        place.write_text(place.read_text().replace("adele", "a.b-c"))
+    (server.folder / "etc/subuid").write_text(subuid)
+    server.install(*INSTALL[:4], "--admin", "a.b-c")
+    assert server.owner_and_mode("srv/powerview/.env") == "990:1000 640"
+    assert any(
+        call.startswith("runuser -u a.b-c -- ") and call.endswith("podman-compose up -d") for call in server.calls
+    )
+    server.install()
+
+
+def test_a_dot_in_a_login_stands_for_itself(server):
+    place = server.folder / "etc/passwd"
+    place.write_text(place.read_text().replace("adele", "a.b"))
+    (server.folder / "etc/subuid").write_text("axb:100000:65536\n")
+    assert "a.b has no subordinate ids" in server.install(*INSTALL[:4], "--admin", "a.b", status=1).stderr
+
+
+@pytest.mark.parametrize(("version", "status"), [("1.0.3", 1), ("1.0.5", 1), ("1.0.6", 0), ("1.1.0", 0), ("1.6.0", 0)])
+def test_a_podman_compose_that_does_not_understand_the_file_is_refused(server, version, status):
+    done = server.install(*INSTALL, COMPOSE=version, status=status)
+    refusal = f"install.sh: podman-compose {version} does not understand compose.yaml:"
+    assert (refusal in done.stderr) == bool(status)
+    assert any(call.endswith("podman-compose up -d") for call in server.calls) != bool(status)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("INFLUXDB_PASSWORD=short", "INFLUXDB_PASSWORD has 5 bytes, and InfluxDB takes 8 to 72"),
+        ("GRAFANA_PASSWORD='a${b}c'", "GRAFANA_PASSWORD holds ${ or $__"),
+        ("POWERVIEW_ALERT_URLS=admin@example.org", "POWERVIEW_ALERT_URLS: address 1 of 1 (not shown)"),
+        ("POWERVIEW_PING_URL=nowhere", "POWERVIEW_PING_URL (its value is not shown)"),
+    ],
+)
+def test_a_value_that_would_fail_later_is_refused_before_a_server_starts(server, line, sentence):
+    (server.folder / "srv/powerview/.env").write_text(f"{line}\n")
+    assert sentence in server.install(*INSTALL, status=78).stderr
+    assert not any("podman-compose up" in call for call in server.calls)
+
+
+def test_an_address_for_certificates_that_is_none_is_refused_where_env_has_it(server):
+    (server.folder / "srv/powerview/.env").write_text("POWERVIEW_DOMAIN=adecwatts.fr\nPOWERVIEW_ACME_EMAIL=nobody\n")
+    assert "--email must be an address" in server.install("--admin", "adele", status=1).stderr
+
+
+# ── an upgrade, and the way out ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_newer_commit_is_brought_and_what_an_admin_changed_stays(server):
+    server.install(*INSTALL)
+    project = server.folder / "srv/powerview"
+    mine = project / "grafana-automation/provisioning/mine.yml"
+    mine.write_text("# mine\n")
+    (project / "requirements.txt").write_text("# changed here\n")
+    (server.source / "deploy/powerview.logrotate").write_text("# newer\n")
+    server.commit()
+    server.install()
+    assert server.git("rev-parse", "HEAD") == (project / ".git/refs/heads/installed").read_text().strip()
+    assert (project / "deploy/powerview.logrotate").read_text() == "# newer\n"
+    assert (server.folder / "etc/logrotate.d/powerview").read_text() == "# newer\n"
+    assert (mine.read_text(), (project / "requirements.txt").read_text()) == ("# mine\n", "# changed here\n")
+    # Where both have changed the same file, git says so, and nothing else happens.
+    (server.source / "requirements.txt").write_text("# newer\n")
+    server.commit()
+    done = server.install(status=1)
+    assert "requirements.txt" in done.stderr
+    assert not any("podman-compose up" in call for call in server.calls)
+
+
+def test_from_tag_to_tag_and_back(server):
+    server.git("tag", "v1")
+    server.install(*INSTALL)
+    (server.source / "deploy/powerview.logrotate").write_text("# newer\n")
+    server.commit()
+    server.git("tag", "v2")
+    for tag in ("v1", "v2", "v1"):
+        server.git("checkout", "--quiet", tag)
+        server.install()
+        for place in (
+            server.folder / "etc/logrotate.d/powerview",
+            server.folder / "srv/powerview/deploy/powerview.logrotate",
+        ):
+            assert place.read_text() == server.git("show", f"{tag}:deploy/powerview.logrotate") + "\n"
+
+
+UNINSTALL = ROOT / "tests/uninstall_dry_run.txt"
+
+
+def test_uninstall_lists_what_it_would_take_away(server):
+    server.install(*INSTALL)
+    before = server.state()
+    done = server.install("--uninstall", "--dry-run")
+    assert done.stdout == UNINSTALL.read_text(encoding="utf-8"), f"if this is as it should be, write it to {UNINSTALL}"
+    assert (server.state(), quiet(server)) == (before, [])
+
+
+def test_uninstall_takes_away_what_it_lists_and_never_data(server):
+    place = server.folder / "etc/sftpgo/sftpgo.env"
+    place.parent.mkdir(parents=True)
+    place.write_text("A=1\n")
+    server.install(*INSTALL)
+    upload = server.folder / "srv/sftpgo/data/c/k/d/X.tsv"
+    upload.parent.mkdir(parents=True)
+    upload.write_text("x")
+    before = server.state()
+    server.install("--uninstall")
+    after = server.state()
+    gone = {name for name in before if name not in after}
+    assert {name for name in gone if not name.startswith("src/powerview")} == {
+        "etc/caddy/Caddyfile", "etc/caddy/Caddyfile.powerview", "etc/systemd/system/caddy.service.d/powerview.conf",
+        "etc/logrotate.d/powerview", "etc/systemd/system/powerview-sweep.service",
+        "etc/systemd/system/powerview-sweep.timer",
+    }  # fmt: skip
+    assert {name for name in after if before.get(name) != after[name]} <= {
+        "access lists", "etc/sftpgo/sftpgo.env", "etc/gitconfig", "etc", "etc/sftpgo",
+    }  # fmt: skip
+    assert place.read_text() == "A=1\n"
+    assert any(call.endswith("podman-compose down") for call in server.calls)
+    assert not any("volume" in call for call in server.calls)
+
+
+def test_uninstall_keeps_a_caddyfile_that_somebody_has_changed(server):
+    server.install(*INSTALL)
+    place = server.folder / "etc/caddy/Caddyfile"
+    place.write_text(place.read_text() + "shop.example.org {\n}\n")
+    done = server.install("--uninstall")
+    assert place.exists()
+    assert "/etc/caddy/Caddyfile, which was changed by hand" in done.stdout
+    assert not any("disable --now caddy" in call for call in server.calls)
+
+
+def test_uninstall_on_a_server_without_powerview_finds_nothing(server):
+    shutil.rmtree(server.folder / "srv/powerview")
+    done = server.install("--uninstall", "--dry-run")
+    assert "podman" not in done.stdout.split("# What stays")[0]
+    assert quiet(server) == []

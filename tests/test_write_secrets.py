@@ -144,3 +144,19 @@ def test_influxdb_itself_takes_and_refuses_these_passwords(influx, tmp_path):
     finally:
         server.stop()
     assert answers == {7: False, 73: False, 72: True}
+
+
+@pytest.mark.parametrize(
+    ("variables", "status", "sentence"),
+    [
+        ({"POWERVIEW_ALERT_URLS": "me@example.org"}, 78, "POWERVIEW_ALERT_URLS: address 1 of 1 (not shown) must be"),
+        ({"POWERVIEW_PING_URL": "hc-ping.com/x"}, 78, "POWERVIEW_PING_URL (its value is not shown) must be a URL"),
+        ({"POWERVIEW_LANGUAGE": "de"}, 78, "POWERVIEW_LANGUAGE must be en or fr, not 'de'"),
+        ({"GRAFANA_URL": "localhost"}, 78, "GRAFANA_URL must be a URL"),
+        ({"POWERVIEW_SMTP_HOST": "mail.example.org"}, 0, "POWERVIEW_SMTP_HOST is not read any more: it is MAILSERVER"),
+    ],
+)
+def test_a_setting_that_is_needed_only_when_something_is_wrong_is_looked_at_now(clone, variables, status, sentence):
+    done = write(clone, status=status, **variables)
+    assert done.stderr.startswith(f"write_secrets.py: {sentence}")
+    assert set(files(clone)) == {name.lower() for name in SECRETS}

@@ -2,7 +2,7 @@
 """Store the readings of uploaded logger files: the ingest lane's command line.
 
 Exit status: 0 all stored; 1 a file went to error/ or was refused; 2 usage; 75 InfluxDB is away or refuses us and files
-are pending; 78 a setting is missing or wrong.
+are pending; 77 another user owns the files; 78 a setting is missing or wrong; 130 interrupted (Ctrl-C).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import dataclasses
 import os
+import pwd
 import signal
 import sys
 from pathlib import Path
@@ -22,23 +23,30 @@ from powerview.output import outlet, trouble
 from powerview.settings import Settings, SettingsError, load_settings, require_influxdb
 from powerview.store import line_protocol_folder, open_store
 
-EX_USAGE, EX_CONFIG = 2, os.EX_CONFIG
+EX_USAGE, EX_INTERRUPTED = 2, 128 + signal.SIGINT
 
 
 def parser() -> argparse.ArgumentParser:
     """The options, whose help is the manual."""
     options = argparse.ArgumentParser(prog="tsv_parser.py", description=__doc__.splitlines()[0])
     options.add_argument("--version", action="version", version=f"PowerView {__version__}")
-    options.add_argument("-d", "--dataFolder", type=Path, metavar="DATA",
+    options.add_argument("-d", "--dataFolder", type=some_path, metavar="DATA",
                          help="the tree client/campaign/device/*.tsv (default: POWERVIEW_DATA_DIR)")  # fmt: skip
-    options.add_argument("-t", "--tsvFile", type=Path, metavar="FILE", nargs="+", action="extend",
+    options.add_argument("-t", "--tsvFile", type=some_path, metavar="FILE", nargs="+", action="extend",
                          help="only these files of the tree")  # fmt: skip
     options.add_argument("--dry-run", action="store_true", help="show what would happen, change nothing")
-    options.add_argument("--output", type=Path, metavar="DIR",
+    options.add_argument("--output", type=some_path, metavar="DIR",
                          help="write line protocol files to DIR to look at, move nothing")  # fmt: skip
     options.add_argument("--again", action="store_true",
                          help="store again what is in parsed/ (and PARSED_*), move nothing")  # fmt: skip
     return options
+
+
+def some_path(text: str) -> Path:
+    """A path as options take it."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; a folder or file must be named")
+    return Path(text)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,18 +61,24 @@ def main(arguments: list[str] | None = None) -> int:
         if not (options.dry_run or options.output):
             require_influxdb(settings)
         return work(settings, options)
+    except KeyboardInterrupt:
+        return complain("interrupted; files that were not settled are still pending.", EX_INTERRUPTED)
+    except NotOurs as error:
+        return complain(error, os.EX_NOPERM)
     except SettingsError as error:
-        return complain(error, EX_CONFIG)
+        return complain(error, os.EX_CONFIG)
     except NoSuchFile as error:
         return complain(error, EX_USAGE)
     except OSError as error:  # single files have a trap of their own: this is the tree or the output itself
-        return complain(trouble(error), EX_CONFIG)
+        return complain(trouble(error), os.EX_CONFIG)
 
 
 def work(settings: Settings, options: argparse.Namespace) -> int:
-    """One run; returns the exit status. Raises SettingsError, NoSuchFile, OSError."""
+    """One run; returns the exit status. Raises SettingsError, NotOurs, NoSuchFile, OSError."""
     check_folders(settings, options)
     for_a_look = options.dry_run or options.output is not None
+    if not for_a_look:
+        check_owner(settings.state_dir)
     with contextlib.ExitStack() as stack:
         if not for_a_look:
             stack.enter_context(ingest.only_run(settings.state_dir, say_waiting))
@@ -91,6 +105,22 @@ def check_folders(settings: Settings, options: argparse.Namespace) -> None:
             raise SettingsError(f"--output {options.output}: that folder holds uploads or readings; name another one.")
 
 
+class NotOurs(Exception):
+    """Another user owns the files; the text names him and the command to type."""
+
+
+def check_owner(state_dir: Path) -> None:
+    """Raise NotOurs if POWERVIEW_STATE_DIR belongs to another user, who could not write to what we would make."""
+    folder = next(f for f in (state_dir, *state_dir.parents) if f.exists())
+    owner = folder.stat().st_uid
+    if owner != os.geteuid():
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = f"#{owner}"
+        raise NotOurs(f"{folder} belongs to user {name}; run it as that user: sudo -u {name} {' '.join(sys.argv)}")
+
+
 @contextlib.contextmanager
 def progress(total: int):
     """A bar for a person at a terminal; nothing in a log. Yields what is to be called for each file."""
@@ -104,12 +134,16 @@ def progress(total: int):
 
 
 def report(run: ingest.Result, *, dry_run: bool) -> None:
-    """The summary on stdout, and on stderr why the run stopped."""
+    """The summary on stdout, and on stderr why the run stopped.
+
+    A log, such as the sweep's in systemd's journal, does not get again what an earlier run has reported.
+    """
+    outcomes = [o for o in run.outcomes if sys.stdout.isatty() or not o.repeated]
     if dry_run:
-        for outcome in run.outcomes:
+        for outcome in outcomes:
             print("would", outcome.line())
-    if run.outcomes or not run.away:
-        print(journal.summary(run.outcomes))
+    if outcomes or not (run.away or run.outcomes):
+        print(journal.summary(outcomes))
     if run.away:
         print(f"tsv_parser.py: {run.away}. Files stay pending; the next run takes them.", file=sys.stderr)
 
@@ -119,7 +153,7 @@ def say_waiting() -> None:
     print("tsv_parser.py: another run is in progress; waiting for it to end.", file=sys.stderr)
 
 
-def complain(error: Exception, status: int) -> int:
+def complain(error: Exception | str, status: int) -> int:
     """One sentence on stderr; returns the exit status."""
     print(f"tsv_parser.py: {error}", file=sys.stderr)
     return status

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from powerview import __version__
 from powerview.output import trouble
-from powerview.settings import Settings, SettingsError, load_settings
+from powerview.settings import Settings, SettingsError, load_settings, require_grafana
 
 EX_USAGE, EX_TEMPFAIL, EX_CONFIG = 2, os.EX_TEMPFAIL, os.EX_CONFIG
 
@@ -113,6 +113,7 @@ def export(settings: Settings, options: argparse.Namespace) -> int:
 
 def run_check(settings: Settings, options: argparse.Namespace) -> int:
     """Look at the whole installation."""
+    require_grafana(settings)
     from powerview.monitoring import check
 
     return check.run_check(settings, as_json=options.json, sftpgo=sftpgo_environment(options))
@@ -120,6 +121,7 @@ def run_check(settings: Settings, options: argparse.Namespace) -> int:
 
 def run_watch(settings: Settings, options: argparse.Namespace) -> int:
     """Look at the whole installation and notify."""
+    require_grafana(settings)
     from powerview.monitoring import watch
 
     if options.test:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 ENV_FILE = Path(__file__).resolve().parent.parent / ".env"
 
@@ -60,11 +61,11 @@ class Settings:
     """One run's settings; the names are those of the variables. Paths are absolute, secrets are not in the repr."""
 
     influxdb_host: str | None
-    influxdb_url: str
+    influxdb_url: str = field(repr=False)  # require_grafana checks this, grafana_url and isolation
     influxdb_admin_token: str | None = field(repr=False)
     influxdb_org: str
     influxdb_bucket: str
-    grafana_url: str
+    grafana_url: str = field(repr=False)
     grafana_username: str
     grafana_password: str | None = field(repr=False)
     data_dir: Path
@@ -90,18 +91,18 @@ def load_settings(environment: Mapping[str, str] | None = None, env_file: Path =
     where = f"set it in {env_file} or in the environment"
     return Settings(
         influxdb_host=_url(values, "INFLUXDB_HOST", where),
-        influxdb_url=_url(values, "INFLUXDB_URL", where),
+        influxdb_url=_stripped(values["INFLUXDB_URL"]),
         influxdb_admin_token=_header_safe(values, "INFLUXDB_ADMIN_TOKEN", where),
         influxdb_org=values["INFLUXDB_ORG"],
         influxdb_bucket=values["INFLUXDB_BUCKET"],
-        grafana_url=_url(values, "GRAFANA_URL", where),
+        grafana_url=_stripped(values["GRAFANA_URL"]),
         grafana_username=values["GRAFANA_USERNAME"],
         grafana_password=values["GRAFANA_PASSWORD"],
         data_dir=_folder(values, "POWERVIEW_DATA_DIR", env_file),
         log_dir=_folder(values, "POWERVIEW_LOG_DIR", env_file),
         state_dir=_folder(values, "POWERVIEW_STATE_DIR", env_file),
         timezone=_timezone(values["POWERVIEW_TIMEZONE"], where),
-        isolation=_isolation(values["POWERVIEW_ISOLATION"], where),
+        isolation=values["POWERVIEW_ISOLATION"],
         language=values["POWERVIEW_LANGUAGE"],
         alert_urls=tuple((values["POWERVIEW_ALERT_URLS"] or "").split()),
         ping_url=values["POWERVIEW_PING_URL"],
@@ -111,13 +112,30 @@ def load_settings(environment: Mapping[str, str] | None = None, env_file: Path =
 
 
 def require_influxdb(settings: Settings) -> None:
-    """Raise SettingsError, naming the variable, if an InfluxDB is named but cannot be logged in to."""
+    """Raise SettingsError, naming the variable, if an InfluxDB is named without a token, or a token without one."""
+    if settings.influxdb_admin_token and not settings.influxdb_host:
+        raise SettingsError(
+            f"INFLUXDB_ADMIN_TOKEN is set, but INFLUXDB_HOST is not, so readings would go to line protocol files: set "
+            f"INFLUXDB_HOST in {settings.env_file} or in the environment (http://localhost:8086), or unset the token."
+        )
     if settings.influxdb_host and not settings.influxdb_admin_token:
         raise SettingsError(
             f"INFLUXDB_ADMIN_TOKEN is not set, but INFLUXDB_HOST is ({settings.influxdb_host}): "
             f"set the token in {settings.env_file} or in the environment (InfluxDB's web page makes one: "
             f"Load Data, API Tokens), or unset INFLUXDB_HOST to write line protocol files."
         )
+
+
+def require_grafana(settings: Settings) -> None:
+    """Raise SettingsError if a setting of the provisioning lane cannot be used.
+
+    Not load_settings: the ingest lane knows no Grafana, and must not stop for it.
+    """
+    where = _where(settings)
+    _url({"GRAFANA_URL": settings.grafana_url}, "GRAFANA_URL", where)
+    _url({"INFLUXDB_URL": settings.influxdb_url}, "INFLUXDB_URL", where)
+    if settings.isolation not in ("team", "org"):
+        raise SettingsError(f"POWERVIEW_ISOLATION must be team or org, not {settings.isolation!r}: {where}.")
 
 
 def require_language(settings: Settings) -> None:
@@ -185,7 +203,16 @@ def _where(settings: Settings) -> str:
 
 def _read(env_file: Path) -> dict[str, str | None]:
     try:
-        return dotenv_values(env_file, interpolate=False) if env_file.exists() else {}
+        if not env_file.exists():
+            return {}
+        with open(env_file, encoding="utf-8-sig") as lines:
+            for entry in parse_stream(lines):
+                if entry.error:
+                    raise SettingsError(
+                        f"{env_file}, line {entry.original.line}, cannot be read: NAME=value is wanted, with a value "
+                        f"that has blanks or quotes between single quotes. Is a quote not closed?"
+                    )
+        return dotenv_values(env_file, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{env_file} cannot be read: {error}. It must be readable by this user.") from error
 
@@ -224,6 +251,10 @@ def _url(values: Mapping[str, str | None], name: str, where: str) -> str | None:
     return value.rstrip("/")
 
 
+def _stripped(url: str) -> str:
+    return url.rstrip("/") if _is_http(url) else url
+
+
 def _is_http(value: str) -> bool:
     try:
         parts = urlsplit(value)
@@ -257,9 +288,3 @@ def _timezone(name: str, where: str) -> ZoneInfo:
         raise SettingsError(
             f"POWERVIEW_TIMEZONE must be the name of a time zone such as Europe/Paris, not {name!r}: {where}."
         ) from error
-
-
-def _isolation(value: str, where: str) -> str:
-    if value not in ("team", "org"):
-        raise SettingsError(f"POWERVIEW_ISOLATION must be team or org, not {value!r}: {where}.")
-    return value

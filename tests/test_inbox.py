@@ -27,6 +27,7 @@ from powerview.inbox import (
     upload_order,
 )
 from powerview.inbox import claim as claim_module
+from powerview.inbox.tree import NOT_TSV
 from powerview.names import refused_names
 
 DEVICE = "acme/roof/02001283"
@@ -98,11 +99,27 @@ def test_a_name_that_is_no_utf_8_will_do(data, tree):
 
 @pytest.mark.parametrize(
     "name",
-    [".x.tsv", ".tsv", ".sftpgo-upload.abc.tsv", "PARSED_x.tsv", "x.csv", "x.tsv.part", "x.tsv.reason.txt", "x", "tsv"],
+    [".x.tsv", ".tsv", ".sftpgo-upload.abc.tsv", "PARSED_x.tsv", "x.tsv.part", "x.tsv.filepart"],
 )
 def test_these_names_are_left_alone_without_a_word(data, tree, name):
     put(data, f"{DEVICE}/{name}")
     assert list(tree.pending()) == []
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.tsv.gz", "x.tsv.reason.txt", "x", "tsv"])
+def test_what_is_no_tsv_file_is_reported_and_left(data, tree, name):
+    put(data, f"{DEVICE}/{name}")
+    (found,) = tree.pending()
+    assert (found.path, found.reason) == (f"{DEVICE}/{name}", NOT_TSV)
+    assert list(tree.settled()) == []
+
+
+@pytest.mark.parametrize("name", ["x.tsv.part", "x.tsv.filepart"])
+def test_an_unfinished_upload_is_reported_after_a_day(data, tree, name):
+    file = put(data, f"{DEVICE}/{name}")
+    for age, found in ((86_000, 0), (87_000, 1)):
+        os.utime(file, (time.time() - age,) * 2)
+        assert len(list(tree.pending())) == found
 
 
 def test_what_is_settled_is_not_pending(data, tree):
@@ -325,9 +342,9 @@ def test_a_named_file_may_be_settled(data, tree):
     ("path", "reason"),
     [
         ("acme/x.tsv", WRONG_PLACE),
-        (f"{DEVICE}/x.csv", WRONG_PLACE),
+        (f"{DEVICE}/x.csv", NOT_TSV),
         (f"{DEVICE}/more/x.tsv", WRONG_PLACE),
-        (f"{DEVICE}/.x.tsv", WRONG_PLACE),
+        (f"{DEVICE}/.x.tsv", NOT_TSV),
         (f"{DEVICE}/parsed/more/x.tsv", WRONG_PLACE),
         ("a b/roof/1/x.tsv", f"the client's folder 'a b' has a name that is not allowed: {RULE}. Rename the folder."),
     ],

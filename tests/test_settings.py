@@ -15,6 +15,7 @@ from powerview.settings import (
     REPLACED,
     SettingsError,
     load_settings,
+    require_grafana,
     require_influxdb,
     require_language,
     require_notifications,
@@ -28,7 +29,7 @@ def env_file(tmp_path) -> Path:
 
 def refused(env_file: Path, **environment: str) -> str:
     with pytest.raises(SettingsError) as error:
-        load_settings(environment, env_file)
+        require_grafana(load_settings(environment, env_file))
     return str(error.value).replace(str(env_file), ".env")
 
 
@@ -130,7 +131,7 @@ def test_no_secret_is_in_what_settings_print(env_file):
         "POWERVIEW_ALERT_URLS": "mailtos://me:word-78@mail.example.org",
         "POWERVIEW_SMTP_PASSWORD": "word-90",
     }
-    shown = repr(load_settings(secrets, env_file))
+    shown = repr(load_settings(secrets, env_file)).replace(str(env_file), ".env")
     assert [number for number in ("12", "34", "56", "78", "90") if number in shown] == []
 
 
@@ -202,6 +203,24 @@ def test_another_isolation_is_refused(env_file, value):
     assert refused(env_file, POWERVIEW_ISOLATION=value) == (
         f"POWERVIEW_ISOLATION must be team or org, not {value!r}: set it in .env or in the environment."
     )
+
+
+def test_a_setting_that_only_the_provisioning_lane_uses_stops_nobody_else(env_file):
+    load_settings({"GRAFANA_URL": "nowhere", "INFLUXDB_URL": "nowhere", "POWERVIEW_ISOLATION": "none"}, env_file)
+
+
+@pytest.mark.parametrize("text", ["A=1\nGRAFANA_PASSWORD='open\n", "A=1\nB C=2\n"])
+def test_a_line_that_cannot_be_read_is_named_and_not_repeated(env_file, text):
+    env_file.write_text(text)
+    assert refused(env_file) == (
+        ".env, line 2, cannot be read: NAME=value is wanted, with a value that has blanks or quotes between single "
+        "quotes. Is a quote not closed?"
+    )
+
+
+def test_a_token_without_an_influxdb_is_refused(env_file):
+    with pytest.raises(SettingsError, match="INFLUXDB_HOST is not, so readings would go to line protocol files"):
+        require_influxdb(load_settings({"INFLUXDB_ADMIN_TOKEN": "x"}, env_file))
 
 
 # ── notifications ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -204,8 +204,8 @@ def test_a_folder_a_fifo_and_a_symlink_that_are_named_are_refused(house):
     done = house.run("-t", *(f"{DEVICE}/{name}.tsv" for name in ("folder", "fifo", "link")))
     assert (done.returncode, done.stderr) == (1, "")
     assert shown(done)[-3:] == [
+        f"REFUSED {DEVICE}/folder.tsv: this is a folder: name the files in it (such as FOLDER/*.tsv)",
         f"REFUSED {DEVICE}/fifo.tsv: fifo.tsv is not a regular file and is left alone",
-        f"REFUSED {DEVICE}/folder.tsv: folder.tsv is not a regular file and is left alone",
         f"REFUSED {DEVICE}/link.tsv: it is a symlink or is reached through one, and those are not followed",
     ]
 
@@ -595,3 +595,70 @@ def test_a_full_disk_behind_the_output_is_told(house):
 )  # fmt: skip
 def test_a_trouble_of_the_system_is_told_with_its_place_if_there_is_one(error, said):
     assert tsv_parser.trouble(error) == said
+
+
+# ── a person's slips ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("option", ["-d", "-t", "--output"])
+def test_an_empty_name_is_a_usage_error(house, option):
+    done = house.run(option, "")
+    assert done.returncode == 2
+    assert "is empty; a folder or file must be named" in done.stderr
+
+
+def test_a_tree_may_be_named_by_a_symlink_and_its_files_by_either_path(house, tmp_path):
+    house.put(FILE, GOOD)
+    house.put(f"{DEVICE}/other.tsv", GOOD)
+    link = tmp_path / "link"
+    link.symlink_to(house.data)
+    assert house.run("-d", link, "-t", house.data / FILE).returncode == 0
+    assert house.run("-d", house.data, "-t", link / DEVICE / "other.tsv").returncode == 0
+    assert {path.rsplit("/", 2)[1] for path in house.files()} == {"parsed"}
+
+
+def test_a_folder_or_a_compressed_file_is_refused_with_the_reason(house):
+    house.put(f"{DEVICE}/x.tsv.gz", b"x")
+    done = house.run("-t", house.data / DEVICE, house.data / DEVICE / "x.tsv.gz")
+    assert done.returncode == 1
+    assert "this is a folder: name the files in it" in done.stdout
+    assert "only .tsv files are read: unpack what is compressed" in done.stdout
+
+
+def test_what_is_no_tsv_in_a_devices_folder_is_reported_once_and_left(house):
+    house.put(f"{DEVICE}/x.tsv.gz", b"x")
+    house.put(f"{DEVICE}/new.filepart", b"x")
+    old = house.put(f"{DEVICE}/old.filepart", b"x")
+    os.utime(old, (1_750_000_000, 1_750_000_000))
+    first, second, third = house.run(), house.run(), house.run("--again")
+    assert (first.returncode, second.returncode) == (1, 1)
+    assert "x.tsv.gz: only .tsv files are read" in first.stdout
+    assert second.stdout == ""
+    assert third.returncode == 0
+    assert house.run().stdout == ""
+    assert [line.split(":")[0] for line in sorted(house.told())] == [
+        f"TIME REFUSED {DEVICE}/old.filepart", f"TIME REFUSED {DEVICE}/x.tsv.gz"
+    ]  # fmt: skip
+    assert set(house.files()) == {f"{DEVICE}/x.tsv.gz", f"{DEVICE}/new.filepart", f"{DEVICE}/old.filepart"}
+
+
+def test_ctrl_c_ends_with_130_and_no_traceback(house):
+    for number in range(300):
+        house.put(f"{DEVICE}/{number:03}.tsv", v002(*day_rows(count=144)))
+    process = subprocess.Popen(
+        house.command(), env=house.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_until(lambda: (house.data / DEVICE / "parsed").exists(), 30, lambda: "nothing was settled")
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (
+        130, "tsv_parser.py: interrupted; files that were not settled are still pending.\n"
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_another_user_than_the_owner_is_refused(house):
+    os.chown(house.state, 65534, 65534)
+    done = house.run()
+    assert done.returncode == 77
+    assert "belongs to user nobody; run it as that user: sudo -u nobody" in done.stderr

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from powerview.settings import SettingsError, load_settings
+from powerview.settings import SettingsError, load_settings, require_grafana
 from powerview_grafana import (
     admin,
     dashboards,
@@ -140,7 +140,9 @@ def do(task: str, arguments: dict, check: bool = False, **more: Any) -> dict:
     """Do one task. What a person can do something about is a result that `failed`, with a whole sentence."""
     run = None
     try:
-        run = Run(load_settings(), check)
+        settings = load_settings()
+        require_grafana(settings)
+        run = Run(settings, check)
         result = TASKS[task][0](run, **arguments, **more)
     except (SettingsError, UsageError, ServerError) as error:
         result = {"failed": True, "msg": f"powerview: {error}"}

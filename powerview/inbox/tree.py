@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,21 +62,34 @@ class Inbox:
             return upload.name
 
     def find(self, path: Path) -> Upload | Refusal:
-        """The file that a person names by its path, absolute, relative, or below the tree. Raises NoSuchFile."""
-        for candidate in (Path(os.path.abspath(path)), self.root / path):
-            if candidate.is_relative_to(self.root) and os.path.lexists(candidate):
-                return self._placed(candidate.relative_to(self.root).parts)
+        """The file that a person names by its path, absolute, relative, or below the tree. Raises NoSuchFile.
+
+        The tree, and the path to it, may be named by a symlink; below it none is followed.
+        """
+        root = self.root.resolve()
+        for candidate in (Path(os.path.abspath(path)), Path(os.path.abspath(self.root / path))):
+            for tree in dict.fromkeys((self.root, root)):
+                if candidate.is_relative_to(tree) and os.path.lexists(candidate):
+                    return self._placed(candidate, candidate.relative_to(tree).parts)
+            real = candidate.parent.resolve() / candidate.name
+            if real.is_relative_to(root) and os.path.lexists(real):
+                return self._placed(real, real.relative_to(root).parts)
         if not os.path.lexists(path):
             raise NoSuchFile(f"{path}: there is no such file")
         raise NoSuchFile(f"{path} is not in the tree {self.root}: name its tree with -d")
 
-    def _placed(self, parts: tuple[str, ...]) -> Upload | Refusal:
+    def _placed(self, path: Path, parts: tuple[str, ...]) -> Upload | Refusal:
+        named = "/".join(parts) or str(path)
+        if path.is_dir() and not path.is_symlink():
+            return Refusal(named, "this is a folder: name the files in it (such as FOLDER/*.tsv)")
+        if not is_tsv(path.name):
+            return Refusal(named, NOT_TSV)
         state = parts[3] if len(parts) == 5 and parts[3] in (PARSED_DIR, ERROR_DIR) else ""
-        if len(parts) != (5 if state else 4) or not is_tsv(parts[-1]):
-            return Refusal("/".join(parts), _WRONG_PLACE)
+        if len(parts) != (5 if state else 4):
+            return Refusal(named, _WRONG_PLACE)
         reason = refused_names(*parts[:3], admin_bucket=self.admin_bucket)
         if reason:
-            return Refusal("/".join(parts), reason)
+            return Refusal(named, reason)
         return Upload(*parts[:3], parts[-1], state)
 
     def _level(self, folder: int, parts: tuple[str, ...], want_settled: bool) -> Iterator[Upload | Refusal]:
@@ -88,6 +102,8 @@ class Inbox:
                 yield from self._below(folder, (*parts, entry.name), want_settled)
             elif is_tsv(entry.name) and entry.is_file(follow_symlinks=False):
                 yield from self._file(entry, parts, want_settled)
+            elif len(parts) == 3 and not want_settled and _is_left_behind(entry):
+                yield Refusal("/".join((*parts, entry.name)), NOT_TSV, _mark(entry))
 
     def _below(self, folder: int, parts: tuple[str, ...], want_settled: bool) -> Iterator[Upload | Refusal]:
         inside_device = len(parts) == 4
@@ -121,7 +137,22 @@ class Inbox:
             yield Refusal("/".join((*parts, entry.name)), _WRONG_PLACE, _mark(entry))
 
 
+NOT_TSV = "only .tsv files are read: unpack what is compressed, and give it a name that ends in .tsv"
+_OLD_PART = 86_400
+"""Seconds after which a file that some client names .filepart while it uploads is taken for abandoned."""
+
 _WRONG_PLACE = "files belong in DATA/<client>/<campaign>/<device serial>/; this one is elsewhere and is left there"
+
+
+def _is_left_behind(entry: os.DirEntry) -> bool:
+    # What lies in a device's folder and is no logger file; dot files are SFTPGo's unfinished uploads.
+    if entry.name.startswith(".") or not entry.is_file(follow_symlinks=False):
+        return False
+    try:
+        age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+    except OSError:
+        return False
+    return not (entry.name.endswith((".filepart", ".part")) and age < _OLD_PART)
 
 
 def _every_tsv(folder: int, parts: tuple[str, ...], reason: str) -> Iterator[Refusal]:

@@ -228,7 +228,7 @@ check_options() {
   [[ $admin =~ ^[A-Za-z_][A-Za-z0-9_.-]*$ && $admin != root ]] || die "--admin must be the login of a person, not '$admin'"
   [[ $admin == "${admin_before:-$admin}" ]] ||
     die "--admin $admin: the containers and $PROJECT/.env are $admin_before's: leave out --admin" \
-      "(a move to $admin is made by hand: README, Backup and restore, then chgrp $admin $PROJECT/.env)"
+      "(a move to $admin is made by hand: docs/operate.md, Backup and restore, then chgrp $admin $PROJECT/.env)"
 }
 
 find_admin() {

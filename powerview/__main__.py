@@ -97,7 +97,7 @@ def export(settings: Settings, options: argparse.Namespace) -> int:
     if from_files:
         settings = in_tree(settings, options.data)
     if options.format != "csv" and options.output is None:
-        return complain(f"--format {options.format} needs -o FILE: it is no text for a terminal", EX_USAGE)
+        return complain(f"--format {options.format} needs -o FILE: it is not text for a terminal", EX_USAGE)
     from powerview.reporting import export  # late: pandas takes its time
     from powerview.store import StoreAway
 
@@ -141,7 +141,7 @@ def day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2025-10-26") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day such as 2025-10-26") from error
 
 
 def in_tree(settings: Settings, data: Path | None) -> Settings:

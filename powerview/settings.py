@@ -15,7 +15,7 @@ from dotenv.parser import parse_stream
 
 ENV_FILE = Path(__file__).resolve().parent.parent / ".env"
 
-# Every variable with its default; None means "not set". README and .env.sample name the same ones (a test compares).
+# Every variable with its default; None means "not set". docs/install.md and .env.sample name the same (tested).
 DEFAULTS: dict[str, str | None] = {
     "INFLUXDB_HOST": None,
     "INFLUXDB_URL": "http://influxdb:8086",

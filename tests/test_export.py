@@ -179,7 +179,7 @@ REFUSED = [
     (["export", "acme", "cellar"], 2, "no readings of acme/cellar"),
     (["export", "acme", "roof", "--to", "2025-06-30"], 2, "no readings of acme/roof for these days"),
     (["export", "acme", "roof", "--from", "2025-07-02", "--to", "2025-07-01"], 2, "is later than"),
-    (["export", "acme", "roof", "--from", "yesterday"], 2, "is no day such as"),
+    (["export", "acme", "roof", "--from", "yesterday"], 2, "is not a day such as"),
     (["export", "acme", "roof", "--format", "parquet"], 2, "needs -o FILE"),
     (["export", "acme", "roof", "-d", "/no/tree"], 78, "is not a folder"),
     (["export", "acme", "roof", "-o", "/no/folder/x.csv"], 78, "/no/folder/x.csv: No such file"),

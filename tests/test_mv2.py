@@ -103,12 +103,12 @@ def test_another_version_is_refused_by_its_name(file, version):
     ("data", "reason"),
     [
         (b"", f"the file is empty. {SEND_AGAIN}"),
-        (b"\n", f"the file ends inside its header, behind line 1. {SEND_AGAIN}"),
-        (b"02001283", f"line 1 of the header ends without a newline: this is no whole MV2 file. {SEND_AGAIN}"),
-        (b"02001283\t02001283\n", f"the file ends inside its header, behind line 1. {SEND_AGAIN}"),
+        (b"\n", f"the file ends inside its header, after line 1. {SEND_AGAIN}"),
+        (b"02001283", f"line 1 of the header ends without a newline: this is not a complete MV2 file. {SEND_AGAIN}"),
+        (b"02001283\t02001283\n", f"the file ends inside its header, after line 1. {SEND_AGAIN}"),
         (
             b"02001283\t02001283\nMV_T302_V00",
-            f"line 2 of the header ends without a newline: this is no whole MV2 file. {SEND_AGAIN}",
+            f"line 2 of the header ends without a newline: this is not a complete MV2 file. {SEND_AGAIN}",
         ),
         (v002(), f"there is no complete row behind line 2, the header: nothing. {SEND_AGAIN}"),
         (v003(), f"there is no complete row behind line 6, the header: nothing. {SEND_AGAIN}"),
@@ -122,17 +122,17 @@ def test_another_version_is_refused_by_its_name(file, version):
         ),
         (
             b"a,b\n1,2\n",
-            "line 2: MV_<model>_V<version> must stand in the first cell, not '1,2': this is no MV2 logger file. "
+            "line 2: MV_<model>_V<version> must be in the first cell, not '1,2': this is not an MV2 logger file. "
             "Only .tsv files of MV2 loggers belong here.",
         ),
         (
             b"x\n" + b"y" * 50 + b"\n",
-            f"line 2: MV_<model>_V<version> must stand in the first cell, not '{'y' * 40}': this is no MV2 logger "
+            f"line 2: MV_<model>_V<version> must be in the first cell, not '{'y' * 40}': this is not an MV2 logger "
             "file. Only .tsv files of MV2 loggers belong here.",
         ),
         (
             v002(*day_rows()).replace(b"MV_", b"XX_"),
-            "line 2: MV_<model>_V<version> must stand in the first cell, not 'XX_T302_V002': this is no MV2 logger "
+            "line 2: MV_<model>_V<version> must be in the first cell, not 'XX_T302_V002': this is not an MV2 logger "
             "file. Only .tsv files of MV2 loggers belong here.",
         ),
         (
@@ -145,17 +145,17 @@ def test_another_version_is_refused_by_its_name(file, version):
         ),
         (
             v002(*day_rows()).decode().encode("utf-16-le"),
-            f"line 1 holds NUL bytes: this is no MV2 file, or its beginning was lost. {SEND_AGAIN}",
+            f"line 1 contains NUL bytes: this is not an MV2 file, or its beginning was lost. {SEND_AGAIN}",
         ),
         (
             b"\0" * 5000 + v002(*day_rows()),
-            f"line 1 holds NUL bytes: this is no MV2 file, or its beginning was lost. {SEND_AGAIN}",
+            f"line 1 contains NUL bytes: this is not an MV2 file, or its beginning was lost. {SEND_AGAIN}",
         ),
         (
             b"1\t1\t1\nMV_T302_V002\tV\n",
             f"line 1 has 3 cells, line 2 has 2: each column needs a serial number above its label. {SEND_AGAIN}",
         ),
-        (b"02001283\nMV_T302_V002\n", f"line 2: there is no channel beside the time. {SEND_AGAIN}"),
+        (b"02001283\nMV_T302_V002\n", f"line 2: there is a time column, but no channel. {SEND_AGAIN}"),
         (
             b"\t02001283\nMV_T302_V002\tV\n",
             f"line 1: the first cell must hold the serial number of the logger. {SEND_AGAIN}",
@@ -166,11 +166,11 @@ def test_another_version_is_refused_by_its_name(file, version):
         ),
         (
             b"1" + b"\t1" * 1001 + b"\nMV_T302_V002" + b"\tV" * 1001 + b"\n",
-            "line 2 has more than 1000 channels: this is no MV2 logger file.",
+            "line 2 has more than 1000 channels: this is not an MV2 logger file.",
         ),
         (
             b"x" * (1 << 20) + b"\n",
-            f"line 1 of the header is longer than 1 MiB: this is no whole MV2 file. {SEND_AGAIN}",
+            f"line 1 of the header is longer than 1 MiB: this is not a complete MV2 file. {SEND_AGAIN}",
         ),
     ],
 )  # fmt: skip
@@ -228,11 +228,11 @@ def test_a_json_header_of_several_lines_is_read():
 def test_marks_that_are_missing_are_named():
     assert (
         why_not(PREAMBLE.replace(b"START_DATA", b"DATA"))
-        == f"line 4: START_DATA is missing here, behind END_HEADER. {SEND_AGAIN}"
+        == f"line 4: START_DATA is missing here, after END_HEADER. {SEND_AGAIN}"
     )
-    assert why_not(b"START_HEADER\n{}\n") == f"the file ends inside its header, behind line 2. {SEND_AGAIN}"
+    assert why_not(b"START_HEADER\n{}\n") == f"the file ends inside its header, after line 2. {SEND_AGAIN}"
     endless = b"START_HEADER\n" + b"{}\n" * 600_000
-    assert why_not(endless) == f"line 524290: END_HEADER does not come within 1 MiB. {SEND_AGAIN}"
+    assert why_not(endless) == f"line 524290: there is no END_HEADER within 1 MiB. {SEND_AGAIN}"
 
 
 # ── encodings and line ends ──────────────────────────────────────────────────────────────────────────────────────────
@@ -840,17 +840,17 @@ def run_made(what: str) -> tuple[str, int]:
         ),
         pytest.param(
             f"b'', b'\\0', {LONG}, b''",
-            f"line 1 holds NUL bytes: this is no MV2 file, or its beginning was lost. {SEND_AGAIN}",
+            f"line 1 contains NUL bytes: this is not an MV2 file, or its beginning was lost. {SEND_AGAIN}",
             id="a sparse file",
         ),
         pytest.param(
             f"b'', b'x', {LONG}, b''",
-            f"line 1 of the header is longer than 1 MiB: this is no whole MV2 file. {SEND_AGAIN}",
+            f"line 1 of the header is longer than 1 MiB: this is not a complete MV2 file. {SEND_AGAIN}",
             id="one line of 200 MB",
         ),
         pytest.param(
             f"b'START_HEADER\\n', b'[' * 999 + b'\\n', {LONG}, b''",
-            f"line 1051: END_HEADER does not come within 1 MiB. {SEND_AGAIN}",
+            f"line 1051: there is no END_HEADER within 1 MiB. {SEND_AGAIN}",
             id="a header without an end",
         ),
         pytest.param(

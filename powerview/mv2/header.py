@@ -90,7 +90,7 @@ def _json_preamble(lines: _Lines, _timezone: ZoneInfo) -> _Preamble:
     while (line := lines.take()) != END_HEADER:
         text += line
         if len(text) > LONGEST_LINE:
-            raise NotReadable(f"line {lines.number}: END_HEADER does not come within 1 MiB. {SEND_AGAIN}")
+            raise NotReadable(f"line {lines.number}: there is no END_HEADER within 1 MiB. {SEND_AGAIN}")
     try:
         fields = json.loads(_text(text))
     except (ValueError, RecursionError) as error:
@@ -99,7 +99,7 @@ def _json_preamble(lines: _Lines, _timezone: ZoneInfo) -> _Preamble:
     if not isinstance(fields, dict):
         raise NotReadable(f"line {first}: the header must be a JSON object. {SEND_AGAIN}")
     if lines.take() != START_DATA:
-        raise NotReadable(f"line {lines.number}: START_DATA is missing here, behind END_HEADER. {SEND_AGAIN}")
+        raise NotReadable(f"line {lines.number}: START_DATA is missing here, after END_HEADER. {SEND_AGAIN}")
     return _Preamble(_zone(fields, first), fields)
 
 
@@ -141,7 +141,7 @@ class _Lines:
         self.number += 1
         self.offset += len(line)
         if not line:
-            raise _Ended(f"the file ends inside its header, behind line {self.number - 1}. {SEND_AGAIN}")
+            raise _Ended(f"the file ends inside its header, after line {self.number - 1}. {SEND_AGAIN}")
         if not line.endswith(b"\n"):
             if len(line) == LONGEST_LINE:
                 raise NotReadable(f"line {self.number} of the header is longer than 1 MiB: {_NOT_WHOLE}")
@@ -154,7 +154,7 @@ class _Ended(NotReadable):
     pass
 
 
-_NOT_WHOLE = f"this is no whole MV2 file. {SEND_AGAIN}"
+_NOT_WHOLE = f"this is not a complete MV2 file. {SEND_AGAIN}"
 
 
 def read_header(
@@ -174,7 +174,9 @@ def read_header(
     except _Ended as ended:
         raise NotReadable(str(ended), incomplete=START_HEADER.startswith(opening.removeprefix(BOM))) from ended
     if rows[1].count(b"\t") > MOST_CHANNELS:
-        raise NotReadable(f"line {lines.number} has more than {MOST_CHANNELS} channels: this is no MV2 logger file.")
+        raise NotReadable(
+            f"line {lines.number} has more than {MOST_CHANNELS} channels: this is not an MV2 logger file."
+        )
     devices, labels = ([clean(cell) for cell in _text(row).split("\t")] for row in rows)
     version = _version(labels[0], form, lines.number)
     _check_cells(devices, labels, lines.number)
@@ -208,7 +210,9 @@ def _opening_line(file: BinaryIO, start: int) -> bytes:
     if opening.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise NotReadable("the file is UTF-16 text; MV2 loggers write ASCII. Save it as UTF-8 and upload it again.")
     if b"\0" in opening:
-        raise NotReadable("line 1 holds NUL bytes: this is no MV2 file, or its beginning was lost. " + SEND_AGAIN)
+        raise NotReadable(
+            "line 1 contains NUL bytes: this is not an MV2 file, or its beginning was lost. " + SEND_AGAIN
+        )
     return line_body(opening)
 
 
@@ -216,8 +220,8 @@ def _version(model: str, form: Form, line: int) -> str:
     match = _MODEL.fullmatch(model)
     if not match:
         raise NotReadable(
-            f"line {line}: MV_<model>_V<version> must stand in the first cell, not {model[:40]!r}: "
-            f"this is no MV2 logger file. Only .tsv files of MV2 loggers belong here."
+            f"line {line}: MV_<model>_V<version> must be in the first cell, not {model[:40]!r}: "
+            f"this is not an MV2 logger file. Only .tsv files of MV2 loggers belong here."
         )
     version = match[1]
     known = sorted(set().union(*(f.versions for f in FORMS)))
@@ -238,7 +242,7 @@ def _check_cells(devices: list[str], labels: list[str], line: int) -> None:
             f"number above its label. {SEND_AGAIN}"
         )
     if len(devices) < 2:
-        raise NotReadable(f"line {line}: there is no channel beside the time. {SEND_AGAIN}")
+        raise NotReadable(f"line {line}: there is a time column, but no channel. {SEND_AGAIN}")
     if not devices[0]:
         raise NotReadable(f"line {line - 1}: the first cell must hold the serial number of the logger. {SEND_AGAIN}")
     longest = max(devices + labels, key=len)

@@ -4,7 +4,7 @@ VENV ?= $(if $(wildcard envs/powerview/bin/python),envs/powerview,.venv)
 BIN := $(VENV)/bin
 QUIET_PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup setup-tests test-plan demo test test-slow lint audit golden faults bench pictures try try-down
+.PHONY: setup setup-tests test-plan demo test test-slow lint audit golden faults bench pictures try try-down lock check-lock
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.installed
@@ -13,8 +13,8 @@ setup-tests: $(VENV)/.installed-tests
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: requirements.txt | $(BIN)/python
-	$(BIN)/python $(QUIET_PIP) -r requirements.txt
+$(VENV)/.installed: requirements.lock | $(BIN)/python
+	$(BIN)/python $(QUIET_PIP) --require-hashes -r requirements.lock
 	@touch $@
 
 $(VENV)/.installed-tests: tests/requirements.txt requirements-export.txt $(VENV)/.installed
@@ -63,6 +63,16 @@ lint: setup-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
+
+# Brings requirements.lock up to date with requirements.txt; versions that still fit stay.
+LOCKED = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.txt
+lock: setup-tests
+	$(LOCKED) -o requirements.lock
+
+check-lock: setup-tests
+	@cp requirements.lock .lock-now && $(LOCKED) -o .lock-now >/dev/null && diff requirements.lock .lock-now; \
+	  status=$$?; rm -f .lock-now; [ $$status -eq 0 ] || echo "requirements.lock is not up to date: make lock" >&2; \
+	  exit $$status
 
 # Lists known weaknesses of the pinned packages; a weakness fails nothing.
 audit: setup-tests

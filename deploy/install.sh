@@ -382,7 +382,7 @@ python_packages() {
   if ! already runuser -u sftpgo -- "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
     as_sftpgo "$python" -m venv --clear "$VENV"
   fi
-  as_sftpgo "$VENV/bin/python" -m pip install --quiet --no-cache-dir --requirement "$PROJECT/requirements.txt"
+  as_sftpgo "$VENV/bin/python" -m pip install --quiet --no-cache-dir --require-hashes --requirement "$PROJECT/requirements.lock"
 }
 
 sftpgo_package() {

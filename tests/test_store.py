@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import threading
 import time
@@ -278,9 +279,9 @@ def test_a_failure_of_ours_on_a_connection_is_told_and_nobody_waits_for_ever(inf
     )
 
 
-def test_a_server_that_speaks_no_tls_does_not_answer(influx):
-    url = influx.url.replace("http:", "https:")
-    assert why_not(settings_for(url)).startswith(f"InfluxDB does not answer at {url} (")
+def test_a_server_that_speaks_no_tls_is_named_with_the_cause(influx):
+    secure = influx.url.replace("http:", "https:")
+    assert why_not(settings_for(secure)).startswith(f"no secure connection to InfluxDB at {secure} (SSLError [SSL: ")
 
 
 def test_a_token_that_it_does_not_know_is_named(influx, client):
@@ -399,6 +400,7 @@ NO_INFLUXDB = "what answers at URL is not InfluxDB 2"
         ((502, {}, b""), "InfluxDB at URL failed (502): Bad Gateway. Its own log shows why"),
         ((200, {}, b"<html>hello</html>"), f"{NO_INFLUXDB} (200): check INFLUXDB_HOST {WHERE}"),
         ((302, {"Location": "/login"}, b""), f"{NO_INFLUXDB} (302 Found): check INFLUXDB_HOST {WHERE}"),
+        ((404, {}, b"404 page not found"), f"{NO_INFLUXDB} (404 404 page not found): check INFLUXDB_HOST {WHERE}"),
         ((405, {}, b"no"), f"{NO_INFLUXDB} (405 no): check INFLUXDB_HOST {WHERE}"),
         (
             (401, JSON, b'{"code":"unauthorized","message":"unauthorized access"}'),
@@ -426,6 +428,80 @@ def test_what_answers_like_no_influxdb_at_all_is_told_and_no_traceback(buckets):
     with answering((404, {}, b"404 page not found"), buckets=buckets) as server:
         said = why_not(settings_for(server.url))
     assert "INFLUXDB_HOST" in said or "INFLUXDB_ORG" in said
+
+
+# ── a server such as InfluxDB Cloud ──────────────────────────────────────────────────────────────────────────────────
+
+
+class _Cloud(BaseHTTPRequestHandler):
+    """Makes buckets only as a plan of InfluxDB Cloud allows, and takes writes no faster than it allows."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        found = [{"name": name, "id": "0" * 16, "retentionRules": []} for name in self.server.made]
+        self._answer(
+            200, {"buckets": [b for b in found if f"name={b['name']}" in self.path], "orgs": [{"id": "1" * 16}]}
+        )
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if "/buckets" in self.path:
+            self._make(json.loads(body))
+        elif self.server.busy:
+            self.server.busy -= 1
+            self._answer(429, {"code": "too many requests", "message": "write limit of the plan"}, {"Retry-After": "1"})
+        else:
+            self.server.written.append(body)
+            self._answer(204, None)
+
+    def _make(self, bucket: dict) -> None:
+        if len(bucket["name"]) < 2:
+            self._answer(422, {"code": "unprocessable entity", "message": "name must be at least 2 characters"})
+        elif any("shardGroupDurationSeconds" in rule for rule in bucket["retentionRules"]):
+            self._answer(400, {"code": "invalid", "message": "shard-group duration is not supported"})
+        elif any(rule["everySeconds"] == 0 for rule in bucket["retentionRules"]):
+            self._answer(403, {"code": "forbidden", "message": "the plan limits the retention to 30 days"})
+        else:
+            self.server.made.append(bucket["name"])
+            self._answer(201, {"name": bucket["name"], "id": "0" * 16, "retentionRules": []})
+
+    def _answer(self, status: int, content: dict | None, headers: dict | None = None) -> None:
+        body = b"" if content is None else json.dumps(content).encode()
+        self.send_response(status)
+        for header in {**JSON, "Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(*header)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments) -> None:
+        pass
+
+
+@pytest.fixture
+def cloud():
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Cloud) as server:
+        server.daemon_threads = True
+        server.made, server.written, server.busy = [], [], 2
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_on_influxdb_cloud_a_bucket_is_made_without_what_it_refuses_and_a_busy_server_is_waited_for(cloud):
+    send(settings_for(cloud.url), "acme", lines("a", 2))
+    assert cloud.made == ["acme"]
+    assert cloud.written == [lines("a", 2)[1]]
+
+
+def test_a_name_that_influxdb_cloud_refuses_is_named_with_the_remedy(cloud):
+    assert why_not(settings_for(cloud.url), "a") == (
+        "InfluxDB refuses bucket 'a' (422: name must be at least 2 characters): InfluxDB Cloud wants names of two "
+        "characters. Rename the client's folder"
+    )
 
 
 def test_a_server_that_asks_for_patience_is_asked_again_after_it():

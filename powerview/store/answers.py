@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,8 +19,8 @@ def reporting_influxdb(settings: Settings, what: str) -> Iterator[None]:
     try:
         yield
     except InfluxDBError as error:
-        if getattr(error, "status", None) == 0:  # the client's way of telling that TLS failed
-            raise StoreAway(_no_answer(settings, message(error))) from error
+        if getattr(error, "status", None) == 0:  # how the client reports that TLS failed
+            raise StoreAway(_no_tls(settings, str(error.reason))) from error
         raise StoreAway(_refusal(settings, what, error)) from error
     except (HTTPError, OSError) as error:
         raise StoreAway(_no_answer(settings, _short(error))) from error
@@ -27,9 +28,17 @@ def reporting_influxdb(settings: Settings, what: str) -> Iterator[None]:
         raise StoreAway(not_influxdb(settings, _short(error))) from error
 
 
-def _no_answer(settings: Settings, said: str) -> str:
+def _no_tls(settings: Settings, reason: str) -> str:
     return (
-        f"InfluxDB does not answer at {settings.influxdb_host} ({said}): is it running, and is INFLUXDB_HOST right? "
+        f"no secure connection to InfluxDB at {settings.influxdb_host} ({' '.join(reason.split())[:200]}): is the name "
+        f"in INFLUXDB_HOST that of its certificate, is the authority that signed it known to this machine, and does it "
+        f"speak https? (set in {settings.env_file})"
+    )
+
+
+def _no_answer(settings: Settings, reason: str) -> str:
+    return (
+        f"InfluxDB does not answer at {settings.influxdb_host} ({reason}): is it running, and is INFLUXDB_HOST right? "
         f"(set in {settings.env_file})"
     )
 
@@ -37,36 +46,48 @@ def _no_answer(settings: Settings, said: str) -> str:
 def _refusal(settings: Settings, what: str, error) -> str:
     status = getattr(error, "status", None) or getattr(error.response, "status", None)
     host, where = settings.influxdb_host, f"set in {settings.env_file}"
-    said = message(error)
+    answer = message(error)
     if status is None:  # raised by the client, which looks for the organisation's id before it makes a bucket
         return (
             f"{what} cannot be created in InfluxDB at {host}: INFLUXDB_ORG {settings.influxdb_org!r} is missing, or "
-            f"the token in INFLUXDB_ADMIN_TOKEN may not see it ({where}): {said}"
+            f"the token in INFLUXDB_ADMIN_TOKEN may not see it ({where}): {answer}"
         )
     if status == 401:
         return f"InfluxDB at {host} does not accept the token in INFLUXDB_ADMIN_TOKEN (401, {where})"
     if status == 403:
-        return f"the token in INFLUXDB_ADMIN_TOKEN has no access to {what} (403, {where}): {said}"
-    if status == 404:
+        return f"the token in INFLUXDB_ADMIN_TOKEN has no access to {what} (403, {where}): {answer}"
+    if status == 404 and _is_influxdbs(error):
         return (
-            f"InfluxDB at {host} does not find {what} of INFLUXDB_ORG {settings.influxdb_org!r} (404, {where}): {said}"
+            f"InfluxDB at {host} does not find {what} of INFLUXDB_ORG {settings.influxdb_org!r} (404, {where}): "
+            f"{answer}"
         )
     if status in (429, 503):
         after = (getattr(error, "headers", None) or {}).get("Retry-After")
-        return f"InfluxDB at {host} is busy ({status}{f', asks to retry in {after} s' if after else ''}): {said}"
+        return f"InfluxDB at {host} is busy ({status}{f', asks to retry in {after} s' if after else ''}): {answer}"
     if status and status >= 500:
-        return f"InfluxDB at {host} failed ({status}): {said}. Its own log shows why"
-    return not_influxdb(settings, f"{status} {said}")
+        return f"InfluxDB at {host} failed ({status}): {answer}. Its own log shows why"
+    return not_influxdb(settings, f"{status} {answer}")
 
 
-def not_influxdb(settings: Settings, said: object) -> str:
+def _is_influxdbs(error) -> bool:
+    # InfluxDB's errors are JSON with a code (https://docs.influxdata.com/influxdb/v2/api/#tag/Response-codes); a page
+    # of another server is not.
+    try:
+        return "code" in json.loads(getattr(error, "body", None) or error.response.data)
+    except (ValueError, TypeError, AttributeError):
+        return False
+
+
+def not_influxdb(settings: Settings, answer: object) -> str:
+    """The sentence for a server that is something else."""
     return (
-        f"what answers at {settings.influxdb_host} is not InfluxDB 2 ({said}): check INFLUXDB_HOST "
+        f"what answers at {settings.influxdb_host} is not InfluxDB 2 ({answer}): check INFLUXDB_HOST "
         f"(set in {settings.env_file})"
     )
 
 
 def message(error) -> str:
+    """What InfluxDB's answer says, on one line, 300 characters at most."""
     text = str(getattr(error, "message", None) or getattr(error, "reason", None) or error)
     return " ".join(text.split())[:300]
 

@@ -18,7 +18,7 @@ $(VENV)/.installed: requirements.lock | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-tests: tests/requirements.txt requirements-export.txt $(VENV)/.installed
-	$(BIN)/python $(QUIET_PIP) -r tests/requirements.txt
+	$(BIN)/python $(QUIET_PIP) -r requirements-export.txt -r tests/requirements.txt
 	@touch $@
 
 # What `make test` builds at its first run, and how long all of it takes.
@@ -76,7 +76,7 @@ check-lock: setup-tests
 
 # Lists known weaknesses of the pinned packages; a weakness fails nothing.
 audit: setup-tests
-	-$(BIN)/pip-audit -r requirements.txt
+	-$(BIN)/pip-audit -r requirements.txt -r requirements-export.txt
 
 # Writes the expected readings beside each sample anew; read the diff.
 golden: setup-tests

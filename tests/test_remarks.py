@@ -59,7 +59,7 @@ def test_a_device_that_comes_late_and_one_that_leaves_are_named(house):
 
 
 def test_many_gaps_are_counted_and_the_longest_are_named(house, monkeypatch):
-    monkeypatch.setattr(remarks, "LONGEST_GAPS", 1)
+    monkeypatch.setattr(remarks, "MOST", 1)
     rows = [at(clock, 240.0, 1.0) for clock in ("10:00", "10:20", "10:50", "11:40")]
     house.put("acme/roof/02001283/a.tsv", v002(*rows))
     assert of(house) == [
@@ -89,6 +89,26 @@ def test_a_renamed_channel_has_its_earlier_names(house):
     house.put("acme/roof/02001283/a.tsv", v002(at("10:00", 240.0, 1.0)))
     house.put("acme/roof/02001283/b.tsv", v002(at("10:10", 240.0, 1.0), labels=["Ph 1 V", "Oven W"]))
     assert of(house) == ["Oven, channel 2 of 02001283, was called Voie1 before."]
+
+
+def test_many_renamed_channels_are_counted_and_some_are_named(house):
+    cells = " ".join(["1.0"] * 8)
+    house.put("acme/roof/02001283/a.tsv", v002(f"01/07/25 10:00:00 {cells}", labels=[f"Voie{i} W" for i in range(8)]))
+    house.put("acme/roof/02001283/b.tsv", v002(f"01/07/25 10:10:00 {cells}", labels=[f"Oven{i} W" for i in range(8)]))
+    found = of(house)
+    assert found[0] == "Oven0, channel 1 of 02001283, was called Voie0 before."
+    assert (len(found), found[-1]) == (6, "3 more channels had other names before.")
+
+
+def test_a_clock_that_is_lost_over_and_over_is_counted(house):
+    rows = []
+    for hour in range(10, 18):
+        rows += ["01/01/20 01:00:02 240.0 1.0", at(f"{hour}:00", 240.0, 1.0)]
+    house.put("acme/roof/02001283/T302_250701_200000.tsv", v002(*rows))
+    found = [remark for remark in of(house) if "clock" in remark]
+    assert len(found) == 6
+    assert found[0].startswith("Logger 02001283 had lost its clock until 01 Jul 2025 10:00:")
+    assert found[-1] == "Logger 02001283 had lost its clock 3 more times."
 
 
 @pytest.mark.parametrize(

@@ -81,9 +81,9 @@ UPLOADS = {
 }  # fmt: skip
 
 
-def put(house: House, uploads: list[bytes]) -> None:
+def put(house: House, uploads: list[bytes], client: str = "acme") -> None:
     for day, content in enumerate(uploads, 1):
-        house.put(f"acme/roof/02001283/T302_2511{day:02}_031500.tsv", content)
+        house.put(f"{client}/roof/02001283/T302_2511{day:02}_031500.tsv", content)
 
 
 def plain_reading(uploads: list[bytes]) -> pd.DataFrame:
@@ -107,9 +107,9 @@ def plain_reading(uploads: list[bytes]) -> pd.DataFrame:
     return counts.pivot(index="time", columns=[*place, "name"], values="value").sort_index(axis=1)
 
 
-def exported(house: House) -> pd.DataFrame:
-    done = subprocess.run([sys.executable, "-m", "powerview", "export", "acme", "roof"], cwd=ROOT, timeout=60,
-                          env=house.environment, capture_output=True, encoding="utf-8")  # fmt: skip
+def exported(house: House, client: str = "acme", *options: object) -> pd.DataFrame:
+    command = [sys.executable, "-m", "powerview", "export", client, "roof", *options]
+    done = subprocess.run(command, cwd=ROOT, env=house.environment, capture_output=True, encoding="utf-8", timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     table = pd.read_csv(io.StringIO(done.stdout), index_col="time")
     return table.set_axis(pd.to_datetime(table.index.str[:19]))
@@ -125,6 +125,14 @@ def test_the_export_has_what_a_plain_reading_has(house, uploads):
     table = exported(house)
     assert list(table.columns) == twice
     pd.testing.assert_frame_equal(table, expected.set_axis(twice, axis=1), check_names=False, check_index_type=False)
+
+
+@pytest.mark.parametrize("uploads", UPLOADS.values(), ids=UPLOADS)
+def test_the_export_from_influxdb_is_that_from_the_files(influx, client, tmp_path, uploads):
+    house = House(tmp_path, {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
+    put(house, uploads, client)
+    assert house.run().returncode == 0
+    pd.testing.assert_frame_equal(exported(house, client), exported(house, client, "-d", house.data))
 
 
 @pytest.mark.parametrize("uploads", UPLOADS.values(), ids=UPLOADS)

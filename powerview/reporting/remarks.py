@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -14,8 +14,8 @@ from powerview.reporting.campaign import Campaign, File
 from powerview.reporting.figures import WATTS, WINDOW, Figures
 from powerview.reporting.places import Series
 
-LONGEST_GAPS = 5
-"""So many gaps are named; others are counted."""
+MOST = 5
+"""So many gaps, channels or events of a kind are named; others are counted."""
 
 MOSTLY = 0.95
 FAINT_WATTS = 10
@@ -43,9 +43,15 @@ def remarks_of(campaign: Campaign, figures: Figures, zone: ZoneInfo) -> list[str
     return [
         *_gaps(campaign.series, figures, zone),
         *_loggers(campaign.files, zone),
-        *_names(campaign.earlier_names),
-        *_wrong_way_round(figures),
+        *_at_most(_names(campaign.earlier_names), "{} more channels had other names before."),
+        *_at_most(_wrong_way_round(figures), "{} more channels are negative nearly all the time."),
     ]
+
+
+def _at_most(sentences: Iterable[str], rest: str) -> list[str]:
+    # `rest` has a place for the number of those that are not named.
+    found = list(sentences)
+    return found if len(found) <= MOST else [*found[:MOST], rest.format(len(found) - MOST)]
 
 
 def _gaps(series: dict[Channel, Series], figures: Figures, zone: ZoneInfo) -> Iterator[str]:
@@ -58,10 +64,10 @@ def _gaps(series: dict[Channel, Series], figures: Figures, zone: ZoneInfo) -> It
             devices.setdefault((int(edges[i]) + WINDOW, int(edges[i + 1])), []).append(device)
     every = {channel.device for channel in series}
     longest = sorted(devices, key=lambda gap: gap[0] - gap[1])
-    for begin, end in sorted(longest[:LONGEST_GAPS]):
+    for begin, end in sorted(longest[:MOST]):
         whose = _whose(devices[begin, end], every)
         yield f"No readings of {whose} from {_period(begin, end, zone)} ({duration(end - begin)})."
-    if rest := longest[LONGEST_GAPS:]:
+    if rest := longest[MOST:]:
         yield f"{len(rest)} more gaps, the longest of {duration(rest[0][1] - rest[0][0])}."
 
 
@@ -81,8 +87,12 @@ def _loggers(files: list[File], zone: ZoneInfo) -> Iterator[str]:
             yield f"Logger {logger} restarted on {moment(restarts[0], zone)}."
         elif restarts:
             yield f"Logger {logger} restarted {len(restarts)} times, from {_period(restarts[0], restarts[-1], zone)}."
-        for until in dict.fromkeys(moment(time, zone) for kind, time in sorted(events) if kind == "clock_unset"):
-            yield f"Logger {logger} had lost its clock until {until}: its rows without a known time do not count."
+        untils = dict.fromkeys(moment(time, zone) for kind, time in sorted(events) if kind == "clock_unset")
+        without = "its rows without a known time do not count"
+        lost = [f"Logger {logger} had lost its clock until {until}: {without}." for until in untils]
+        yield from lost[:MOST]
+        if more := len(lost[MOST:]):
+            yield f"Logger {logger} had lost its clock {more} more times."
 
 
 def _names(earlier: dict[Channel, list[str]]) -> Iterator[str]:

@@ -136,6 +136,17 @@ def test_the_failure_is_behind_the_path_of_the_ping():
         assert calls == [(f"/ping/{SECRET}/fail?rid={SECRET}", "Grafana: gone é".encode())]
 
 
+@pytest.mark.parametrize(
+    "url", [f"http://[{SECRET}", f"http://{SECRET}:x/", SECRET, f"http://.{SECRET}.", "http://é\udce9/"]
+)
+def test_an_address_that_is_none_is_no_ping_and_no_traceback(url):
+    settings = load_settings({"POWERVIEW_PING_URL": url})
+    for trouble in ("", "Grafana: gone"):
+        error = notify.ping(settings, trouble)
+        assert error
+        assert SECRET not in error
+
+
 def test_a_ping_that_is_refused_is_no_ping():
     with Receiver() as receiver:
         receiver.receive = lambda *_: 404

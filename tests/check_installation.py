@@ -7,15 +7,16 @@ import os
 from pathlib import Path
 
 from dashboard_queries import load_master
-from grafana_contract import GrafanaContract, Refused, route
+from grafana_contract import GrafanaContract, Refused, _new_dashboard, route
 from trees import ROOT, House, day_rows, v002
 
-from powerview.monitoring import check, machine, servers
+from powerview.monitoring import check, machine
+from powerview.monitoring.grafana import ADMIN_DATASOURCE
 from powerview.settings import Settings, load_settings
 
 HEALTHY = {
     "settings": "✓", "secrets": "✓", "notifications": "✓", "InfluxDB": "✓", "organisation": "✓",
-    "token": "✓", "Grafana": "✓", "Grafana's admin": "✓", "Master": "✓", "Grafana reads InfluxDB": "✓",
+    "token": "✓", "Grafana": "✓", "Grafana's login": "✓", "Master": "✓", "Loggers": "✓", "Grafana reads InfluxDB": "✓",
     "POWERVIEW_DATA_DIR": "✓",
     "POWERVIEW_LOG_DIR": "✓", "POWERVIEW_STATE_DIR": "✓", "hook": "✓", "SFTPGo": "✓", "timer": "✓",
     "sftpgo.service": "✓", "caddy.service": "✓", "powerview-sweep.service": "✓", "disk": "✓",
@@ -63,7 +64,9 @@ class Installation:
 def install(influx, client, tmp_path, monkeypatch, grafana) -> Installation:
     """One in which all is well, below `tmp_path`."""
     grafana.provision(load_master())
-    grafana.orgs[1].data_sources[servers.ADMIN_DATASOURCE] = {"uid": servers.ADMIN_DATASOURCE, "id": 1}
+    grafana.orgs[1].data_sources[ADMIN_DATASOURCE] = {"uid": ADMIN_DATASOURCE, "id": 1}
+    loggers = {"uid": "powerview-loggers", "title": "Loggers", "panels": []}
+    grafana.orgs[1].dashboards[loggers["uid"]] = _new_dashboard(loggers, "powerview-admin", grafana.new_id())
     house = House(tmp_path)
     env = tmp_path / ".env"
     env.write_text("# all is in the environment\n")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from influx_server import free_port
 
-from powerview.monitoring import servers
+from powerview.monitoring import influxdb
+from powerview.monitoring.grafana import ADMIN_DATASOURCE
 
 pytest_plugins = ("check_fixture",)
 pytestmark = pytest.mark.parametrize("installation", ["12.4", "13"], indirect=True)
@@ -112,12 +113,12 @@ def test_a_token_that_can_do_the_work_is_good_and_does_it(installation, influx, 
 
 
 def test_a_server_that_says_nothing_of_rights_makes_no_tick(installation, monkeypatch):
-    ask = servers.ask
+    ask = influxdb.ask
 
     def answer(method, address, **kwargs):
         return "no connection" if address.endswith("/authorizations") else ask(method, address, **kwargs)
 
-    monkeypatch.setattr(servers, "ask", answer)
+    monkeypatch.setattr(influxdb, "ask", answer)
     line = installation.broken()["token"]
     assert line == (
         f"– token: what it may do cannot be found out (no connection). {ALL_ACCESS}{installation.settings.env_file}."
@@ -138,14 +139,17 @@ def test_a_grafana_that_is_away_is_reported(installation):
     assert installation.broken(grafana_url=url) == {
         "Grafana": f"✗ Grafana: does not answer at {url} (no connection). "
                    f"Is it running, and is GRAFANA_URL ({url}) right?",
-        "Grafana's admin": "", "Master": "", "Grafana reads InfluxDB": "",
+        "Grafana's login": "", "Master": "", "Loggers": "", "Grafana reads InfluxDB": "",
     }  # fmt: skip
 
 
 def test_a_wrong_password_is_reported(installation):
     broken = installation.broken(grafana_password="wrong")
-    assert broken.pop("Grafana's admin").startswith("✗ Grafana's admin: the login of admin is refused (401")
-    assert broken == {"Master": "", "Grafana reads InfluxDB": ""}
+    assert broken.pop("Grafana's login").startswith(
+        f"✗ Grafana's login: Grafana at {installation.grafana.url} refuses the login: look at GRAFANA_USERNAME, "
+        "GRAFANA_PASSWORD. If they are right, the login is locked:"
+    )
+    assert broken == {"Master": "", "Loggers": "", "Grafana reads InfluxDB": ""}
 
 
 def test_a_login_that_is_no_admin_is_reported(installation):
@@ -154,23 +158,24 @@ def test_a_login_that_is_no_admin_is_reported(installation):
     installation.grafana.users.append(User(7, "eve", "eve@localhost", "evening"))
     installation.grafana.orgs[1].roles[7] = "Viewer"
     broken = installation.broken(grafana_username="eve", grafana_password="evening")
-    assert broken.pop("Grafana's admin").startswith("✗ Grafana's admin: the login of eve is no administrator (403")
-    assert broken == {"Master": "", "Grafana reads InfluxDB": ""}
+    assert broken.pop("Grafana's login").startswith(
+        f"✗ Grafana's login: Grafana at {installation.grafana.url} forbids GET /api/orgs/1/users to this login"
+    )
+    assert broken == {"Master": "", "Loggers": "", "Grafana reads InfluxDB": ""}
 
 
 def test_a_missing_master_is_reported(installation):
-    del installation.grafana.orgs[1].dashboards[servers.MASTER]
+    del installation.grafana.orgs[1].dashboards["powerview-master"]
     assert installation.broken() == {
-        "Master": "✗ Master: the dashboard is not there. The next sweep imports it: on-upload.sh sweep."
+        "Master": "✗ Master: Grafana has no Master (uid powerview-master). The next sweep makes it: on-upload.sh sweep."
     }
 
 
 def test_a_master_in_the_new_schema_is_reported(installation):
-    installation.grafana.save_as_v2(servers.MASTER)
-    assert installation.broken() == {
-        "Master": "✗ Master: it was saved in Grafana's new schema. Export it as classic JSON (Share, Export, classic "
-                  "model) and import that over it.",
-    }  # fmt: skip
+    installation.grafana.save_as_v2("powerview-master")
+    broken = installation.broken()
+    assert broken.pop("Master").startswith("✗ Master: the Master was saved in Grafana's new schema (v2), which ")
+    assert broken == {}
 
 
 def test_a_missing_data_source_of_the_admins_is_reported(installation):
@@ -182,7 +187,7 @@ def test_a_missing_data_source_of_the_admins_is_reported(installation):
 
 
 def test_a_grafana_that_cannot_reach_influxdb_is_reported(installation):
-    installation.grafana.orgs[1].data_sources[servers.ADMIN_DATASOURCE]["broken"] = "error reading buckets"
+    installation.grafana.orgs[1].data_sources[ADMIN_DATASOURCE]["broken"] = "error reading buckets"
     assert installation.broken() == {
         "Grafana reads InfluxDB": "✗ Grafana reads InfluxDB: it cannot (400 error reading buckets). INFLUXDB_URL "
                                   "(http://influxdb:8086) must be InfluxDB's address as Grafana sees it.",

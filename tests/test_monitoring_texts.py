@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from powerview import monitoring
+from powerview.monitoring.grafana import PROBLEM_OF
 from powerview.monitoring.texts import MESSAGE, NAMED, NAMES, PHRASES, PROBLEMS, Texts
 from powerview.settings import LANGUAGES
 
@@ -56,8 +57,7 @@ def test_every_problem_that_is_found_has_its_texts_and_each_text_is_used():
     for call in CALLS:
         if call.func.id == "bad":
             keys |= {node.value for node in ast.walk(call.args[1]) if isinstance(node, ast.Constant)}
-    computed = {"login_refused", "login_no_admin", "login_untried"}
-    assert {key for key in keys if isinstance(key, str)} | computed == set(PROBLEMS)
+    assert {key for key in keys if isinstance(key, str)} | set(PROBLEM_OF.values()) == set(PROBLEMS)
 
 
 def test_every_name_of_an_item_is_translated_or_the_same_everywhere():
@@ -66,7 +66,7 @@ def test_every_name_of_an_item_is_translated_or_the_same_everywhere():
         for call in CALLS
         if call.func.id in ("bad", "good", "unknown", "each") and isinstance(call.args[0], ast.Constant)
     }
-    everywhere = {"InfluxDB", "Grafana", "Master", "SFTPGo", "hook"}
+    everywhere = {"InfluxDB", "Grafana", "Master", "Loggers", "SFTPGo", "hook"}
     assert names - everywhere <= set(NAMES)
 
 

@@ -21,6 +21,11 @@ GRAFANA = bad("Grafana", "grafana_away", url="http://localhost:1", why="no conne
 TOKEN = bad("token", "token_refused", why="401", env=".env")
 
 
+WRONG_TIME = json.dumps(
+    {"problems": [dict.fromkeys(("name", "subject", "found", "text", "since", "last", "checked"), "x")]}
+).encode()
+
+
 class Scene:
     """An installation whose state folder is a small disk; `items` is what each sweep finds."""
 
@@ -75,7 +80,9 @@ def test_without_any_memory_reporting_goes_on(scene, tmp_path):
     assert scene.sweeps.one()[0].startswith("Something is wrong:\n- Grafana: does not answer")
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"problems": [{"name": 1}]}', b"\xff\xfe", b'{"problems": 7}'])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b'{"problems": [{"name": 1}]}', b"\xff\xfe", b'{"problems": 7}', WRONG_TIME]
+)
 def test_a_damaged_memory_only_means_that_something_comes_twice(scene, damage):
     scene.items = [GRAFANA, good("token", "fine")]
     assert len(scene.sweeps.during(HOUR)) == 1

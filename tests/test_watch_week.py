@@ -19,7 +19,7 @@ from powerview.monitoring.loggers import silent_loggers
 pytest_plugins = ("check_fixture",)
 
 LOGGERS = {f"0200190{n}": f"acme/roof/0200190{n}" for n in range(6)}
-FINE = ("InfluxDB", "token", "organisation", "Grafana", "Grafana's admin", "Master", "ingest lane", "provision lane")
+FINE = ("InfluxDB", "token", "organisation", "Grafana", "Grafana's login", "Master", "ingest lane", "provision lane")
 
 
 def away(name: str) -> Item:

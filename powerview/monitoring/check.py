@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from powerview.ingest.journal import now_text
+from powerview.monitoring.grafana import grafana
+from powerview.monitoring.influxdb import influxdb
 from powerview.monitoring.item import BAD, SIGN, Item, bad, good
 from powerview.monitoring.lanes import lanes
 from powerview.monitoring.machine import SFTPGO_ENVIRONMENT, configuration, machine
-from powerview.monitoring.servers import servers
 from powerview.monitoring.uploads import uploads
 from powerview.output import trouble
 from powerview.settings import Settings
@@ -37,7 +38,8 @@ def look(settings: Settings, sftpgo: tuple[Path, ...], *, write: bool = False) -
     """Every item, in the order in which one builds on the other. With `write` a point is written to InfluxDB."""
     parts: dict[str, Callable[[], Iterable[Item]]] = {
         "settings": lambda: configuration(settings),
-        "servers": lambda: servers(settings, write=write),
+        "InfluxDB": lambda: influxdb(settings, write=write),
+        "Grafana": lambda: grafana(settings),
         "machine": lambda: machine(settings, sftpgo),
         "lanes": lambda: lanes(settings),
         "uploads": lambda: uploads(settings),

@@ -24,7 +24,7 @@ def ask(method: str, address: str, *, follow: bool = False, **options: object) -
         return Phrase("no_connection")
     except requests.Timeout:
         return Phrase("no_answer", TIMEOUT)
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:  # an address that is none
         return type(error).__name__
 
 

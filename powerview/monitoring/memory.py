@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from powerview.monitoring.problems import AGAIN_AFTER, Problem, Problems
+from powerview.monitoring.problems import AGAIN_AFTER, Problem, Problems, correct_times
 
 STEP = 1 << 15
 
@@ -26,20 +26,27 @@ class Memory:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "watch.json"
+        self._kept = b""
         self.lost = ""
         """Why nothing can be kept, empty if it can."""
 
     def load(self) -> Problems:
         """What the last sweep has kept; nothing if there is none, or if it cannot be read."""
         try:
-            kept = json.loads(self._path.read_text(encoding="utf-8"))
-            return {f"{p.name}\0{p.subject}": p for p in (Problem(**fields) for fields in kept["problems"])}
+            text = self._path.read_bytes()
+            kept = json.loads(text)
+            problems = {f"{p.name}\0{p.subject}": p for p in (Problem(**fields) for fields in kept["problems"])}
+            correct_times(problems, time.time())
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return {}
+        self._kept = text.rstrip()
+        return problems
 
     def save(self, problems: Problems) -> None:
         """Keep them for the next sweep; if that cannot be, `lost` has the reason."""
         text = json.dumps({"problems": [asdict(problem) for problem in problems.values()]}).encode()
+        if text == self._kept:
+            return
         padded = text.ljust(-(-(len(text) + 1) // STEP) * STEP - 1) + b"\n"
         self.lost = ""
         try:
@@ -50,6 +57,7 @@ class Memory:
             except OSError:
                 self.lost = f"{self._path} cannot be written: {error.strerror or error}"
                 return
+        self._kept = text
         for marker in self._markers():
             with suppress(OSError):
                 marker.unlink()

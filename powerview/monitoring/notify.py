@@ -63,7 +63,10 @@ def ping(settings: Settings, trouble: str = "") -> str:
     text if it was received."""
     url = settings.ping_url
     if trouble:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return "it is no URL"
         url = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/fail"))
     answer = ask("POST" if trouble else "GET", url, follow=True, data=trouble.encode("utf-8", "replace"))
     if 200 <= status_of(answer) < 300:

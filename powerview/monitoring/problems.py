@@ -23,7 +23,7 @@ AGAIN_AFTER = 86_400
 UNSEEN = 7 * 86_400
 """A problem of which nothing was found out for so long is forgotten: it is not looked at any more."""
 
-SERVERS = frozenset({"InfluxDB", "organisation", "token", "Grafana", "Grafana's admin", "Master"})
+SERVERS = frozenset({"InfluxDB", "organisation", "token", "Grafana", "Grafana's login", "Master", "Loggers"})
 TRANSIENT = SERVERS | {
     "Grafana reads InfluxDB", "timer", "sftpgo.service", "caddy.service", "powerview-sweep.service", "disk",
     "ingest lane", "provision lane",
@@ -31,7 +31,7 @@ TRANSIENT = SERVERS | {
 CAUSES: dict[str, frozenset[str]] = {
     "Grafana reads InfluxDB": frozenset({"InfluxDB"}),
     "ingest lane": frozenset({"InfluxDB", "organisation", "token"}),
-    "provision lane": SERVERS,
+    "provision lane": SERVERS - {"Loggers"},
     "pending files": frozenset({"InfluxDB", "organisation", "token", "ingest lane"}),
     "last upload": frozenset({SILENT_LOGGERS}),
 }
@@ -87,7 +87,6 @@ class News(StrEnum):
 def update(problems: Problems, items: Iterable[Item], now: float, language: str) -> None:
     """Bring the problems up to date with what a sweep has found."""
     items = _without_consequences(items)
-    _correct_times(problems, now)
     bad = {f"{item.name}\0{item.subject}": item for item in items if item.state == BAD}
     looked_at = {item.name for item in items if item.state in (BAD, GOOD)}
     looked_at -= {item.name for item in items if item.state not in (BAD, GOOD)}
@@ -114,8 +113,8 @@ def _without_consequences(items: Iterable[Item]) -> list[Item]:
     return [item for item in items if not bad & CAUSES.get(item.name, frozenset())]
 
 
-def _correct_times(problems: Problems, now: float) -> None:
-    # This machine's clock may have been ahead for a while.
+def correct_times(problems: Problems, now: float) -> None:
+    """Let no problem be of later than now: this machine's clock may have been ahead for a while."""
     for problem in problems.values():
         problem.since, problem.last, problem.checked = (
             min(time, now) for time in (problem.since, problem.last, problem.checked)

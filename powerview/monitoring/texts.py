@@ -136,33 +136,10 @@ PROBLEMS: dict[str, Problem] = {
             "Est-il démarré, et GRAFANA_URL ({url}) est-il correct ?",
         ),
     ),
-    "login_refused": Problem(
-        Texts("the login of {user} is refused ({why})", "la connexion de {user} est refusée ({why})"),
-        Texts("Set GRAFANA_USERNAME and GRAFANA_PASSWORD.", "Corrigez GRAFANA_USERNAME et GRAFANA_PASSWORD."),
-    ),
-    "login_no_admin": Problem(
-        Texts("the login of {user} is no administrator ({why})", "{user} n'est pas administrateur ({why})"),
-        Texts("Set GRAFANA_USERNAME and GRAFANA_PASSWORD.", "Corrigez GRAFANA_USERNAME et GRAFANA_PASSWORD."),
-    ),
-    "login_untried": Problem(
-        Texts("the login of {user} cannot be tried ({why})", "la connexion de {user} ne peut pas être essayée ({why})"),
-        Texts("Set GRAFANA_USERNAME and GRAFANA_PASSWORD.", "Corrigez GRAFANA_USERNAME et GRAFANA_PASSWORD."),
-    ),
-    "master_missing": Problem(
-        Texts("the dashboard is not there", "le tableau de bord n'existe pas"),
-        Texts("The next sweep imports it: on-upload.sh sweep.", "Le prochain passage l'importe : on-upload.sh sweep."),
-    ),
-    "master_new_schema": Problem(
-        Texts("it was saved in Grafana's new schema", "il a été enregistré dans le nouveau format de Grafana"),
-        Texts(
-            "Export it as classic JSON (Share, Export, classic model) and import that over it.",
-            "Exportez-le en JSON classique (Share, Export, « classic ») et importez le résultat par-dessus.",
-        ),
-    ),
-    "master_unreadable": Problem(
-        Texts("it cannot be read ({why})", "il ne peut pas être lu ({why})"),
-        Texts("Look at it in Grafana: Dashboards, admin.", "Regardez-le dans Grafana : Dashboards, admin."),
-    ),
+    "grafana_login": Problem(Texts("{problem}", "connexion impossible : {problem}"), NO_REMEDY),
+    "master_unusable": Problem(Texts("{problem}", "ne peut pas être cloné : {problem}"), NO_REMEDY),
+    "loggers_missing": Problem(Texts("{problem}", "n'existe pas : {problem}"), NO_REMEDY),
+    "source_unread": Problem(Texts("it cannot be asked ({why})", "impossible de le savoir ({why})"), NO_REMEDY),
     "source_missing": Problem(
         Texts("the data source powerview-master is not there", "la source de données powerview-master n'existe pas"),
         Texts("The next sweep makes it: on-upload.sh sweep.", "Le prochain passage la crée : on-upload.sh sweep."),
@@ -329,7 +306,7 @@ NAMES: dict[str, Texts] = {
     "secrets": Texts("secrets", "secrets"),
     "organisation": Texts("organisation", "organisation"),
     "token": Texts("token", "jeton"),
-    "Grafana's admin": Texts("Grafana's admin", "admin de Grafana"),
+    "Grafana's login": Texts("Grafana's login", "connexion à Grafana"),
     "Grafana reads InfluxDB": Texts("Grafana reads InfluxDB", "Grafana lit InfluxDB"),
     "ownership": Texts("ownership", "propriétaire"),
     "timer": Texts("timer", "minuterie"),

@@ -1,29 +1,22 @@
-"""InfluxDB and Grafana: do they answer, do they accept our logins, may those do what PowerView does?"""
+"""InfluxDB: does it answer, and may our token do what PowerView does?"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 
-from powerview.monitoring.http import Answer, ask, body, get, status_of, why
+from powerview.monitoring.http import ask, body, get, status_of, why
 from powerview.monitoring.item import Item, bad, good, unknown
 from powerview.monitoring.texts import ALL_ACCESS, in_english
 from powerview.settings import Settings
 
-MASTER, ADMIN_DATASOURCE = "powerview-master", "powerview-master"
-STORED_MASTER = f"/apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards/{MASTER}"
 PROBE = "powerview_watch writable=1 {day}\n"
 """One point a day, at midnight UTC: however often it is written, the bucket holds it once."""
 DAY = 86_400
 
 
-def servers(settings: Settings, *, write: bool) -> Iterator[Item]:
-    """Every item about the two servers. With `write` a point is really written, which shows a read-only disk."""
-    yield from _influxdb(settings, write)
-    yield from _grafana(settings)
-
-
-def _influxdb(settings: Settings, write: bool) -> Iterator[Item]:
+def influxdb(settings: Settings, *, write: bool) -> Iterator[Item]:
+    """Every item about InfluxDB. With `write` a point is really written, which shows a full or read-only disk."""
     if not settings.influxdb_host:
         yield bad("InfluxDB", "influxdb_unnamed")
         return
@@ -86,63 +79,3 @@ def _may_write(settings: Settings, headers: dict[str, str], write: bool) -> Item
     if status_of(answer) == 404:
         return bad("token", "bucket_missing", bucket=settings.influxdb_bucket)
     return bad("token", "write_refused", bucket=settings.influxdb_bucket, why=why(answer))
-
-
-def _grafana(settings: Settings) -> Iterator[Item]:
-    health = get(f"{settings.grafana_url}/api/health")
-    if status_of(health) != 200 or "database" not in body(health):
-        yield bad("Grafana", "grafana_away", url=settings.grafana_url, why=why(health))
-        return
-    yield good("Grafana", f"answers at {settings.grafana_url}, {body(health).get('version', '')}")
-    if not settings.grafana_password:
-        return
-    login = grafana_login(settings)
-    organisation = get(f"{settings.grafana_url}/api/orgs/1/users", **login)
-    status = status_of(organisation)
-    if status != 200:
-        key = {401: "login_refused", 403: "login_no_admin"}.get(status, "login_untried")
-        yield bad("Grafana's admin", key, user=settings.grafana_username, why=why(organisation))
-        return
-    yield good("Grafana's admin", f"{settings.grafana_username} can log in")
-    yield _master(settings, login)
-    yield _admin_datasource(settings, login)
-
-
-def grafana_login(settings: Settings) -> dict[str, object]:
-    """How every request to Grafana logs in, as options of `requests`: this is the one place that decides it."""
-    return {
-        "auth": (settings.grafana_username, settings.grafana_password),
-        "headers": {"X-Grafana-Org-Id": "1"},
-    }
-
-
-def _master(settings: Settings, login: dict[str, object]) -> Item:
-    address = f"{settings.grafana_url}/api/dashboards/uid/{MASTER}"
-    answer = get(address, params={"apiVersion": "v1beta1"}, **login)
-    status = status_of(answer)
-    if status == 404:
-        return bad("Master", "master_missing")
-    dashboard = body(answer).get("dashboard", {})
-    if status == 406 or "elements" in dashboard:
-        return bad("Master", "master_new_schema")
-    if _stored_version(get(f"{settings.grafana_url}{STORED_MASTER}", **login)).startswith("v2"):
-        return bad("Master", "master_new_schema")
-    if status != 200 or "panels" not in dashboard:
-        return bad("Master", "master_unreadable", why=why(answer))
-    return good("Master", f"there and classic, {len(dashboard['panels'])} panels")
-
-
-def _stored_version(answer: Answer) -> str:
-    # Grafana 13 converts a dashboard of the new schema where the old address is asked, with loss; this answer shows it.
-    status = body(answer).get("status")
-    conversion = status.get("conversion") if isinstance(status, dict) else None
-    return str(conversion.get("storedVersion", "")) if isinstance(conversion, dict) else ""
-
-
-def _admin_datasource(settings: Settings, login: dict[str, object]) -> Item:
-    answer = get(f"{settings.grafana_url}/api/datasources/uid/{ADMIN_DATASOURCE}/health", **login)
-    if status_of(answer) == 200:
-        return good("Grafana reads InfluxDB", f"at {settings.influxdb_url}")
-    if status_of(answer) == 404:
-        return bad("Grafana reads InfluxDB", "source_missing")
-    return bad("Grafana reads InfluxDB", "source_broken", url=settings.influxdb_url, why=why(answer))

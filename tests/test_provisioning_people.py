@@ -153,6 +153,21 @@ def test_another_clients_team_on_the_folder_is_no_reason_to_let_it_in(world: Wor
     assert (may_see(world, "acme"), may_see(world, "globex")) == ([acme], [globex])
 
 
+@QUICKLY
+def test_another_clients_team_that_its_own_folder_no_longer_names_is_that_clients_still(world: World):
+    world.campaigns("acme/roof", "globex/roof")
+    world.make_everything()
+    (acme,), (globex,) = may_see(world, "acme"), may_see(world, "globex")
+    for client, rows in (("acme", [{"teamId": globex, "permission": 1}]), ("globex", [])):
+        address = f"/api/folders/{uid_of('f', client)}/permissions"
+        world.grafana.call("POST", address, {"items": rows})
+
+    run = world.run()
+
+    assert run.told == ["powerview: repaired acme: permissions", "powerview: repaired globex: permissions"]
+    assert (may_see(world, "acme"), may_see(world, "globex")) == ([acme], [globex])
+
+
 @ON_CONTRACT
 def test_two_clients_whose_names_differ_by_case_are_two(world: World):
     world.campaigns("acme/roof", "Acme/roof")
@@ -245,6 +260,24 @@ def test_who_has_no_login_or_sees_more_than_a_team_is_told(world: World):
         "powerview: took boss out of acme",
         "powerview: note: boss is Editor, and goes on seeing more than a client does",
     ]
+
+
+@QUICKLY
+def test_a_team_that_takes_nobody_is_told(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    world.add_person("ann")
+    world.journal.before = lambda _number, what: 400 if what.endswith("/members") else None
+
+    run = add(world, USER="ann")
+
+    assert (run.status, run.told) == (
+        2,
+        [
+            f'powerview: Grafana at {world.env["GRAFANA_URL"]} (GRAFANA_URL) refused the task "Put the person into the '
+            f'team" (400): a fault of the test.'
+        ],
+    )
 
 
 @QUICKLY

@@ -273,6 +273,11 @@ def _current_org(server, call):
     return {"id": call.org.id, "name": call.org.name}
 
 
+@route("GET", "/api/user", who="anyone")
+def _own_user(server, call):
+    return {"id": call.user.id, "login": call.user.login, "isGrafanaAdmin": call.user.server_admin}
+
+
 @route("GET", "/api/user/orgs", who="anyone")
 def _own_orgs(server, call):
     return _memberships(server, call.user.id)

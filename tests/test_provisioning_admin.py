@@ -53,6 +53,29 @@ def test_the_first_run_makes_a_login_of_its_own_that_later_ones_work_with(world:
     assert (again.changed, world.journal.writes) == (0, [])
 
 
+@QUICKLY
+@pytest.mark.parametrize("damage", ["role", "member", "server admin", "password"])
+def test_the_login_is_repaired_whatever_somebody_takes_from_it(world: World, damage: str):
+    world.make_everything()
+    number = world.user_id(world.own_login())
+    call, path, body = {
+        "role": ("PATCH", f"/api/orgs/1/users/{number}", {"role": "Viewer"}),
+        "member": ("DELETE", f"/api/orgs/1/users/{number}", None),
+        "server admin": ("PUT", f"/api/admin/users/{number}/permissions", {"isGrafanaAdmin": False}),
+        "password": ("PUT", f"/api/admin/users/{number}/password", {"password": "of somebody else"}),
+    }[damage]
+    world.grafana.call("POST", "/api/orgs", {"name": "another"})  # Grafana deletes who is a member of none
+    another = world.org("another")
+    member = {"loginOrEmail": world.own_login(), "role": "Viewer"}
+    world.grafana.call("POST", f"/api/orgs/{another}/users", member)
+    world.grafana.call(call, path, body)
+
+    run, again = world.run(), world.run()
+
+    assert (run.status, run.told) == (0, ["powerview: repaired admin: our login"])
+    assert (again.changed, world.journal.writes) == (0, [])
+
+
 @QUICKLY_ON_CONTRACT  # a real Grafana's lock lasts five minutes
 @pytest.mark.parametrize("isolation", ["team", "org"])
 def test_a_stranger_who_locks_the_admins_login_does_not_stop_provisioning(world: World, isolation: str):

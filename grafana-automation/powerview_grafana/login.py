@@ -17,7 +17,7 @@ from powerview_grafana.servers import Server
 
 NAME = "PowerView's playbooks"
 PREFIX = "powerview-"
-UNAUTHORIZED = (401,)
+NOT_LET_IN = (401, 403)
 
 
 def own(settings: Settings) -> tuple[str, str]:
@@ -28,13 +28,20 @@ def own(settings: Settings) -> tuple[str, str]:
 
 
 def of_the_playbooks(settings: Settings) -> Server:
-    """Grafana with the playbooks' login, else, where there is none yet, with the admin's.
+    """Grafana with the playbooks' login, else, where there is none yet or it may not do all, with the admin's.
 
     Raises ServerError if neither is let in, SettingsError without GRAFANA_PASSWORD.
     """
     admin = servers.grafana(settings)  # says which setting it misses
     ours = servers.grafana_as(settings, *own(settings))
-    return admin if ours.get("/api/user/orgs", MAIN_ORG, UNAUTHORIZED).status == 401 else ours
+    return ours if _may_do_all(ours) else admin
+
+
+def _may_do_all(ours: Server) -> bool:
+    orgs = ours.get("/api/user/orgs", MAIN_ORG, NOT_LET_IN)
+    if orgs.status != 200 or not any(o["orgId"] == MAIN_ORG and o["role"] == "Admin" for o in orgs.body):
+        return False
+    return ours.get("/api/user", MAIN_ORG).body["isGrafanaAdmin"]
 
 
 def is_own(grafana: Server, settings: Settings) -> bool:
@@ -60,7 +67,10 @@ def make(run, admin: dict) -> None:
     rights = {"isGrafanaAdmin": True}
     run.write(run.grafana, "Make it a server admin", "PUT", f"{users}/permissions", rights, org=MAIN_ORG)
     role = path("api", "orgs", MAIN_ORG, "users", number)
-    run.write(run.grafana, "Make it an admin", "PATCH", role, {"role": "Admin"}, org=MAIN_ORG)
+    is_admin = {"role": "Admin"}
+    if run.write(run.grafana, "Make it an admin", "PATCH", role, is_admin, org=MAIN_ORG, also=(404,)).status == 404:
+        joined = {"loginOrEmail": login, **is_admin}
+        run.write(run.grafana, "Let it in", "POST", path("api", "orgs", MAIN_ORG, "users"), joined, org=MAIN_ORG)
     for user in run.grafana.get(path("api", "users", "search", query=PREFIX, perpage=1000), MAIN_ORG).body["users"]:
         if user["name"] == NAME and user["login"].startswith(PREFIX) and user["id"] != number:
             old = path("api", "admin", "users", user["id"])

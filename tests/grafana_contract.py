@@ -318,6 +318,11 @@ def _delete_org(server, call, number):
     return {"message": "Organization deleted"}
 
 
+@route("GET", "/api/org/preferences")
+def _org_preferences(server, call):
+    return {"theme": "", "homeDashboardUID": "", "timezone": ""}
+
+
 @route("GET", "/api/orgs/<number>/users", who="server", needs_org=False)
 def _org_users(server, call, number):
     users = {u.id: u for u in server.users}
@@ -340,7 +345,7 @@ def _add_org_user(server, call, number):
 def _change_org_user(server, call, number, user):
     org = _org_by_number(server, number)
     if int(user) not in org.roles:
-        raise Refused(404, "User not found")
+        raise Refused(500, "Failed update org user")
     org.roles[int(user)] = _role(call.body["role"])
     return {"message": "Organization user updated"}
 

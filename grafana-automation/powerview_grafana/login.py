@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 
 from powerview.settings import Settings
 from powerview_grafana import servers
@@ -18,6 +19,7 @@ from powerview_grafana.servers import Server
 NAME = "PowerView's playbooks"
 PREFIX = "powerview-"
 NOT_LET_IN = (401, 403)
+REMEMBERED_SECONDS = 70
 
 
 def own(settings: Settings) -> tuple[str, str]:
@@ -66,11 +68,7 @@ def make(run, admin: dict) -> None:
     users = path("api", "admin", "users", number)
     rights = {"isGrafanaAdmin": True}
     run.write(run.grafana, "Make it a server admin", "PUT", f"{users}/permissions", rights, org=MAIN_ORG)
-    role = path("api", "orgs", MAIN_ORG, "users", number)
-    is_admin = {"role": "Admin"}
-    if run.write(run.grafana, "Make it an admin", "PATCH", role, is_admin, org=MAIN_ORG, also=(404,)).status == 404:
-        joined = {"loginOrEmail": login, **is_admin}
-        run.write(run.grafana, "Let it in", "POST", path("api", "orgs", MAIN_ORG, "users"), joined, org=MAIN_ORG)
+    _make_admin(run, number, login)
     for user in run.grafana.get(path("api", "users", "search", query=PREFIX, perpage=1000), MAIN_ORG).body["users"]:
         if user["name"] == NAME and user["login"].startswith(PREFIX) and user["id"] != number:
             old = path("api", "admin", "users", user["id"])
@@ -90,3 +88,17 @@ def _number(run, body: dict) -> int:
     password = path("api", "admin", "users", number, "password")
     run.write(run.grafana, "Set its password", "PUT", password, {"password": body["password"]}, org=MAIN_ORG)
     return number
+
+
+def _make_admin(run, number: int, login: str) -> None:
+    users, role = path("api", "orgs", MAIN_ORG, "users"), {"role": "Admin"}
+    orgs = run.grafana.get(path("api", "users", number, "orgs"), MAIN_ORG).body
+    if any(o["orgId"] == MAIN_ORG for o in orgs):
+        run.write(run.grafana, "Make it an admin", "PATCH", f"{users}/{number}", role, org=MAIN_ORG)
+    else:
+        run.write(run.grafana, "Let it in", "POST", users, {"loginOrEmail": login, **role}, org=MAIN_ORG)
+    # Grafana remembers for some seconds what a login was allowed before.
+    ours = servers.grafana_as(run.settings, *own(run.settings))
+    deadline = time.monotonic() + REMEMBERED_SECONDS
+    while ours.get("/api/org/preferences", MAIN_ORG, NOT_LET_IN).status != 200 and time.monotonic() < deadline:
+        time.sleep(0.5)

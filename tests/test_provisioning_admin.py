@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import pytest
 from grafana_automation import master
-from provisioning_world import (
-    MASTER,
-    PASSWORD,
-    QUICKLY,
-    QUICKLY_ON_CONTRACT,
-    GrafanaClient,
-    World,
-    expected,
-    expected_in_influx,
-    uid_of,
-)
+from provisioning_by_hand import MASTER, GrafanaClient, uid_of
+from provisioning_world import PASSWORD, QUICKLY, QUICKLY_ON_CONTRACT, World, expected, expected_in_influx
 
 pytest_plugins = ("provisioning_fixture",)
 

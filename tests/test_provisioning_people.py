@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from grafana_automation import tree
 from influx_server import wait_until
-from provisioning_world import ON_CONTRACT, PLAYBOOKS, QUICKLY, QUICKLY_ON_CONTRACT, World, uid_of
+from provisioning_by_hand import uid_of
+from provisioning_world import ON_CONTRACT, PLAYBOOKS, QUICKLY, QUICKLY_ON_CONTRACT, World
 
 pytest_plugins = ("provisioning_fixture",)
 

@@ -273,6 +273,11 @@ def _current_org(server, call):
     return {"id": call.org.id, "name": call.org.name}
 
 
+@route("GET", "/api/user", who="anyone")
+def _own_user(server, call):
+    return {"id": call.user.id, "login": call.user.login, "isGrafanaAdmin": call.user.server_admin}
+
+
 @route("GET", "/api/user/orgs", who="anyone")
 def _own_orgs(server, call):
     return _memberships(server, call.user.id)
@@ -313,6 +318,11 @@ def _delete_org(server, call, number):
     return {"message": "Organization deleted"}
 
 
+@route("GET", "/api/org/preferences")
+def _org_preferences(server, call):
+    return {"theme": "", "homeDashboardUID": "", "timezone": ""}
+
+
 @route("GET", "/api/orgs/<number>/users", who="server", needs_org=False)
 def _org_users(server, call, number):
     users = {u.id: u for u in server.users}
@@ -335,7 +345,7 @@ def _add_org_user(server, call, number):
 def _change_org_user(server, call, number, user):
     org = _org_by_number(server, number)
     if int(user) not in org.roles:
-        raise Refused(404, "User not found")
+        raise Refused(500, "Failed update org user")
     org.roles[int(user)] = _role(call.body["role"])
     return {"message": "Organization user updated"}
 

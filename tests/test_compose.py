@@ -181,6 +181,8 @@ def test_grafana_is_closed_and_calls_nobody(project):
         "GF_PUBLIC_DASHBOARDS_ENABLED", "GF_SNAPSHOTS_EXTERNAL_ENABLED", "GF_ANALYTICS_REPORTING_ENABLED",
         "GF_ANALYTICS_CHECK_FOR_UPDATES", "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "GF_NEWS_NEWS_FEED_ENABLED",
         "GF_ANALYTICS_FEEDBACK_LINKS_ENABLED", "GF_PLUGINS_PREINSTALL_AUTO_UPDATE",
+        # grafana/grafana, pull requests 121836 (on by default from 13 on) and 121271 (a variable for each toggle)
+        "GF_FEATURE_TOGGLES_dashboardNewLayouts",
     }  # fmt: skip
     assert {name for name, value in settings.items() if value == "false"} == closed
     assert settings["GF_SECURITY_DISABLE_GRAVATAR"] == settings["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"

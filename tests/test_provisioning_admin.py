@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import pytest
 from grafana_automation import master
-from provisioning_world import (
-    MASTER,
-    PASSWORD,
-    QUICKLY,
-    QUICKLY_ON_CONTRACT,
-    GrafanaClient,
-    World,
-    expected,
-    expected_in_influx,
-    uid_of,
-)
+from provisioning_by_hand import MASTER, GrafanaClient, uid_of
+from provisioning_world import PASSWORD, QUICKLY, QUICKLY_ON_CONTRACT, World, expected, expected_in_influx
 
 pytest_plugins = ("provisioning_fixture",)
 
@@ -50,6 +41,29 @@ def test_the_first_run_makes_a_login_of_its_own_that_later_ones_work_with(world:
         f"grafana PUT /api/admin/users/{number}/permissions → 200",
         f"grafana PATCH /api/orgs/1/users/{number} → 200",
     ]
+    assert (again.changed, world.journal.writes) == (0, [])
+
+
+@QUICKLY
+@pytest.mark.parametrize("damage", ["role", "member", "server admin", "password"])
+def test_the_login_is_repaired_whatever_somebody_takes_from_it(world: World, damage: str):
+    world.make_everything()
+    number = world.user_id(world.own_login())
+    call, path, body = {
+        "role": ("PATCH", f"/api/orgs/1/users/{number}", {"role": "Viewer"}),
+        "member": ("DELETE", f"/api/orgs/1/users/{number}", None),
+        "server admin": ("PUT", f"/api/admin/users/{number}/permissions", {"isGrafanaAdmin": False}),
+        "password": ("PUT", f"/api/admin/users/{number}/password", {"password": "of somebody else"}),
+    }[damage]
+    world.grafana.call("POST", "/api/orgs", {"name": "another"})  # Grafana deletes who is a member of none
+    another = world.org("another")
+    member = {"loginOrEmail": world.own_login(), "role": "Viewer"}
+    world.grafana.call("POST", f"/api/orgs/{another}/users", member)
+    world.grafana.call(call, path, body)
+
+    run, again = world.run(), world.run()
+
+    assert (run.status, run.told) == (0, ["powerview: repaired admin: our login"])
     assert (again.changed, world.journal.writes) == (0, [])
 
 

@@ -298,6 +298,28 @@ def test_a_dashboard_that_grafana_put_elsewhere_is_told_and_moved_by_the_next_ru
     )
 
 
+@QUICKLY
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [("POST", "/api/teams"), ("POST", "/api/datasources"), ("GET", "/api/user/orgs"), ("GET", "/api/datasources")],
+)
+def test_half_an_answer_is_told_and_the_next_run_ends_well(world: World, method, target):
+    world.campaigns("acme/roof")
+    real = world.to_grafana._forward
+
+    def forward(upstream, how, where, headers, body):
+        (status, kind, answer), call = real(upstream, how, where, headers, body)
+        return (status, kind, b'{"half": 1}' if (how, where) == (method, target) else answer), call
+
+    world.to_grafana._forward = forward
+    run = world.run()
+    world.to_grafana._forward = real
+
+    assert run.status == 2
+    assert "a server's answer is not what it should be" in run.told[-1]
+    ends_well(world)
+
+
 @QUICKLY_ON_CONTRACT
 def test_a_client_that_floods_its_folder_keeps_no_other_waiting(world: World, monkeypatch):
     monkeypatch.setattr("powerview_grafana.dashboards.NEW_IN_A_RUN", 3)

@@ -6,7 +6,8 @@ import json
 
 import pytest
 from grafana_automation import dashboard
-from provisioning_world import MASTER, ON_CONTRACT, QUICKLY, World, uid_of
+from provisioning_by_hand import MASTER, uid_of
+from provisioning_world import ON_CONTRACT, QUICKLY, World
 
 pytest_plugins = ("provisioning_fixture",)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -266,6 +267,17 @@ def test_a_login_of_netrc_does_not_replace_ours(tmp_path, monkeypatch):
 
     with GrafanaContract("12.4", "secret") as contract:
         assert grafana_at(contract.url).get("/api/org", 1).body == {"id": 1, "name": "Main Org."}
+
+
+def test_a_server_that_says_nothing_is_given_up(monkeypatch):
+    monkeypatch.setattr(servers, "TIMEOUT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(servers.ServerError) as told:
+            grafana_at(url).get("/api/org", 1)
+
+    assert str(told.value) == f"Grafana does not answer at {url} (GRAFANA_URL): no answer within 0.2 s. Is it running?"
+    assert told.value.away == "Grafana"
 
 
 @pytest.mark.parametrize("org", [None, "", "None"])

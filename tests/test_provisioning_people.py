@@ -6,12 +6,14 @@ import os
 import pty
 import select
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 from grafana_automation import tree
 from influx_server import wait_until
-from provisioning_world import ON_CONTRACT, PLAYBOOKS, QUICKLY, QUICKLY_ON_CONTRACT, World, uid_of
+from provisioning_by_hand import uid_of
+from provisioning_world import ON_CONTRACT, PLAYBOOKS, QUICKLY, QUICKLY_ON_CONTRACT, World
 
 pytest_plugins = ("provisioning_fixture",)
 
@@ -152,6 +154,21 @@ def test_another_clients_team_on_the_folder_is_no_reason_to_let_it_in(world: Wor
     assert (may_see(world, "acme"), may_see(world, "globex")) == ([acme], [globex])
 
 
+@QUICKLY
+def test_another_clients_team_that_its_own_folder_no_longer_names_is_that_clients_still(world: World):
+    world.campaigns("acme/roof", "globex/roof")
+    world.make_everything()
+    (acme,), (globex,) = may_see(world, "acme"), may_see(world, "globex")
+    for client, rows in (("acme", [{"teamId": globex, "permission": 1}]), ("globex", [])):
+        address = f"/api/folders/{uid_of('f', client)}/permissions"
+        world.grafana.call("POST", address, {"items": rows})
+
+    run = world.run()
+
+    assert run.told == ["powerview: repaired acme: permissions", "powerview: repaired globex: permissions"]
+    assert (may_see(world, "acme"), may_see(world, "globex")) == ([acme], [globex])
+
+
 @ON_CONTRACT
 def test_two_clients_whose_names_differ_by_case_are_two(world: World):
     world.campaigns("acme/roof", "Acme/roof")
@@ -247,6 +264,24 @@ def test_who_has_no_login_or_sees_more_than_a_team_is_told(world: World):
 
 
 @QUICKLY
+def test_a_team_that_takes_nobody_is_told(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    world.add_person("ann")
+    world.journal.before = lambda _number, what: 400 if what.endswith("/members") else None
+
+    run = add(world, USER="ann")
+
+    assert (run.status, run.told) == (
+        2,
+        [
+            f'powerview: Grafana at {world.env["GRAFANA_URL"]} (GRAFANA_URL) refused the task "Put the person into the '
+            f'team" (400): a fault of the test.'
+        ],
+    )
+
+
+@QUICKLY
 def test_a_person_whose_role_is_none_becomes_a_viewer(world: World):
     world.campaigns("acme/roof")
     world.make_everything()
@@ -272,27 +307,42 @@ def test_a_new_logins_password_is_asked_for_at_a_terminal(world: World):
     if not child:
         os.execve(program, [program, PLAYBOOKS / "add_grafana_user_to_team.yml"], environment)
     shown = read_until(terminal, b"Password for the new login ann: ")
-    os.write(terminal, b"of-one-person\n")
-    shown += read_until(terminal, None)
+    while not ended(child):
+        # Ansible throws away what was typed before it was ready: then it asks still, and shows nothing of it.
+        if not termios.tcgetattr(terminal)[3] & termios.ECHO:
+            os.write(terminal, b"of-one-person\n")
+        shown += read_for(terminal, 2)
     os.close(terminal)
 
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, shown
+    assert ended(child) == [0], shown
     assert b"of-one-person" not in shown
     assert sorted(hit["title"] for hit in world.person("ann").get("/api/search")) == ["acme", "roof"]
 
 
-def read_until(terminal: int, words: bytes | None) -> bytes:
-    """What a terminal shows until these words, or until its program has ended."""
+def ended(child: int, statuses: dict = {}) -> list[int]:  # noqa: B006, a child is asked once
+    """The exit status of a program that has ended."""
+    if child not in statuses:
+        number, status = os.waitpid(child, os.WNOHANG)
+        if not number:
+            return []
+        statuses[child] = os.waitstatus_to_exitcode(status)
+    return [statuses[child]]
+
+
+def read_until(terminal: int, words: bytes) -> bytes:
+    """What a terminal shows until these words."""
     shown = b""
-    while words is None or words not in shown:
-        ready, _, _ = select.select([terminal], [], [], 60)
-        assert ready, shown
-        try:
-            more = os.read(terminal, 4096)
-        except OSError:  # the program has ended
-            more = b""
-        if not more:
-            assert words is None, shown
-            return shown
+    while words not in shown:
+        more = read_for(terminal, 60)
+        assert more, shown
         shown += more
     return shown
+
+
+def read_for(terminal: int, seconds: float) -> bytes:
+    """What a terminal shows next, nothing if that takes longer or its program has ended."""
+    ready, _, _ = select.select([terminal], [], [], seconds)
+    try:
+        return os.read(terminal, 4096) if ready else b""
+    except OSError:  # the program has ended
+        return b""

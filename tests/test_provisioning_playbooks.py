@@ -50,6 +50,22 @@ def test_the_masters_changes_come_over_when_asked_for(world: World):
 
 
 @QUICKLY
+def test_a_panel_that_somebody_added_is_named_when_it_is_removed(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    (panel,) = world.grafana.dashboard(ROOF)["panels"]
+    mine = [{**panel, "id": number, "title": title} for number, title in ((2, "My own"), (3, "Another"))]
+    edit(world, ROOF, FOLDER, panels=[panel, *mine])
+
+    ahead = world.run("--check", playbook="update_dashboards")
+    run = world.run(playbook="update_dashboards")
+
+    assert ahead.told == ["powerview: would update acme/roof: panels (without My own, Another)"]
+    assert run.told == ["powerview: updated acme/roof: panels (without My own, Another)"]
+    assert world.grafana.dashboard(ROOF)["panels"] == [panel]
+
+
+@QUICKLY
 def test_a_campaign_without_a_dashboard_is_no_ones_update(world: World):
     world.campaigns("acme/roof")
     world.make_everything()

@@ -3,10 +3,14 @@ by a person of the client's team through the client's data source, and whether t
 
 from __future__ import annotations
 
+import copy
 import json
+import re
+from collections import Counter
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
+import pandas as pd
 import pytest
 import requests
 from dashboard_queries import Query, View, duration, fill, queries
@@ -99,6 +103,61 @@ def test_the_sentence_on_isolation_is_true(house: World):
         elsewhere = house.person("acme-person", house.org("globex"))
         with pytest.raises(AssertionError, match="403"):
             send(elsewhere, globex["data_source_uid"], query, None)
+
+
+def test_the_numbers_of_every_panel_are_those_of_the_store_and_its_days_those_of_pandas(house: World):
+    person, client, campaign = as_person(house, "acme"), "acme", CAMPAIGNS["acme"]
+    described = tree.describe(client, [campaign])
+    dashboard = person.dashboard(described["campaigns"][0]["uid"])
+    store = copy.copy(house.influx)
+    store.org = house.env["INFLUXDB_ORG"]
+    view = View(*SHOWN, client, {"campaign": campaign}, store.org)
+    shown = {
+        place: send(person, described["data_source_uid"], query, dashboard, SHOWN)
+        for place, query in queries(dashboard).items()
+        if not place.startswith(("variable", "annotation", "Last reading"))  # they show no numbers, or the hour
+    }
+    assert len(shown) > 10
+
+    for place, frames in shown.items():
+        stored = store.query(fill(queries(dashboard)[place], view, dashboard))
+        in_frames = Counter(number for frame in frames for number in numbers_of_frame(frame))
+        assert in_frames == Counter(number for row in stored for number in numbers_of_row(row)), place
+    assert sum(any(map(numbers_of_frame, frames)) for frames in shown.values()) > 10
+    (days,) = shown["Energy per day A"]
+    assert sum(numbers_of_frame(days)) == pytest.approx(energy_by_pandas(store, client, campaign), rel=1e-9)
+
+
+SHOWN = (datetime(2025, 10, 21, 22, tzinfo=UTC), datetime(2025, 10, 27, 23, tzinfo=UTC))
+
+
+def numbers_of_frame(frame: dict) -> list[float]:
+    """The numbers in a frame of Grafana's, to twelve digits."""
+    fields = zip(frame["schema"]["fields"], frame["data"]["values"], strict=True)
+    return [
+        float(f"{n:.12g}") for about, values in fields if about["type"] == "number" for n in values if n is not None
+    ]
+
+
+def numbers_of_row(row: dict[str, str]) -> list[float]:
+    """The same of a row of InfluxDB's CSV: what is no time, tag or name."""
+    texts = [text for name, text in row.items() if name not in TAGS and text and not re.match(r"\d{4}-\d\d-", text)]
+    return [float(f"{float(text):.12g}") for text in texts if re.fullmatch(r"-?[\d.]+(e[-+]?\d+)?", text)]
+
+
+TAGS = ("campaign", "channel", "channel_idx", "channel_name", "device", "unit", "Channel", "Unit", "Device")
+
+
+def energy_by_pandas(store, bucket: str, campaign: str) -> float:
+    """Wh: the mean power of each channel in each ten minutes with readings, times ten minutes, summed."""
+    start, stop = (moment.isoformat().replace("+00:00", "Z") for moment in SHOWN)
+    rows = store.query(
+        f'from(bucket: "{bucket}") |> range(start: {start}, stop: {stop})'
+        f' |> filter(fn: (r) => r._measurement == "{campaign}" and r.unit == "W")'
+    )
+    readings = pd.DataFrame({name: [row[name] for row in rows] for name in ("_time", "_value", "channel")})
+    steps = pd.to_datetime(readings._time, format="ISO8601").dt.floor("10min")
+    return readings._value.astype(float).groupby([readings.channel, steps]).mean().sum() / 6
 
 
 ADDRESSES = """
@@ -219,9 +278,12 @@ def as_person(house: World, client: str):
     return house.person(f"{client}-person", org)
 
 
-def send(person, source: str, query: Query, dashboard: dict | None) -> list[dict]:
+ALL_TIME = (datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC))
+
+
+def send(person, source: str, query: Query, dashboard: dict | None, span=ALL_TIME) -> list[dict]:
     """The frames that Grafana answers for a query over all of the samples' time; the macros are left to Grafana."""
-    view = View(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC), "unused")
+    view = View(*span, "unused")
     hidden = {macro: f"«{number}»" for number, macro in enumerate(MACROS)}
     flux = query.flux
     for macro, mark in hidden.items():

@@ -257,6 +257,33 @@ def test_a_run_repairs_exactly_what_was_damaged(world: World, damage: Damage):
 
 
 @QUICKLY
+def test_a_dashboard_that_somebody_saves_while_it_is_moved_is_left_to_the_next_run(world: World):
+    make_the_tree(world)
+    dashboard_in_anothers_folder(world)
+    edited = []
+
+    def save_once(_number, what):
+        if what.endswith("/api/dashboards/db") and not edited:
+            edited.append({**world.grafana.dashboard(ROOF), "id": None, "title": "Mine"})
+            body = {"dashboard": edited[0], "folderUid": GLOBEX["folder_uid"], "overwrite": True, "message": "by hand"}
+            world.grafana.call("POST", "/api/dashboards/db", body)
+
+    world.journal.before = save_once
+    run = world.run()
+    world.journal.before = None
+
+    assert (run.status, run.told) == (
+        2,
+        [
+            f"powerview: not finished: acme: somebody changed dashboard {ROOF} while it was moved back into its "
+            f"client's folder: run again."
+        ],
+    )
+    assert world.run().told == ["powerview: repaired acme/roof: place"]
+    assert world.grafana.dashboard(ROOF)["title"] == "Mine"
+
+
+@QUICKLY
 def test_what_a_person_added_to_a_data_source_is_kept_by_a_repair(world: World):
     make_the_tree(world)
     present = world.grafana.get(f"/api/datasources/uid/{SOURCE}")

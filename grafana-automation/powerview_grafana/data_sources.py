@@ -145,9 +145,8 @@ def _write_with(run: Run, client: dict, body: dict, is_there: bool, token: dict)
     json_data = {**body["jsonData"], AUTHORIZATION: token["id"]}
     try:
         _write(run, client, {**body, "jsonData": json_data}, is_there, {"token": token["token"]})
-    except ServerError as error:
-        if not error.away:
-            _take_back(run, client, token["id"])
+    except ServerError:
+        _take_back(run, client, token["id"])
         raise
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 
 from powerview.settings import Settings
 from powerview_grafana import servers
@@ -17,7 +18,8 @@ from powerview_grafana.servers import Server
 
 NAME = "PowerView's playbooks"
 PREFIX = "powerview-"
-UNAUTHORIZED = (401,)
+NOT_LET_IN = (401, 403)
+REMEMBERED_SECONDS = 70
 
 
 def own(settings: Settings) -> tuple[str, str]:
@@ -28,13 +30,20 @@ def own(settings: Settings) -> tuple[str, str]:
 
 
 def of_the_playbooks(settings: Settings) -> Server:
-    """Grafana with the playbooks' login, else, where there is none yet, with the admin's.
+    """Grafana with the playbooks' login, else, where there is none yet or it may not do all, with the admin's.
 
     Raises ServerError if neither is let in, SettingsError without GRAFANA_PASSWORD.
     """
     admin = servers.grafana(settings)  # says which setting it misses
     ours = servers.grafana_as(settings, *own(settings))
-    return admin if ours.get("/api/user/orgs", MAIN_ORG, UNAUTHORIZED).status == 401 else ours
+    return ours if _may_do_all(ours) else admin
+
+
+def _may_do_all(ours: Server) -> bool:
+    orgs = ours.get("/api/user/orgs", MAIN_ORG, NOT_LET_IN)
+    if orgs.status != 200 or not any(o["orgId"] == MAIN_ORG and o["role"] == "Admin" for o in orgs.body):
+        return False
+    return ours.get("/api/user", MAIN_ORG).body["isGrafanaAdmin"]
 
 
 def is_own(grafana: Server, settings: Settings) -> bool:
@@ -59,8 +68,7 @@ def make(run, admin: dict) -> None:
     users = path("api", "admin", "users", number)
     rights = {"isGrafanaAdmin": True}
     run.write(run.grafana, "Make it a server admin", "PUT", f"{users}/permissions", rights, org=MAIN_ORG)
-    role = path("api", "orgs", MAIN_ORG, "users", number)
-    run.write(run.grafana, "Make it an admin", "PATCH", role, {"role": "Admin"}, org=MAIN_ORG)
+    _make_admin(run, number, login)
     for user in run.grafana.get(path("api", "users", "search", query=PREFIX, perpage=1000), MAIN_ORG).body["users"]:
         if user["name"] == NAME and user["login"].startswith(PREFIX) and user["id"] != number:
             old = path("api", "admin", "users", user["id"])
@@ -80,3 +88,17 @@ def _number(run, body: dict) -> int:
     password = path("api", "admin", "users", number, "password")
     run.write(run.grafana, "Set its password", "PUT", password, {"password": body["password"]}, org=MAIN_ORG)
     return number
+
+
+def _make_admin(run, number: int, login: str) -> None:
+    users, role = path("api", "orgs", MAIN_ORG, "users"), {"role": "Admin"}
+    orgs = run.grafana.get(path("api", "users", number, "orgs"), MAIN_ORG).body
+    if any(o["orgId"] == MAIN_ORG for o in orgs):
+        run.write(run.grafana, "Make it an admin", "PATCH", f"{users}/{number}", role, org=MAIN_ORG)
+    else:
+        run.write(run.grafana, "Let it in", "POST", users, {"loginOrEmail": login, **role}, org=MAIN_ORG)
+    # Grafana remembers for some seconds what a login was allowed before.
+    ours = servers.grafana_as(run.settings, *own(run.settings))
+    deadline = time.monotonic() + REMEMBERED_SECONDS
+    while ours.get("/api/org/preferences", MAIN_ORG, NOT_LET_IN).status != 200 and time.monotonic() < deadline:
+        time.sleep(0.5)

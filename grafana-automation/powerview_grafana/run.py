@@ -12,13 +12,27 @@ A client is a dictionary that goes from task to task (`tree.describe` makes it, 
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from powerview.settings import Settings
 from powerview_grafana import login, servers
 from powerview_grafana.servers import Answer, Server, ServerError
+
+NOT_UNDERSTOOD = (AttributeError, IndexError, KeyError, TypeError)
+"""What reading an answer raises in which something is missing, or of another kind."""
+
+
+def not_understood(error: Exception) -> str:
+    """The sentence for such an answer, with the place that it was read at."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"a server's answer is not what it should be ({type(error).__name__} {error}, read in "
+        f"{Path(place.filename).name} line {place.lineno}): is a proxy or another program in its place?"
+    )
 
 
 class Run:
@@ -71,6 +85,8 @@ class Run:
             except ServerError as error:
                 client["failed"] = client["failed"] or str(error)
                 client["stopped"] = away = error.away
+            except NOT_UNDERSTOOD as error:
+                client["failed"] = client["failed"] or not_understood(error)
 
     def read_first(self, clients: list[dict], read: Callable[[], Any]) -> Any:
         """What `read` returns, which is about all these clients; None if it cannot be had: then none of them goes on,

@@ -26,7 +26,7 @@ from powerview_grafana import (
     tree,
     update,
 )
-from powerview_grafana.run import Run
+from powerview_grafana.run import NOT_UNDERSTOOD, Run, not_understood
 from powerview_grafana.servers import ServerError
 from powerview_grafana.tree import UsageError
 
@@ -146,6 +146,8 @@ def do(task: str, arguments: dict, check: bool = False, **more: Any) -> dict:
         result = TASKS[task][0](run, **arguments, **more)
     except (SettingsError, UsageError, ServerError) as error:
         result = {"failed": True, "msg": f"powerview: {error}"}
+    except NOT_UNDERSTOOD as error:
+        result = {"failed": True, "msg": f"powerview: {not_understood(error)}"}
     changes = run.changes if run else []
     return {"changed": bool(changes), "diff": [_difference(*change) for change in changes], "messages": [], **result}
 

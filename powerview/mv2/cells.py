@@ -14,7 +14,8 @@ import pandas as pd
 
 from powerview.mv2 import clock
 from powerview.mv2.errors import Changed
-from powerview.mv2.scan import BLOCK_BYTES, Scan, read_at
+from powerview.mv2.header import line_body
+from powerview.mv2.scan import BLOCK_BYTES, Scan, lines_of, read_at
 
 # Possessive: a cell may be a megabyte of digits, which must not be tried in every division.
 _NUMBER = re.compile(r"[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?", re.ASCII)
@@ -36,9 +37,11 @@ def blocks(
         if not len(rows):
             continue
         data = block.read(file)
+        starts, stops = lines_of(data)
         for at in range(0, len(rows), most):
             some = rows[at : at + most]
-            frame, bad = _frame(data, scan.start[some], scan.stop[some], width, scan.decimal_comma)
+            lines = np.searchsorted(starts, scan.start[some])
+            frame, bad = _frame(data, starts[lines], stops[lines], width, scan.decimal_comma)
             yield some, frame, bad
 
 
@@ -58,10 +61,10 @@ def first_cell(file: BinaryIO, scan: Scan, counts: np.ndarray) -> tuple[int, str
     row = int(np.argmax(counts))
     last_rows = np.cumsum([block.rows for block in scan.blocks])
     block = scan.blocks[int(np.searchsorted(last_rows, row, side="right"))]
-    start, stop = block.offset + int(scan.start[row]), block.offset + int(scan.stop[row])
+    start = block.offset + int(scan.start[row])
     above = sum(read_at(file, at, min(BLOCK_BYTES, start - at)).count(b"\n") for at in range(0, start, BLOCK_BYTES))
-    cells = read_at(file, start, min(stop - start, 200)).split(b"\t")
-    return above + 1, cells[1][:40].decode(errors="replace")
+    cell = read_at(file, start + clock.STAMP_LENGTH + 1, 40).replace(b"\n", b"\t").split(b"\t")[0]
+    return above + 1, line_body(cell).decode(errors="replace")
 
 
 def _frame(

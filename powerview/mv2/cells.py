@@ -47,24 +47,28 @@ def blocks(
 
 def have_a_number(file: BinaryIO, scan: Scan, counts: np.ndarray, width: int, most: int) -> bool:
     """Whether any cell of the rows that count is a number. True as well if the file changed: `blocks` will raise."""
-    first = np.zeros_like(counts)
-    first[np.argmax(counts)] = True  # nearly always ends the search
     try:
-        looked_at = (part for chosen in (first, counts) for part in blocks(file, scan, chosen, width, most))
-        return any(bad < frame.size for _, frame, bad in looked_at)
+        if any(finite(cell) for cell in first_row(file, scan, counts)[1]):  # nearly always
+            return True
+        return any(bad < frame.size for _, frame, bad in blocks(file, scan, counts, width, most))
     except Changed:
         return True
 
 
-def first_cell(file: BinaryIO, scan: Scan, counts: np.ndarray) -> tuple[int, str]:
-    """The number of the first line that counts, and its first cell, shortened."""
+def first_row(file: BinaryIO, scan: Scan, counts: np.ndarray) -> tuple[int, list[str]]:
+    """The first row that counts: its offset in the file, and its cells as they are in the file. Raises Changed."""
     row = int(np.argmax(counts))
     last_rows = np.cumsum([block.rows for block in scan.blocks])
     block = scan.blocks[int(np.searchsorted(last_rows, row, side="right"))]
-    start = block.offset + int(scan.start[row])
-    above = sum(read_at(file, at, min(BLOCK_BYTES, start - at)).count(b"\n") for at in range(0, start, BLOCK_BYTES))
-    cell = read_at(file, start + clock.STAMP_LENGTH + 1, 40).replace(b"\n", b"\t").split(b"\t")[0]
-    return above + 1, line_body(cell).decode(errors="replace")
+    data, start = block.read(file), int(scan.start[row])
+    text = line_body(data[start : data.index(b"\n", start)]).decode(errors="replace")
+    return block.offset + start, text.split("\t")[1:]
+
+
+def line_number(file: BinaryIO, offset: int) -> int:
+    """The number of the line that begins at an offset."""
+    starts = range(0, offset, BLOCK_BYTES)
+    return 1 + sum(read_at(file, at, min(BLOCK_BYTES, offset - at)).count(b"\n") for at in starts)
 
 
 def _frame(
@@ -75,12 +79,14 @@ def _frame(
     text = b"\t".join([b"", *(data[a:b] for a, b in zip(behind_stamp, stops.tolist(), strict=True)), b""])
     if decimal_comma:
         text = text.replace(b",", b".")
-    cells = text.decode(errors="replace").split("\t")
-    columns = {column: cells[column + 1 : -1 : width] for column in range(width)}
-    if plain_numbers(text):
-        return pd.DataFrame(columns, dtype=object), 0
-    checked = pd.DataFrame({column: [*map(finite, values)] for column, values in columns.items()}, dtype=object)
-    return checked, int(checked.isna().to_numpy().sum())
+    found = text.decode(errors="replace").split("\t")
+    plain = plain_numbers(text)
+    cells = np.empty((width, len(starts)), object)
+    for column in range(width):
+        values = found[column + 1 : -1 : width]
+        cells[column] = values if plain else [*map(finite, values)]
+    bad = 0 if plain else int(np.count_nonzero(cells == None))  # noqa: E711 - compares cell by cell
+    return pd.DataFrame(cells.T, dtype=object, copy=False), bad
 
 
 def plain_numbers(text: bytes) -> bool:

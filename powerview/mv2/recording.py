@@ -141,9 +141,10 @@ def _demand_a_number(recording: Recording) -> None:
     found = recording._file, recording._scan, recording._verdict.counts
     if cells.have_a_number(*found, len(recording.header.channels), BLOCK_ROWS):
         return
-    line, cell = cells.first_cell(*found)
+    offset, (cell, *_) = cells.first_row(*found)
+    line = cells.line_number(recording._file, offset)
     raise NotReadable(
-        f"line {line}: {cell!r} is no number, nor is any other cell of the {recording.rows} rows that count. Save the "
-        f"file with plain numbers, such as 242.25, and upload it again.",
+        f"line {line}: {cell[:40]!r} is no number, nor is any other cell of the {recording.rows} rows that count. "
+        f"Save the file with plain numbers, such as 242.25, and upload it again.",
         incomplete=recording.incomplete,
     )

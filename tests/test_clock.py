@@ -23,8 +23,15 @@ def wall(*stamps: str) -> np.ndarray:
 
 def utc(*stamps: str, zone: ZoneInfo | None = PARIS) -> list[str]:
     """What the stamps of one file are in UTC, as `DD HH:MM`."""
-    times, _ = clock.to_utc(wall(*stamps), zone)
+    times, _ = to_utc(wall(*stamps), zone)
     return [datetime.fromtimestamp(t, UTC).strftime("%d %H:%M") for t in times.tolist()]
+
+
+def to_utc(stamps: np.ndarray, zone: ZoneInfo | None) -> tuple[np.ndarray, int]:
+    """The stamps of one file in UTC, and how many of them the zone leaves out."""
+    times = stamps.copy()
+    missing = clock.turn_to_utc(times, np.ones(len(times), bool), zone, int(times[0]) if len(times) else None)
+    return times, missing
 
 
 def night(date: str, *times: str) -> list[str]:
@@ -32,7 +39,7 @@ def night(date: str, *times: str) -> list[str]:
 
 
 def left_out_by_march(*stamps: str, zone: ZoneInfo = PARIS) -> int:
-    return clock.to_utc(wall(*stamps), zone)[1]
+    return to_utc(wall(*stamps), zone)[1]
 
 
 # ── stamps ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -57,7 +64,7 @@ def test_leap_days_are_days():
 
 def test_no_stamps_give_no_times():
     assert wall().tolist() == []
-    assert clock.to_utc(wall(), PARIS)[0].tolist() == []
+    assert to_utc(wall(), PARIS)[0].tolist() == []
 
 
 # ── zones ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -66,7 +73,7 @@ def test_no_stamps_give_no_times():
 def test_stamps_in_utc_stay_what_they_are():
     stamps = ["26/10/25 02:30:00", "26/10/25 02:00:00", "30/03/25 02:30:00"]
     assert utc(*stamps, zone=None) == ["26 02:30", "26 02:00", "30 02:30"]
-    assert clock.to_utc(wall(*stamps), None)[1] == 0
+    assert to_utc(wall(*stamps), None)[1] == 0
 
 
 def test_local_time_is_two_hours_ahead_in_summer_and_one_in_winter():
@@ -77,7 +84,7 @@ def test_local_time_is_two_hours_ahead_in_summer_and_one_in_winter():
 def test_every_quarter_of_an_hour_of_three_years_comes_back(zone):
     true = np.arange(1_719_792_000, 1_814_400_000, 900)  # July 2024 to July 2027
     local = np.array([t + int(_offset(t, zone)) for t in true.tolist()])
-    found, missing = clock.to_utc(local, zone)
+    found, missing = to_utc(local, zone)
     assert np.array_equal(found, true)
     assert missing == 0
 
@@ -209,4 +216,4 @@ def test_rows_ten_minutes_apart_stay_so_through_both_changes_of_a_year():
     start = datetime(2025, 3, 29, tzinfo=UTC)
     true = [int((start + timedelta(minutes=10 * i)).timestamp()) for i in range(6 * 24 * 220)]
     local = [datetime.fromtimestamp(t, PARIS).strftime("%d/%m/%y %H:%M:%S") for t in true]
-    assert clock.to_utc(wall(*local), PARIS)[0].tolist() == true
+    assert to_utc(wall(*local), PARIS)[0].tolist() == true

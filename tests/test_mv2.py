@@ -15,7 +15,7 @@ import pytest
 from trees import PREAMBLE, ROOT, day_rows, v002, v003
 
 from powerview import mv2
-from powerview.mv2 import SEND_AGAIN, UPDATE_FIRST, Changed, Channel, NotReadable, read_recording
+from powerview.mv2 import SEND_AGAIN, UPDATE_FIRST, Changed, Channel, NotReadable, read_recording, scan
 from powerview.store.line_protocol import escape_tag
 
 LOCAL = PREAMBLE.replace(b'"UTC"', b'"Local"')
@@ -777,7 +777,7 @@ class Made(io.RawIOBase):
         self.parts, self.at = [(head, len(head)), (fill, size), (tail, len(tail))], 0
     readable = seekable = lambda self: True
     def seek(self, offset, whence=0):
-        self.at = offset if whence == 0 else self.at + offset
+        self.at = offset + (0, self.at, sum(size for _, size in self.parts))[whence]
         return self.at
     def tell(self):
         return self.at
@@ -792,13 +792,12 @@ class Made(io.RawIOBase):
             start -= size
         return 0
 
-head, fill, size, tail = {what}
+file = {file}
 tracemalloc.start()
 recording = None
 try:
-    file = io.BufferedReader(Made(head, fill, size, tail))
     recording = golden.read_recording(file, timezone=golden.ZONE, arrived=golden.ARRIVED)
-    read = sum(map(len, recording.blocks()))
+    read = {read}
     print(read, recording.rows, dict(+recording.left_out), recording.torn)
 except golden.NotReadable as error:
     print(error)
@@ -807,8 +806,13 @@ print(tracemalloc.get_traced_memory()[1])
 
 
 def run_made(what: str) -> tuple[str, int]:
-    """What the reader says of a made file, and the most memory that it held, in a process of its own."""
-    script = MEMORY.format(root=str(ROOT), what=what)
+    """What the reader makes of a made file, and the most memory that it held, in a process of its own."""
+    return run_reader(f"io.BufferedReader(Made({what}))")
+
+
+def run_reader(file: str, read: str = "sum(map(len, recording.blocks()))") -> tuple[str, int]:
+    """The same of a file opened by an expression, with what is read of it."""
+    script = MEMORY.format(root=str(ROOT), file=file, read=read)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     *said, most = done.stdout.splitlines()
@@ -865,7 +869,41 @@ def test_no_file_costs_more_than_a_few_megabytes_whatever_its_size(what, said):
     assert (found, most < 16_000_000) == (said, True)
 
 
-def test_memory_hardly_grows_with_the_number_of_rows():
+@pytest.mark.parametrize("preamble", [b"", PREAMBLE])
+def test_memory_grows_by_24_bytes_a_row_at_most(tmp_path, preamble):
+    stamps = [
+        f"{day:02}/{month:02}/21 {hour:02}:{minute:02}:00"
+        for month in range(4, 13) for day in range(1, 29) for hour in range(24) for minute in range(60)
+    ]  # fmt: skip
+    most = {}
+    for count in (100_000, 360_000):
+        file = tmp_path / f"{count}.tsv"
+        file.write_bytes(preamble + v002(labels=["Cave V"]) + "\t1.5\n".join([*stamps[:count], ""]).encode())
+        said, most[count] = run_reader(f"open({str(file)!r}, 'rb')", "len(recording.times)")
+        assert said.startswith(f"{count} {count} ")
+    assert (most[360_000] - most[100_000]) / 260_000 < 24
+
+
+def test_memory_hardly_grows_with_the_number_of_equal_stamps():
     rows_of = "trees.v002(), b'01/07/25 12:00:00\\t240.5\\t1.5\\n', {}, b''"
     few, many = (run_made(rows_of.format(28 * count))[1] for count in (10_000, 110_000))
     assert many - few < 100_000 * 100  # bytes, of which the row itself has 28
+
+
+SPLIT = "one file must not keep all others waiting. Split it, each part with the header, and upload the parts."
+
+
+def test_more_than_five_million_rows_are_refused(monkeypatch):
+    assert scan.MOST_LINES == 5_000_000
+    monkeypatch.setattr(scan, "MOST_LINES", 4)
+    data = v002(*day_rows(count=3), "hello")
+    assert golden.read(data).rows == 3
+    for more in (b"\n", b"x\n", b"02/07/25 12:00:00\t1\t2\n"):
+        assert why_not(data + more) == f"the file has more than 4 rows: {SPLIT}"
+    assert why_not(data + b"x" * (1 << 21) + b"\nx") == f"the file has more than 4 rows: {SPLIT}"
+
+
+def test_more_than_a_gigabyte_is_refused_unread():
+    said, most = run_made("trees.v002(*trees.day_rows()), b'x', 1_000_000_000, b''")
+    assert said == f"the file has 1000000142 bytes, more than 1000000000: {SPLIT}"
+    assert most < 1_000_000

@@ -173,8 +173,8 @@ def test_a_file_none_of_whose_cells_is_a_number_is_refused_and_shows_one():
     with pytest.raises(NotReadable) as error:
         golden.read(v002("01/07/25 11:00:00 0 0", "01/07/25 12:00:00 1.234,5 n/a", "01/07/25 12:10:00 x y"))
     assert str(error.value) == (
-        "line 4: '1.234,5' is no number, nor is any other cell of the 2 rows. Save the file with plain numbers, such "
-        "as 242.25, and upload it again."
+        "line 4: '1.234,5' is no number, nor is any other cell of the 2 rows that count. Save the file with plain "
+        "numbers, such as 242.25, and upload it again."
     )
 
 

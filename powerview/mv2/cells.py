@@ -14,7 +14,8 @@ import pandas as pd
 
 from powerview.mv2 import clock
 from powerview.mv2.errors import Changed
-from powerview.mv2.scan import BLOCK_BYTES, Scan, read_at
+from powerview.mv2.header import line_body
+from powerview.mv2.scan import BLOCK_BYTES, Scan, lines_of, read_at
 
 # Possessive: a cell may be a megabyte of digits, which must not be tried in every division.
 _NUMBER = re.compile(r"[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?", re.ASCII)
@@ -36,32 +37,38 @@ def blocks(
         if not len(rows):
             continue
         data = block.read(file)
+        starts, stops = lines_of(data)
         for at in range(0, len(rows), most):
             some = rows[at : at + most]
-            frame, bad = _frame(data, scan.start[some], scan.stop[some], width, scan.decimal_comma)
+            lines = np.searchsorted(starts, scan.start[some])
+            frame, bad = _frame(data, starts[lines], stops[lines], width, scan.decimal_comma)
             yield some, frame, bad
 
 
 def have_a_number(file: BinaryIO, scan: Scan, counts: np.ndarray, width: int, most: int) -> bool:
     """Whether any cell of the rows that count is a number. True as well if the file changed: `blocks` will raise."""
-    first = np.zeros_like(counts)
-    first[np.argmax(counts)] = True  # nearly always ends the search
     try:
-        looked_at = (part for chosen in (first, counts) for part in blocks(file, scan, chosen, width, most))
-        return any(bad < frame.size for _, frame, bad in looked_at)
+        if any(finite(cell) for cell in first_row(file, scan, counts)[1]):  # nearly always
+            return True
+        return any(bad < frame.size for _, frame, bad in blocks(file, scan, counts, width, most))
     except Changed:
         return True
 
 
-def first_cell(file: BinaryIO, scan: Scan, counts: np.ndarray) -> tuple[int, str]:
-    """The number of the first line that counts, and its first cell, shortened."""
+def first_row(file: BinaryIO, scan: Scan, counts: np.ndarray) -> tuple[int, list[str]]:
+    """The first row that counts: its offset in the file, and its cells as they are in the file. Raises Changed."""
     row = int(np.argmax(counts))
     last_rows = np.cumsum([block.rows for block in scan.blocks])
     block = scan.blocks[int(np.searchsorted(last_rows, row, side="right"))]
-    start, stop = block.offset + int(scan.start[row]), block.offset + int(scan.stop[row])
-    above = sum(read_at(file, at, min(BLOCK_BYTES, start - at)).count(b"\n") for at in range(0, start, BLOCK_BYTES))
-    cells = read_at(file, start, min(stop - start, 200)).split(b"\t")
-    return above + 1, cells[1][:40].decode(errors="replace")
+    data, start = block.read(file), int(scan.start[row])
+    text = line_body(data[start : data.index(b"\n", start)]).decode(errors="replace")
+    return block.offset + start, text.split("\t")[1:]
+
+
+def line_number(file: BinaryIO, offset: int) -> int:
+    """The number of the line that begins at an offset."""
+    starts = range(0, offset, BLOCK_BYTES)
+    return 1 + sum(read_at(file, at, min(BLOCK_BYTES, offset - at)).count(b"\n") for at in starts)
 
 
 def _frame(
@@ -72,12 +79,14 @@ def _frame(
     text = b"\t".join([b"", *(data[a:b] for a, b in zip(behind_stamp, stops.tolist(), strict=True)), b""])
     if decimal_comma:
         text = text.replace(b",", b".")
-    cells = text.decode(errors="replace").split("\t")
-    columns = {column: cells[column + 1 : -1 : width] for column in range(width)}
-    if plain_numbers(text):
-        return pd.DataFrame(columns, dtype=object), 0
-    checked = pd.DataFrame({column: [*map(finite, values)] for column, values in columns.items()}, dtype=object)
-    return checked, int(checked.isna().to_numpy().sum())
+    found = text.decode(errors="replace").split("\t")
+    plain = plain_numbers(text)
+    cells = np.empty((width, len(starts)), object)
+    for column in range(width):
+        values = found[column + 1 : -1 : width]
+        cells[column] = values if plain else [*map(finite, values)]
+    bad = 0 if plain else int(np.count_nonzero(cells == None))  # noqa: E711 - compares cell by cell
+    return pd.DataFrame(cells.T, dtype=object, copy=False), bad
 
 
 def plain_numbers(text: bytes) -> bool:

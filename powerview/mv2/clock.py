@@ -9,6 +9,7 @@ Instants are numpy int64 seconds: "wall" seconds count the stamp as if it were U
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -50,35 +51,47 @@ def parse_stamps(text: np.ndarray) -> np.ndarray:
     return np.where(valid, date * A_DAY + hour * 3600 + minute * 60 + second, NO_TIME)
 
 
-def to_utc(wall: np.ndarray, zone: ZoneInfo | None, first_wall: int | None = None) -> tuple[np.ndarray, int]:
-    """Wall seconds of a file's rows, in the file's order, to UTC seconds; and how many stamps the zone leaves out.
+def parts(length: int) -> Iterator[slice]:
+    """A file's rows, some at a time, so that memory hardly grows with the file."""
+    return (slice(start, start + _PART) for start in range(0, length, _PART))
 
-    `zone` None means that the stamps are UTC. In the hour that is there twice the largest step back begins the second
-    pass; an hour passed only once is the first, or the second if the file begins inside it: `first_wall` is the first
-    stamp of the file, if that is none of `wall`. A local time that does not exist is read with the offset before the
-    change (winter time), which keeps the rows in order.
+
+def turn_to_utc(wall: np.ndarray, rows: np.ndarray, zone: ZoneInfo | None, begin: int | None) -> int:
+    """Turn the chosen `rows` (a mask) of a file from wall seconds into UTC seconds, in place.
+
+    Returns how many stamps the zone leaves out. `zone` None means that the stamps are UTC. In the hour that is there
+    twice the largest step back begins the second pass; an hour passed only once is the first, or the second if the
+    file begins inside it: `begin` is its first stamp. A local time that does not exist is read with the offset before
+    the change (winter time), which keeps the rows in order.
     """
     if zone is None or not len(wall):
-        return wall.copy(), 0
-    utc = np.empty_like(wall)
-    doubled = []
+        return 0
+    places, stamps = [], []
     missing = 0
-    for start in range(0, len(wall), _PART):
-        part = wall[start : start + _PART]
-        first, second = _offsets(part, zone)
-        utc[start : start + _PART] = part - first
-        doubled.append(start + np.flatnonzero(first > second))
+    for part in parts(len(wall)):
+        at = part.start + np.flatnonzero(rows[part])
+        local = wall[at]
+        first, second = _offsets(local, zone)
+        wall[at] = local - first
+        doubled = first > second
+        places.append(at[doubled])
+        stamps.append(local[doubled])
         missing += int(np.count_nonzero(first < second))
-    doubled = np.concatenate(doubled)
-    begin = wall[0] if first_wall is None else first_wall
-    begins_inside = begin // A_DAY if is_doubled(int(begin), zone) else None
-    nights = wall[doubled] // A_DAY
+    _place_second_passes(wall, np.concatenate(places), np.concatenate(stamps), zone, begin)
+    return missing
+
+
+def _place_second_passes(
+    utc: np.ndarray, places: np.ndarray, wall: np.ndarray, zone: ZoneInfo, begin: int | None
+) -> None:
+    # `places` are the rows inside doubled hours, `wall` their stamps; in `utc` all are in the first pass so far.
+    nights = wall // A_DAY
+    begins_inside = begin // A_DAY if begin is not None and is_doubled(begin, zone) else None
     for night in np.unique(nights):
         # Rows of another time may lie between those of the hour: its second pass, once begun, goes on behind them.
-        rows = doubled[nights == night]
+        rows = np.flatnonzero(nights == night)
         late = rows[_second_pass(wall[rows], begins_file=night == begins_inside) :]
-        utc[late] = wall[late] - _offsets(wall[late], zone)[1]
-    return utc, missing
+        utc[places[late]] = wall[late] - _offsets(wall[late], zone)[1]
 
 
 def nearest_to_utc(wall: np.ndarray, zone: ZoneInfo | None, not_before: np.ndarray) -> np.ndarray:

@@ -54,7 +54,8 @@ class Recording:
     @cached_property
     def times(self) -> np.ndarray:
         """UTC seconds (int64) of the rows that count, in the file's order."""
-        return self._verdict.utc[self._verdict.counts]
+        counts = self._verdict.counts
+        return self._verdict.utc if counts.all() else self._verdict.utc[counts]
 
     def blocks(self, rows: int = BLOCK_ROWS, keep: np.ndarray | None = None) -> Iterator[pd.DataFrame]:
         """The rows that count, in the file's order, `rows` at a time at most, as the text of their cells.
@@ -106,16 +107,15 @@ def read_recording(
 
 
 def _recording(file: BinaryIO, header: Header, found: Scan, verdict: Verdict) -> Recording:
-    kept = verdict.utc[verdict.counts]
     notes = Counter({
         "stamps in the hour that March leaves out": verdict.missing_hour,
         "serial numbers without their leading zeros, which the folder's name restored": header.zeros_restored,
     })  # fmt: skip
-    return Recording(
+    recording = Recording(
         header=header,
-        rows=len(kept),
-        first=int(kept.min()) if len(kept) else None,
-        last=int(kept.max()) if len(kept) else None,
+        rows=int(np.count_nonzero(verdict.counts)),
+        first=None,
+        last=None,
         events=verdict.events,
         left_out=+(found.left_out + verdict.left_out),
         notes=+notes,
@@ -126,6 +126,9 @@ def _recording(file: BinaryIO, header: Header, found: Scan, verdict: Verdict) ->
         _scan=found,
         _verdict=verdict,
     )
+    if recording.rows:
+        recording.first, recording.last = int(recording.times.min()), int(recording.times.max())
+    return recording
 
 
 def _no_row(header: Header, found: Scan) -> str:
@@ -138,9 +141,10 @@ def _demand_a_number(recording: Recording) -> None:
     found = recording._file, recording._scan, recording._verdict.counts
     if cells.have_a_number(*found, len(recording.header.channels), BLOCK_ROWS):
         return
-    line, cell = cells.first_cell(*found)
+    offset, (cell, *_) = cells.first_row(*found)
+    line = cells.line_number(recording._file, offset)
     raise NotReadable(
-        f"line {line}: {cell!r} is no number, nor is any other cell of the {recording.rows} rows. Save the file with "
-        f"plain numbers, such as 242.25, and upload it again.",
+        f"line {line}: {cell[:40]!r} is no number, nor is any other cell of the {recording.rows} rows that count. "
+        f"Save the file with plain numbers, such as 242.25, and upload it again.",
         incomplete=recording.incomplete,
     )

@@ -61,7 +61,8 @@ def judge(scan: Scan, zone: ZoneInfo | None, arrived: float, name: str) -> Verdi
     """Decide which rows of a file count.
 
     `arrived` is when the file arrived (UTC seconds): what is more than a day ahead of it had no set clock. `name` is
-    the file's name: its stamp shows whether it may hold readings of years before 2020.
+    the file's name: its stamp shows whether it may hold readings of years before 2020. The stamps of the scan are
+    turned into UTC where they are, to save memory.
     """
     if _newest_first(scan.wall, scan.marker):
         verdict = _judge_in_order(scan.wall[::-1], scan.marker[::-1], zone, arrived, name)
@@ -72,30 +73,46 @@ def judge(scan: Scan, zone: ZoneInfo | None, arrived: float, name: str) -> Verdi
 
 def _newest_first(wall: np.ndarray, marker: np.ndarray) -> bool:
     # Somebody sorted the file: nearly every row steps back. The order of its rows is then that of time, reversed.
-    readings = wall[~marker]
-    back = int(np.count_nonzero(readings[1:] < readings[:-1]))
-    forward = int(np.count_nonzero(readings[1:] > readings[:-1]))
+    back = forward = 0
+    for before, readings in _with_one_before(wall, ~marker):
+        steps = np.diff(readings, prepend=before)
+        back += int(np.count_nonzero(steps < 0))
+        forward += int(np.count_nonzero(steps > 0))
     return back >= 3 and back > 3 * forward
+
+
+def _with_one_before(times: np.ndarray, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    # The times of the chosen rows, some at a time, each with the one before (the first with itself).
+    before = None
+    for part in clock.parts(len(times)):
+        some = times[part][rows[part]]
+        if len(some):
+            yield some[0] if before is None else before, some
+            before = some[-1]
 
 
 def _judge_in_order(
     wall: np.ndarray, marker: np.ndarray, zone: ZoneInfo | None, arrived: float, name: str
 ) -> Verdict:  # fmt: skip
     latest = arrived + A_DAY
-    unset = _unset(wall, arrived, name) | _ahead(wall, zone, latest)
+    unset = _unset(wall, arrived, name)
+    unset |= _ahead(wall, zone, latest)
     begin = int(wall[np.argmin(unset)]) if not unset.all() else None
-    reading = ~marker & ~unset
-    utc = np.full(len(wall), clock.NO_TIME, np.int64)
-    utc[reading], missing_hour = clock.to_utc(wall[reading], zone, begin)
-    late = reading & (utc > latest)  # only the second pass of a doubled hour can be
+    markers = np.flatnonzero(marker & ~unset)
+    stamps = wall[markers]
+    reading = ~marker
+    reading &= ~unset
+    missing_hour = clock.turn_to_utc(wall, reading, zone, begin)
+    utc = wall
+    late = utc > latest
+    late &= reading  # only the second pass of a doubled hour can be
     reading &= ~late
     unset |= late
-    utc[late] = clock.NO_TIME
-    markers = np.flatnonzero(marker & ~unset)
-    own = clock.nearest_to_utc(wall[markers], zone, _not_before(utc, wall, markers, reading, zone, begin))
+    utc[~reading] = clock.NO_TIME
+    own = clock.nearest_to_utc(stamps, zone, _not_before(utc, stamps, markers, reading, zone, begin))
     utc[markers] = np.where(own <= latest, own, clock.NO_TIME)
     events = sorted(_events(utc, marker, unset & ~marker, reading), key=lambda e: (e.time, e.kind))
-    repeated = _drop_repeated(utc, reading, marker & (utc != clock.NO_TIME))
+    repeated = _drop_repeated(utc, reading)
     left_out = Counter({
         "restart markers": int(np.count_nonzero(marker)),
         "unset clock": int(np.count_nonzero(unset & ~marker)),
@@ -123,17 +140,28 @@ def _unset(wall: np.ndarray, arrived: float, name: str) -> np.ndarray:
 def _runs_of_unset_clock(wall: np.ndarray, *, at_jumps_only: bool) -> np.ndarray:
     # From a row of 1 January 2020 on the clock runs unset, for days if need be, until the stamp jumps. In a history
     # that runs through that New Year nothing jumps.
-    begins = (wall >= UNSET_FIRST_DAY.start) & (wall < UNSET_FIRST_DAY.stop)
-    if not begins.any():
-        return begins
-    jumps = np.flatnonzero(np.abs(np.diff(wall)) > JUMP) + 1
-    pieces = np.searchsorted(jumps, np.arange(len(wall)), side="right")
-    first = np.full(len(jumps) + 1, len(wall))
-    at = np.flatnonzero(begins)
+    unset = np.zeros(len(wall), np.bool_)
+    begins = np.flatnonzero((wall >= UNSET_FIRST_DAY.start) & (wall < UNSET_FIRST_DAY.stop))
+    if not len(begins):
+        return unset
+    jumps = np.flatnonzero(_jumps(wall))
     if at_jumps_only:
-        at = at[np.isin(at, np.append(jumps, 0))]
-    np.minimum.at(first, pieces[at], at)
-    return np.arange(len(wall)) >= first[pieces]
+        begins = begins[np.isin(begins, jumps)]
+    ends = np.append(jumps, len(wall))
+    at = 0
+    while at < len(begins):
+        end = ends[np.searchsorted(ends, begins[at], side="right")]
+        unset[begins[at] : end] = True
+        at = int(np.searchsorted(begins, end))
+    return unset
+
+
+def _jumps(wall: np.ndarray) -> np.ndarray:
+    # Which rows are more than JUMP away from the row before them; the first is.
+    jumps = np.ones(len(wall), np.bool_)
+    for part in clock.parts(len(wall) - 1):
+        jumps[1:][part] = np.abs(wall[1:][part] - wall[:-1][part]) > JUMP
+    return jumps
 
 
 def _ahead(wall: np.ndarray, zone: ZoneInfo | None, latest: float) -> np.ndarray:
@@ -148,35 +176,37 @@ def _ahead(wall: np.ndarray, zone: ZoneInfo | None, latest: float) -> np.ndarray
 
 
 def _not_before(
-    utc: np.ndarray,
-    wall: np.ndarray,
-    markers: np.ndarray,
-    reading: np.ndarray,
-    zone: ZoneInfo | None,
+    utc: np.ndarray, stamps: np.ndarray, markers: np.ndarray, reading: np.ndarray, zone: ZoneInfo | None,
     begin: int | None,
-) -> np.ndarray:
+) -> np.ndarray:  # fmt: skip
     # The instant that each marker is not before: the reading above it. One above all readings of a file that begins
     # inside a doubled hour is in the second pass, like them, unless what follows is in the first.
     above = _before(utc, reading, markers)
     if begin is None or not clock.is_doubled(begin, zone):
         return above
-    second = clock.nearest_to_utc(wall[markers], zone, np.full(len(markers), _FAR))
+    second = clock.nearest_to_utc(stamps, zone, np.full(len(stamps), _FAR))
     following = _behind(utc, reading, markers)
     fits = (following == clock.NO_TIME) | (second <= following)
-    at_the_top = (above == clock.NO_TIME) & (wall[markers] // A_DAY == begin // A_DAY)
+    at_the_top = (above == clock.NO_TIME) & (stamps // A_DAY == begin // A_DAY)
     return np.where(at_the_top & fits, _FAR, above)
 
 
 def _before(utc: np.ndarray, rows: np.ndarray, where: np.ndarray) -> np.ndarray:
-    # For each place the time of the last of `rows` above it; NO_TIME if there is none.
-    at = np.flatnonzero(rows)
-    return np.append(utc[at], clock.NO_TIME)[np.searchsorted(at, where) - 1]
+    # For each place (in order) the time of the last of `rows` above it; NO_TIME if there is none.
+    found = np.empty(len(where), np.int64)
+    last, done = clock.NO_TIME, 0
+    for part in clock.parts(len(utc) if len(where) else 0):
+        at = part.start + np.flatnonzero(rows[part])
+        upto = int(np.searchsorted(where, part.stop))
+        times = np.append(last, utc[at])
+        found[done:upto] = times[np.searchsorted(at, where[done:upto])]
+        last, done = times[-1], upto
+    return found
 
 
 def _behind(utc: np.ndarray, rows: np.ndarray, where: np.ndarray) -> np.ndarray:
     # For each place, which is none of `rows`, the time of the first of them below it; NO_TIME if there is none.
-    at = np.flatnonzero(rows)
-    return np.append(utc[at], clock.NO_TIME)[np.searchsorted(at, where)]
+    return _before(utc[::-1], rows[::-1], len(utc) - 1 - where[::-1])[::-1]
 
 
 def _events(utc: np.ndarray, marker: np.ndarray, unset: np.ndarray, reading: np.ndarray) -> Iterator[Event]:
@@ -200,18 +230,33 @@ def _times(times: np.ndarray) -> list[int]:
 # ── the same stamp twice ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _drop_repeated(utc: np.ndarray, reading: np.ndarray, marker: np.ndarray) -> int:
+def _drop_repeated(utc: np.ndarray, reading: np.ndarray) -> int:
     # Of rows with the same stamp the later one counts, unless it steps back behind the row before it, markers
     # included: some loggers, after a restart, repeat an old stamp with the mean of half an interval.
-    at = np.flatnonzero(reading)
-    times = utc[at]
-    if (times[1:] > times[:-1]).all():
+    at = _rows_of_repeated_stamps(utc, reading)
+    if not len(at):
         return 0
-    kept = times >= _before(utc, reading | marker, at)
+    times = utc[at]
+    kept = times >= _before(utc, utc != clock.NO_TIME, at)
     kept[np.unique(times, return_index=True)[1]] = True  # the first of each stamp
-    at, times = at[kept], times[kept]
-    last = len(at) - 1 - np.unique(times[::-1], return_index=True)[1]
-    repeated = int(np.count_nonzero(reading)) - len(last)
-    reading[:] = False
-    reading[at[last]] = True
-    return repeated
+    found, times = at[kept], times[kept]
+    last = len(found) - 1 - np.unique(times[::-1], return_index=True)[1]
+    reading[at] = False
+    reading[found[last]] = True
+    return len(at) - len(last)
+
+
+def _rows_of_repeated_stamps(utc: np.ndarray, reading: np.ndarray) -> np.ndarray:
+    # The readings whose stamp may come twice. Where time only grows none does, and most files are so.
+    late, latest = [], clock.NO_TIME
+    for part in clock.parts(len(utc)):
+        times = utc[part][reading[part]]
+        highest = np.maximum.accumulate(np.append(latest, times))
+        late.append(times[times <= highest[:-1]])
+        latest = highest[-1]
+    late = np.unique(np.concatenate(late))
+    if not len(late):
+        return late
+    return np.concatenate(
+        [part.start + np.flatnonzero(reading[part] & np.isin(utc[part], late)) for part in clock.parts(len(utc))]
+    )

@@ -441,7 +441,11 @@ class _Cloud(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         found = [{"name": name, "id": "0" * 16, "retentionRules": []} for name in self.server.made]
         self._answer(
-            200, {"buckets": [b for b in found if f"name={b['name']}" in self.path], "orgs": [{"id": "1" * 16}]}
+            200,
+            {
+                "buckets": [b for b in found if f"name={b['name']}" in self.path],
+                "orgs": [{"id": "1" * 16, "name": "powerview"}],
+            },
         )
 
     def do_POST(self) -> None:

@@ -197,6 +197,9 @@ class UploadIndex:
 
 
 def _open(path: Path | None) -> sqlite3.Connection:
+    if path:
+        with suppress(OSError):
+            path.touch(0o660)
     db = sqlite3.connect(path or ":memory:")
     db.executescript("PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF;" + SCHEMA)
     return db

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from influx_server import InfluxServer, wait_until
 
-from faults import truth
+from faults import truth, truth_uploads
 from faults.proxy import FaultProxy
 from faults.truth import Points, Upload
 
@@ -172,11 +172,11 @@ class House:
 
     def judge(self) -> Judgement:
         """Compare the store with what the files say, and the files with what was sent."""
-        wanted = truth.points_of(self.uploads, self.zone, self.now or datetime.now(UTC))
+        wanted = truth_uploads.points_of(self.uploads, self.zone, self.now or datetime.now(UTC))
         found, buckets = self.store()
         lost = [key for key in wanted if key not in found]
         wrong = [key for key in found if wanted.get(key) != found[key]]
-        wrong += sorted(buckets - {u.client for u in self.uploads if not truth.is_refused(u)})
+        wrong += sorted(buckets - {u.client for u in self.uploads if not truth_uploads.is_refused(u)})
         should, are = self._should_lie(), self._lie()
         misplaced = list((should - are).elements()) + list((are - should).elements())
         examples = [f"lost {k} {wanted[k]}" for k in lost[:3]]
@@ -189,7 +189,7 @@ class House:
         places: Counter = Counter()
         for upload in self.uploads:
             folder = self.path(upload).parent
-            if not truth.is_refused(upload):
+            if not truth_uploads.is_refused(upload):
                 folder /= "parsed" if truth.is_readable(upload, self.zone) else "error"
             places[os.fsencode(folder.relative_to(self.data)), digest(upload.data)] += 1
         return places

@@ -136,6 +136,15 @@ class House:
         assert "Traceback" not in ended.err, ended.err
         return ended
 
+    def take_back(self) -> int:
+        """Move back what went to error/ because runs were killed over it, as its reason asks for; returns how many."""
+        notes = [n for n in self.data.rglob("error/*.reason.txt") if "PowerView's process ended" in n.read_text()]
+        for note in notes:
+            file = note.with_name(note.name.removesuffix(".reason.txt"))
+            file.rename(file.parent.parent / file.name)
+            note.unlink()
+        return len(notes)
+
     def log(self) -> list[str]:
         """The lines of uploads.log."""
         path = self.logs / "uploads.log"

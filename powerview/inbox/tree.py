@@ -37,6 +37,15 @@ class Inbox:
             found = self._level(folder, (), want_settled=True)
             yield from (f for f in found if isinstance(f, Upload))
 
+    def devices(self, client: str, campaign: str) -> list[str]:
+        """The folders of a campaign that can be a device's."""
+        try:
+            with opened(self.root, client, campaign) as folder, os.scandir(folder) as entries:
+                names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
+        except OSError:  # it is gone, or whoever reads its files reports what is wrong
+            return []
+        return [n for n in names if not refused_names(client, campaign, n, admin_bucket=self.admin_bucket)]
+
     def settled_in(self, folder: tuple[str, str, str]) -> list[Upload]:
         """The files of a device's folder that were settled, in no order.
 

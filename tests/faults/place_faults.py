@@ -19,6 +19,7 @@ DEVICE = "02001000"
 START = datetime(2026, 2, 1, 3, 20)
 BEFORE = ("Voie1 W", "Voie2 W", "Voie3 A")
 AFTER = ("Oven W", "Voie2 W")
+LATEST = ("Heater W", "Voie2 W")
 BETWEEN = ("First W", "Voie2 W", "Voie3 A", "Voie4 W")
 MOST_STEPS = 60
 
@@ -133,7 +134,7 @@ def away_in_late_rename(house: House) -> str:
 def with_late_files(house: House, number: int) -> None:
     """A rename, and two late files, one of which overlaps everything; the second run has the other."""
     campaign = f"memory{number}"
-    house.put(day(9, AFTER, 100, 20, campaign), day(1, BEFORE, 0, 130, campaign), day(3, BETWEEN, 5, 110, campaign))
+    house.put(day(9, LATEST, 100, 20, campaign), day(1, BEFORE, 0, 130, campaign), day(3, BETWEEN, 5, 110, campaign))
     expect(house.parse(), 0)
     house.put(day(10, BEFORE, 110, 20, campaign), day(2, AFTER, 0, 130, campaign))
     expect(house.parse(), 0)

@@ -35,9 +35,11 @@ def run(
 ) -> ingest.Result:
     """One run over the tree; `store` in place of the one that the settings name."""
     settings = house.settings()
-    uploads, refusals = ingest.choose(Inbox(house.data, settings.influxdb_bucket), again=again, files=files)
+    tree = Inbox(house.data, settings.influxdb_bucket)
+    uploads, refusals = ingest.choose(tree, again=again, files=files)
     opened = (lambda: nullcontext(store)) if store else (lambda: open_store(settings))
-    return ingest.run(settings, uploads, refusals, opened, again=again, every=files is None)
+    parsed = tree.folders_with_parsed
+    return ingest.run(settings, uploads, refusals, opened, parsed=parsed, again=again, every=files is None)
 
 
 def statuses(done: ingest.Result) -> list[tuple[str, str]]:
@@ -513,6 +515,29 @@ def test_a_header_alone_waits_as_well_and_is_then_an_error(house):
 def test_a_torn_file_that_was_settled_is_read_once_more_at_once(house):
     house.put(f"{DEVICE}/parsed/x.tsv", HALF)
     assert statuses(run(house, again=True)) == [(Status.PARTIAL, f"{DEVICE}/parsed/x.tsv")]
+
+
+def test_a_campaign_whose_folder_was_renamed_is_reported_until_it_is_read_again(house):
+    house.put(f"{DEVICE}/x.tsv", v002(*day_rows()))
+    run(house)
+    (house.data / "acme" / "roof").rename(house.data / "acme" / "cellar")
+    new = "acme/cellar/02001283"
+    for _ in range(2):
+        done = run(house)
+        assert (statuses(done), done.status) == ([(Status.REFUSED, new)], 1)
+    house.put(f"{new}/y.tsv", v002(*day_rows(day="02/07/25")))
+    assert statuses(run(house)) == [(Status.REFUSED, new), (Status.OK, f"{new}/y.tsv")]
+    assert [line for line in house.told() if "never read under this name" in line] == [
+        f"TIME REFUSED {new}: its parsed/ files were never read under this name, so nothing of them is in the store "
+        "(was a folder renamed, or put here by hand?). To store them under it: tsv_parser.py --again"
+    ]
+    assert run(house, again=True).status == 0
+    assert (statuses(run(house)), len(first_values(house))) == ([], 9)
+
+
+def test_an_installation_of_before_has_read_what_is_parsed(house):
+    house.put(f"{DEVICE}/parsed/x.tsv", v002(*day_rows()))
+    assert statuses(run(house)) == []
 
 
 # ── files that change ────────────────────────────────────────────────────────────────────────────────────────────────

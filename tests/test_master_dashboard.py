@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 from dashboard_queries import ALL, MASTER, Query, View, duration, fill, load_master, panels, queries
-from faults.truth import Upload, points_of
+from faults.truth import Upload
+from faults.truth_uploads import points_of
 from sample_tree import SAMPLES, serial
 from trees import House
 

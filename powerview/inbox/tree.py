@@ -22,10 +22,12 @@ class Inbox:
     def __init__(self, root: Path, admin_bucket: str) -> None:
         self.root = root
         self.admin_bucket = admin_bucket
+        self.folders_with_parsed: set[tuple[str, str, str]] = set()
 
     def pending(self) -> Iterator[Upload | Refusal]:
         """Every file that waits to be read, and every file that is refused, in no order.
 
+        On its way it notes the devices' folders that have a `parsed/` folder, in `folders_with_parsed`.
         Raises OSError if the tree itself cannot be read.
         """
         with opened(self.root) as folder:
@@ -36,6 +38,15 @@ class Inbox:
         with opened(self.root) as folder:
             found = self._level(folder, (), want_settled=True)
             yield from (f for f in found if isinstance(f, Upload))
+
+    def devices(self, client: str, campaign: str) -> list[str]:
+        """The folders of a campaign that can be a device's."""
+        try:
+            with opened(self.root, client, campaign) as folder, os.scandir(folder) as entries:
+                names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
+        except OSError:  # it is gone, or whoever reads its files reports what is wrong
+            return []
+        return [n for n in names if not refused_names(client, campaign, n, admin_bucket=self.admin_bucket)]
 
     def settled_in(self, folder: tuple[str, str, str]) -> list[Upload]:
         """The files of a device's folder that were settled, in no order.
@@ -107,6 +118,8 @@ class Inbox:
 
     def _below(self, folder: int, parts: tuple[str, ...], want_settled: bool) -> Iterator[Upload | Refusal]:
         inside_device = len(parts) == 4
+        if inside_device and parts[3] == PARSED_DIR:
+            self.folders_with_parsed.add(parts[:3])
         if inside_device and parts[3] in (PARSED_DIR, ERROR_DIR) and not (want_settled and parts[3] == PARSED_DIR):
             return
         if len(parts) > 64:

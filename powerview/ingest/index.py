@@ -1,7 +1,10 @@
 """What is remembered of settled uploads and stored series, so that nothing need be read again to know it.
 
 A SQLite file in POWERVIEW_STATE_DIR. All of it can be found anew in the tree and in InfluxDB: a file that is lost or
-damaged costs one reading of what is settled in the folders that get uploads, and no reading is wrong for it.
+damaged costs one reading of what is settled in the campaigns that get uploads, and no reading is wrong for it.
+
+Its journal is SQLite's write-ahead log: with one in memory a process that is killed leaves a file in which a settled
+upload may be missing without any sign of it, and with the log each change costs no wait for the disk.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ NAME = "uploads.sqlite"
 
 # A row of `stretch` for each device that a settled file speaks of: its readings lie from `first` to `last` (UTC
 # seconds; none: nothing). `size` is the number of bits of last - first, which keeps the search for what overlaps short
-# whatever lies in a folder. `label` has the latest label of each place, `series` what is in the store.
+# whatever lies in a folder. `label` has the latest label of each place, `series` what is in the store of the devices in
+# `asked`. A campaign in `whole` has all its settled files here, but for those that a killed run has just settled.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS stretch (
     client, campaign, serial, size INTEGER, first INTEGER, last INTEGER, device, state, name,
@@ -38,7 +42,11 @@ CREATE TABLE IF NOT EXISTS series (
     client, campaign, serial, idx INTEGER, unit, name, channel,
     PRIMARY KEY (client, campaign, serial, idx, unit, name, channel)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS folder (
+    client, campaign, device, PRIMARY KEY (client, campaign, device)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS asked (client, campaign, serial, PRIMARY KEY (client, campaign, serial)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS whole (client, campaign, PRIMARY KEY (client, campaign)) WITHOUT ROWID;
 """
 
 
@@ -57,9 +65,13 @@ class Span:
 
 
 class UploadIndex:
-    """The file in `state_dir`, or with None one in memory for a run that must leave nothing behind."""
+    """The file in `state_dir`, or with None one in memory for a run that must leave nothing behind.
+
+    `begun` counts how often it had to be begun anew: then nothing that was remembered before is known any more.
+    """
 
     def __init__(self, state_dir: Path | None) -> None:
+        self.begun = 0
         self._path = None if state_dir is None else state_dir / NAME
         self._db = self._opened()
 
@@ -69,6 +81,15 @@ class UploadIndex:
             self._db.close()
 
     # ── settled files ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def is_whole(self, client: str, campaign: str) -> bool:
+        """Whether the settled files of all folders of a campaign were remembered."""
+        return bool(self._all("SELECT 1 FROM whole WHERE client=? AND campaign=?", (client, campaign)))
+
+    def remember_whole(self, client: str, campaign: str) -> None:
+        """The settled files of all folders of a campaign are remembered."""
+        with self._changing():
+            self._db.execute("INSERT OR REPLACE INTO whole VALUES (?,?)", (client, campaign))
 
     def known(self, folder: tuple[str, str, str]) -> set[tuple[str, str]]:
         """(state, name) of every settled file of a device's folder that is remembered."""
@@ -137,6 +158,25 @@ class UploadIndex:
         stamp, stem, number, device, name, label = rows[0]
         return (stamp, _name(stem), number, client, campaign, device), name, label
 
+    # ── folders ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def unread(self, folders: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+        """Of the devices' folders with a `parsed/` folder those whose files were never read under this name.
+
+        A campaign's folder that was renamed, or put there by hand: nothing of it is in the store. The first time that
+        anybody asks, all of them are taken for read.
+        """
+        known = set(self._all("SELECT client, campaign, device FROM folder", ()))
+        if not known:
+            self.remember_folders(folders)
+            return []
+        return sorted(set(folders) - known)
+
+    def remember_folders(self, folders: Iterable[tuple[str, str, str]]) -> None:
+        """Files of these devices' folders were read under this name."""
+        with self._changing():
+            self._db.executemany("INSERT OR IGNORE INTO folder VALUES (?,?,?)", list(folders))
+
     # ── what is in the store ─────────────────────────────────────────────────────────────────────────────────────────
 
     def series(self, client: str, campaign: str, serial: str) -> set[tuple[int, str, str, str]] | None:
@@ -159,17 +199,29 @@ class UploadIndex:
             )
             self._db.execute("INSERT OR REPLACE INTO asked VALUES (?,?,?)", where)
 
+    def forget_series(self, client: str, campaign: str, serials: Iterable[str]) -> None:
+        """What is in the store of these devices is not known: it must be asked."""
+        for serial in serials:
+            with self._changing():
+                self._db.execute(
+                    "DELETE FROM asked WHERE client=? AND campaign=? AND serial=?", (client, campaign, serial)
+                )
+
     # ── the file ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _opened(self) -> sqlite3.Connection:
         if self._path:
             with suppress(sqlite3.DatabaseError):
                 return _open(self._path)
-            with suppress(OSError):  # damaged, by a full disk or a power cut
-                self._path.unlink()
+            self._remove()  # damaged, by a full disk or a power cut
             with suppress(sqlite3.Error):
                 return _open(self._path)
         return _open(None)
+
+    def _remove(self) -> None:
+        for name in (NAME, NAME + "-wal"):
+            with suppress(OSError):
+                self._path.with_name(name).unlink()
 
     def _all(self, query: str, values: tuple) -> list[tuple]:
         try:
@@ -191,17 +243,22 @@ class UploadIndex:
         print(f"{self._path or 'memory'}: {error}; what it held is found anew.", file=sys.stderr)
         self.close()
         if self._path:
-            with suppress(OSError):
-                self._path.unlink()
+            self._remove()
         self._path, self._db = None, _open(None)
+        self.begun += 1
 
 
 def _open(path: Path | None) -> sqlite3.Connection:
     if path:
         with suppress(OSError):
             path.touch(0o660)
+    # Exclusive: no second file for shared memory, which NFS has not; the run's lock keeps other runs away.
     db = sqlite3.connect(path or ":memory:")
-    db.executescript("PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF;" + SCHEMA)
+    try:
+        db.executescript("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA)
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
 
 

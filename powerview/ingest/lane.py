@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, closing
 
 from powerview.inbox import Refusal, Upload
+from powerview.ingest.index import UploadIndex
 from powerview.ingest.journal import Journal
 from powerview.ingest.reports import Reports, Result
-from powerview.ingest.state import Reported
+from powerview.ingest.state import InHand, Reported
 from powerview.settings import Settings
 from powerview.store import Store
+
+UNREAD = (
+    "its parsed/ files were never read under this name, so nothing of them is in the store (was a folder renamed, or "
+    "put here by hand?). To store them under it: tsv_parser.py --again"
+)
+
+Folder = tuple[str, str, str]
 
 
 def run(
     settings: Settings, uploads: list[Upload], refusals: list[Refusal],
-    store: Callable[[], AbstractContextManager[Store]], *, keep: bool = True, again: bool = False,
-    every: bool = True, tick: Callable[[], object] = lambda: None,
+    store: Callable[[], AbstractContextManager[Store]], *, parsed: Iterable[Folder] = (), keep: bool = True,
+    again: bool = False, every: bool = True, tick: Callable[[], object] = lambda: None,
 ) -> Result:  # fmt: skip
     """Store the uploads, report the refusals.
 
-    `store` opens the store, and is called only when there is something to store. `keep` False: nothing is moved,
-    logged or remembered. `again`: the uploads were settled before, and are left where they are. `every`: they are all
-    that are pending, not a choice. `tick` is called once for each upload.
+    `store` opens the store, and is called only when there is something to store. `parsed` are the devices' folders
+    that have a `parsed/` folder. `keep` False: nothing is moved, logged or remembered. `again`: the uploads were
+    settled before, and are left where they are. `every`: they are all that are pending, not a choice. `tick` is called
+    once for each upload.
     """
     state_dir = settings.state_dir if keep else None
     journal, reported = (Journal(settings.log_dir), Reported(state_dir)) if keep else (None, None)
     reports = Reports(journal, reported, every=every and not again)
     for refusal in refusals:
         reports.refused(refusal)
-    if uploads:
-        from powerview.ingest.index import UploadIndex
-        from powerview.ingest.loop import Ingest  # late: a run with nothing to do needs no pandas
-        from powerview.ingest.state import InHand
+    with closing(UploadIndex(state_dir)) as index:
+        unread = index.unread(parsed) if keep and not again else []
+        for folder in unread:
+            reports.refused(Refusal("/".join(folder), UNREAD))
+        if uploads:
+            from powerview.ingest.loop import Ingest  # late: a run with nothing to do needs no pandas
 
-        with store() as opened, closing(UploadIndex(state_dir)) as index:
-            Ingest(settings, opened, reports, index, InHand(state_dir), settle=keep and not again, again=again).run(
-                uploads, tick
-            )
+            with store() as opened:
+                lane = Ingest(
+                    settings, opened, reports, index, InHand(state_dir), settle=keep and not again, again=again
+                )
+                lane.run(uploads, tick)
+            if not reports.result.away:
+                index.remember_folders({upload.folder for upload in uploads} - set(unread))
     return reports.finish(len(uploads))

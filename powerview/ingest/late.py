@@ -7,9 +7,10 @@ a run that is killed leaves no older reading over a newer one.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from powerview.ingest.state import MOST_DEATHS, InHand
 from powerview.mv2 import Channel, Header, NotReadable, Recording, read_recording
 from powerview.settings import Settings
 
+Answer = TypeVar("Answer")
 MOST_KEPT = 16
 """How many later files' times are kept, for the late files that come next."""
 
@@ -63,6 +65,7 @@ class LateFiles:
         self.index = index
         self.in_hand = in_hand
         self._listed: set[tuple[str, str, str]] = set()
+        self._begun = index.begun
         self._times: OrderedDict[str, tuple[np.ndarray, frozenset[str]]] = OrderedDict()
 
     def settled_name(self, upload: Upload) -> str:
@@ -76,19 +79,17 @@ class LateFiles:
 
     def relabelled(self, upload: Upload, header: Header) -> Header:
         """The header with the labels that its places have in the latest upload. Raises inbox.Pending."""
-        self._list(upload)
         order = self.order(upload)
-        channels = []
-        for channel in header.channels:
-            latest = self.index.label(upload.client, upload.campaign, channel)
-            if latest and latest[0] > order:
-                channel = replace(channel, name=latest[1], channel=latest[2])
-            channels.append(channel)
+        where = (upload.client, upload.campaign)
+        labels = self._ask(upload, lambda: [self.index.label(*where, channel) for channel in header.channels])
+        channels = [
+            replace(channel, name=latest[1], channel=latest[2]) if latest and latest[0] > order else channel
+            for channel, latest in zip(header.channels, labels, strict=True)
+        ]
         return replace(header, channels=tuple(channels))
 
     def covered(self, upload: Upload, recording: Recording) -> Covered:
         """What is left of a recording by later uploads. Raises inbox.Pending if one of those cannot be read now."""
-        self._list(upload)
         devices = list(dict.fromkeys(c.device for c in recording.header.channels))
         everything = np.ones(len(recording.times), bool)
         keep = dict.fromkeys(devices, everything)
@@ -106,9 +107,17 @@ class LateFiles:
         order = self.order(upload)
         return any(upload_order(other) < order for other in self._overlapping(upload, recording))
 
+    def expected(self, upload: Upload) -> Upload:
+        """Where a file will be once it is settled in `parsed/`."""
+        return upload if upload.state else replace(upload, name=self.settled_name(upload), state=inbox.PARSED_DIR)
+
     def remember(self, upload: Upload, recording: Recording | None) -> None:
-        """Remember a file that was settled, or read once more."""
+        """Remember a file that is about to be settled, was settled, or was read once more."""
         self.index.remember(upload, upload_order(upload), _span(recording))
+
+    def forget(self, upload: Upload) -> None:
+        """The file is not there after all."""
+        self.index.forget(upload)
 
     def _later(self, upload: Upload, recording: Recording) -> Iterator[Upload]:
         order = self.order(upload)
@@ -120,27 +129,54 @@ class LateFiles:
         if recording.first is None:
             return []
         serials = {c.device for c in recording.header.channels}
-        return self.index.overlapping(upload.client, upload.campaign, serials, recording.first, recording.last)
+        where = (upload.client, upload.campaign, serials, recording.first, recording.last)
+        return self._ask(upload, lambda: self.index.overlapping(*where))
+
+    def _ask(self, upload: Upload, question: Callable[[], Answer]) -> Answer:
+        # An index that was lost meanwhile, on a full disk, knows nothing: what is settled is then read anew.
+        while True:
+            self._list(upload)
+            answer = question()
+            if self.index.begun == self._begun:
+                return answer
 
     def _list(self, upload: Upload) -> None:
-        # Once for each folder of a run: what lies there settled and is not remembered is read now.
-        if upload.folder in self._listed:
+        # Once for each folder of a run: what lies there settled and is not remembered is read now. Once in all for the
+        # other folders of its campaign, since a slave may have delivered through them.
+        if self._begun != self.index.begun:
+            self._begun = self.index.begun
+            self._listed.clear()
+        where = (upload.client, upload.campaign)
+        if not self.index.is_whole(*where):
+            for device in self.tree.devices(*where):
+                self._list_folder((*where, device))
+            self.index.remember_whole(*where)
+        self._list_folder(upload.folder)
+
+    def _list_folder(self, folder: tuple[str, str, str]) -> None:
+        if folder in self._listed:
             return
-        known = self.index.known(upload.folder)
-        there = self.tree.settled_in(upload.folder)
+        known = self.index.known(folder)
+        there = self.tree.settled_in(folder)
         for settled in there:
             if (settled.state, settled.name) not in known:
                 self._remember_settled(settled)
         for state, name in known - {(s.state, s.name) for s in there}:
-            self.index.forget(Upload(*upload.folder, name, state))
-        self._listed.add(upload.folder)
+            self.index.forget(Upload(*folder, name, state))
+        self._listed.add(folder)
 
     def _remember_settled(self, settled: Upload) -> None:
-        try:
-            with self._claimed(settled) as claim, self.in_hand.holding(settled.path, claim.mark) as deaths:
-                self.remember(settled, None if deaths >= MOST_DEATHS else read(self.settings, claim))
-        except NotReadable:  # put there by hand, or in error/ for that reason
-            self.remember(settled, None)
+        recording = None
+        with (
+            suppress(NotReadable),  # put there by hand, or in error/ for that reason
+            self._claimed(settled) as claim,
+            self.in_hand.holding(settled.path, claim.mark) as deaths,
+        ):
+            recording = None if deaths >= MOST_DEATHS else read(self.settings, claim)
+        self.remember(settled, recording)
+        if recording:  # what its run changed in the store may not be remembered either
+            devices = {c.device for c in recording.header.channels}
+            self.index.forget_series(settled.client, settled.campaign, devices)
 
     def _times_of(self, later: Upload) -> tuple[np.ndarray, frozenset[str]]:
         if later.path in self._times:
@@ -177,7 +213,8 @@ class LateFiles:
 
 
 def _span(recording: Recording | None) -> Span | None:
-    if recording is None or recording.first is None:
+    # A file of markers alone covers nothing, but its labels are the latest.
+    if recording is None:
         return None
     return Span(recording.first, recording.last, recording.header.channels)
 

@@ -242,19 +242,27 @@ class Ingest:
         self._report_uploads(answered)
         for sent in answered:
             with self._trap(sent.upload, sent.claim.mark):
-                settled = self._move(sent) if self.settle else sent.upload
-                self._late.remember(settled, sent.recording)
+                if self.settle:
+                    self._move(sent)
+                else:
+                    self._late.remember(sent.upload, sent.recording)
                 self.reports.settled(sent.outcome)
 
-    def _move(self, sent: _Sent) -> Upload:
+    def _move(self, sent: _Sent) -> None:
+        # Remembered first: a file that is remembered and not there is looked for in vain, but one that lies there and
+        # is not remembered, since the process died in between, could be overwritten by an earlier one.
         claim, outcome = sent.claim, sent.outcome
+        expected = self._late.expected(sent.upload)
+        self._late.remember(expected, sent.recording)
         if outcome.status == Status.ERROR:
             state, name = inbox.ERROR_DIR, claim.to_error(f"{outcome.path}: {outcome.reason}")
         else:
             state, name = inbox.PARSED_DIR, claim.to_parsed()
         settled = Upload(*claim.upload.folder, name, state)
+        if settled != expected:
+            self._late.forget(expected)
+            self._late.remember(settled, sent.recording)
         outcome.settled_as = settled.path
-        return settled
 
     def _report_uploads(self, answered: list[_Sent]) -> None:
         # For the admins' dashboard; before the files are moved, since a run that ends in between would lose it. A

@@ -59,7 +59,14 @@ def pending(house: House, most: int | None = None) -> str:
 
 def load_all() -> list[Fault]:
     """Every fault, in the order of the table."""
-    from faults import file_faults, name_faults, process_faults, server_faults, time_faults  # noqa: F401
+    from faults import (  # noqa: F401
+        file_faults,
+        name_faults,
+        place_faults,
+        process_faults,
+        server_faults,
+        time_faults,
+    )
 
-    groups = ["server", "process", "file", "name", "time"]
+    groups = ["server", "process", "file", "name", "place", "time"]
     return sorted(FAULTS, key=lambda f: groups.index(f.group))

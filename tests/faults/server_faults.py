@@ -104,9 +104,15 @@ def bucket_goes(house: House) -> str:
     return what
 
 
-@fault("429 with Retry-After", quick=True)
+@fault("429 with Retry-After, several times in a row", quick=True)
 def too_many(house: House) -> str:
-    refusal = proxy.refuse(429, "too many requests", "slow down", Retry_After="7")
+    refusal = proxy.refuse(429, "too many requests", "slow down", Retry_After="1")
+    return under(house, writes_only(refusal, MIDDLE), status=0) + ", waited each time"
+
+
+@fault("429 that asks for an hour")
+def too_many_for_long(house: House) -> str:
+    refusal = proxy.refuse(429, "too many requests", "slow down", Retry_After="3600")
     return under(house, writes_only(refusal, MIDDLE))
 
 

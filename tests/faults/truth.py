@@ -19,10 +19,12 @@ UNITS = {"V", "A", "W", "kW", "VA", "var", "Wh", "kWh", "Hz", "°C", "%"}
 MODEL = re.compile(r"MV_[A-Za-z0-9]+_V(002|003)")
 STAMP = re.compile(rb"([0-9]{2})/([0-9]{2})/([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
 NUMBER = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
+Tags = tuple[tuple[str, str], ...]
 # (bucket, measurement, sorted tags, seconds since 1970) → value
-Points = dict[tuple[str, str, tuple[tuple[str, str], ...], int], float]
+Points = dict[tuple[str, str, Tags, int], float]
+Place = tuple[str, str, str]
+"""Which clamp: the device's serial, the position of its column (`channel_idx`), the unit."""
 
 
 @dataclass(frozen=True)
@@ -49,28 +51,22 @@ class LoggerFile:
     """False where another header follows, below which columns may mean something else."""
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What one file says: the tags of its columns; of each second that has a reading's row, what its places read; the
+    events."""
+
+    columns: list[Tags]
+    rows: dict[int, dict[Place, float]]
+    events: Points
+
+
 class Unreadable(Exception):
     """Nothing can be had from the file: it belongs into error/."""
 
 
 class Ended(Unreadable):
     """The file ends inside a header."""
-
-
-def points_of(uploads: list[Upload], local: str, arrived: datetime, admin_bucket: str = "powerview") -> Points:
-    """Everything that the store must hold once all uploads are settled.
-
-    `local` is the zone of stamps in files that name none, `arrived` when the uploads arrived (aware).
-    """
-    store: Points = {}
-    for upload in sorted(uploads, key=upload_order):
-        if is_refused(upload, admin_bucket):
-            continue
-        try:
-            store.update(points_of_file(upload, ZoneInfo(local), arrived))
-        except Unreadable:
-            continue
-    return store
 
 
 def is_readable(upload: Upload, local: str, arrived: datetime | None = None) -> bool:
@@ -82,45 +78,46 @@ def is_readable(upload: Upload, local: str, arrived: datetime | None = None) -> 
         return False
 
 
-def is_refused(upload: Upload, admin_bucket: str = "powerview") -> bool:
-    """Whether a name of the upload's folders is one that must be refused."""
-    folders = (upload.client, upload.campaign, upload.device)
-    return (
-        not all(NAME.fullmatch(name) for name in folders)
-        or upload.client.lower() in ("admin", "general", "powerview-master", admin_bucket.lower())
-        or upload.campaign in ("powerview_events", "parsed", "error")
-        or upload.device in ("parsed", "error")
-    )
-
-
-def upload_order(upload: Upload) -> tuple:
-    """The order of uploads: the stamp in the name (none comes first), the name, the number of a sibling."""
-    stamp = re.search(r"[0-9]{6}_[0-9]{6}", upload.name)
-    parts = re.fullmatch(r"(.*?)(?:\.([0-9]+))?\.tsv", upload.name, re.DOTALL)
-    return (stamp.group() if stamp else "", parts.group(1), int(parts.group(2) or 0))
-
-
 def points_of_file(upload: Upload, local: tzinfo, arrived: datetime) -> Points:
     """One file's readings and events. Raises Unreadable."""
+    contents = contents_of_file(upload, local, arrived)
+    labels = {place_of(tags): tags for tags in contents.columns}
+    points = dict(contents.events)
+    for when, values in contents.rows.items():
+        for place, value in values.items():
+            points[upload.client, upload.campaign, labels[place], when] = value
+    return points
+
+
+def contents_of_file(upload: Upload, local: tzinfo, arrived: datetime) -> Contents:
+    """One file's columns, readings and events. Raises Unreadable."""
     file = read_file(upload.data, local, upload.device)
     if not file.rows:
         raise Unreadable("no complete row")
     rows = place_in_time(file.rows, file.zone, arrived, upload.name)
-    kept = kept_rows(rows)
     decimal = b"," if has_decimal_commas(file.rows) else b"."
     columns = channels(file, upload.campaign)
-    points: Points = {}
-    for row in kept:
-        for tags, cell in zip(columns, row.cells, strict=True):
-            number = cell.replace(decimal, b".")
-            if is_finite_number(number):
-                points[upload.client, upload.campaign, tags, seconds(row.utc)] = float(number)
-    if kept and not points:
+    readings: dict[int, dict[Place, float]] = {}
+    for row in kept_rows(rows):
+        numbers = [cell.replace(decimal, b".") for cell in row.cells]
+        readings[seconds(row.utc)] = {
+            place_of(tags): float(number)
+            for tags, number in zip(columns, numbers, strict=True)
+            if is_finite_number(number)
+        }
+    if readings and not any(readings.values()):
         raise Unreadable("no cell is a number")
+    found: Points = {}
     for event, when in events(rows):
         tags = (("campaign", upload.campaign), ("device", file.master), ("event", event))
-        points[upload.client, "powerview_events", tags, seconds(when)] = 1.0
-    return points
+        found[upload.client, "powerview_events", tags, seconds(when)] = 1.0
+    return Contents(columns, readings, found)
+
+
+def place_of(tags: Tags) -> Place:
+    """The place that a channel's tags name: which clamp it is, whatever its label."""
+    known = dict(tags)
+    return known["device"], known["channel_idx"], known.get("unit", "")
 
 
 def has_decimal_commas(rows: list[Row]) -> bool:
@@ -260,7 +257,7 @@ def seconds(moment: datetime) -> int:
 # Channels
 
 
-def channels(file: LoggerFile, campaign: str) -> list[tuple[tuple[str, str], ...]]:
+def channels(file: LoggerFile, campaign: str) -> list[Tags]:
     """The tags of each value column, sorted by key."""
     indexes = [file.serials[: place + 1].count(serial) for place, serial in enumerate(file.serials)]
     # a column that nobody named is known by its place

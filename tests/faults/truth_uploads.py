@@ -1,0 +1,63 @@
+"""What the store must hold once many uploads are settled, by the plain reading of each (truth.py)."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from faults.truth import Place, Points, Tags, Unreadable, Upload, contents_of_file, place_of
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def points_of(uploads: list[Upload], local: str, arrived: datetime, admin_bucket: str = "powerview") -> Points:
+    """Everything that the store must hold once all uploads are settled.
+
+    For each device and second the latest upload that has a row there counts, and no other: what it lacks is not filled
+    from an earlier one. A place (device, position, unit) goes by the label of the latest upload that has it.
+    `local` is the zone of stamps in files that name none, `arrived` when the uploads arrived (aware).
+    """
+    store: Points = {}
+    rows: dict[tuple[str, str, str, int], dict[Place, float]] = {}
+    labels: dict[tuple[str, str, Place], Tags] = {}
+    for upload in sorted(uploads, key=upload_order):
+        if is_refused(upload, admin_bucket):
+            continue
+        try:
+            contents = contents_of_file(upload, ZoneInfo(local), arrived)
+        except Unreadable:
+            continue
+        where = (upload.client, upload.campaign)
+        for tags in contents.columns:
+            labels[*where, place_of(tags)] = tags
+        for when, values in contents.rows.items():
+            for device in {device for device, _, _ in map(place_of, contents.columns)}:
+                rows[*where, device, when] = {place: v for place, v in values.items() if place[0] == device}
+        store.update(contents.events)
+    for (client, campaign, _, when), values in rows.items():
+        for place, value in values.items():
+            store[client, campaign, labels[client, campaign, place], when] = value
+    return store
+
+
+def is_refused(upload: Upload, admin_bucket: str = "powerview") -> bool:
+    """Whether a name of the upload's folders is one that must be refused."""
+    folders = (upload.client, upload.campaign, upload.device)
+    return (
+        not all(NAME.fullmatch(name) for name in folders)
+        or upload.client.lower() in ("admin", "general", "powerview-master", admin_bucket.lower())
+        or upload.campaign in ("powerview_events", "parsed", "error")
+        or upload.device in ("parsed", "error")
+    )
+
+
+def upload_order(upload: Upload) -> tuple:
+    """The order of uploads: the stamp in the name (none comes first), the name, the number of a sibling.
+
+    Two folders may hold files of one name, and a slave may deliver through either: then the folder's name decides.
+    """
+    stamp = re.search(r"[0-9]{6}_[0-9]{6}", upload.name)
+    parts = re.fullmatch(r"(.*?)(?:\.([0-9]+))?\.tsv", upload.name, re.DOTALL)
+    number = int(parts.group(2) or 0)
+    return (stamp.group() if stamp else "", parts.group(1), number, upload.client, upload.campaign, upload.device)

@@ -1,0 +1,148 @@
+"""What is remembered of uploads may be lost at any moment, and a process may die at any moment: no reading is wrong."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from test_ingest import run
+from test_places import at, held, upload
+from trees import House, v002
+
+from powerview.inbox import Claim, Upload, upload_order
+from powerview.ingest.index import Span, UploadIndex
+from powerview.mv2 import Channel
+
+SLAVE = "04000466"
+CHANNEL = Channel(1, "02001283", "Voie1", "W", "SN: 02001283 - Ch: Voie1")
+
+
+def through(house: House, client: str, master: str, name: str, label: str, *rows: str) -> Path:
+    """An upload of the slave's readings through one of its masters."""
+    data = v002(*rows, labels=(label,), master=master, devices=(SLAVE,))
+    return house.put(f"{client}/roof/{master}/T_{name}.tsv", data)
+
+
+def settled(number: int) -> Upload:
+    return Upload("client", "roof", "02001283", f"T_250702_{number:06d}.tsv", "parsed")
+
+
+WRITES_AND_DIES = """
+import os, signal, sys
+from pathlib import Path
+from test_index import CHANNEL, settled
+from powerview.inbox import upload_order
+from powerview.ingest.index import Span, UploadIndex
+index = UploadIndex(Path(sys.argv[1]))
+index.remember(settled(0), upload_order(settled(0)), Span(0, 1, (CHANNEL,)))
+index._db.execute("PRAGMA cache_size=1")  # what is changed goes to the disk before it is all there
+for number in range(3000):
+    index._db.execute(
+        "INSERT INTO stretch VALUES ('client','roof','02001283',?,?,?,'02001283','parsed',?)",
+        (number % 20, number * 7919 % 3000, number, settled(number).name.encode() * 3),
+    )
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_process_that_is_killed_while_it_writes_damages_nothing(tmp_path):
+    here = Path(__file__).resolve().parent
+    paths = {"PYTHONPATH": f"{here}:{here.parent}"}
+    ended = subprocess.run([sys.executable, "-c", WRITES_AND_DIES, tmp_path], env=paths)
+    assert ended.returncode == -signal.SIGKILL
+    with closing(UploadIndex(tmp_path)) as index:
+        assert index._db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert index.known(settled(0).folder) == {("parsed", settled(0).name)}
+        assert index.overlapping("client", "roof", ["02001283"], 0, 0) == [settled(0)]
+
+
+def test_a_disk_that_gets_full_in_the_middle_of_a_run_costs_no_later_reading(influx, influx_house, client, monkeypatch):
+    upload(influx_house, client, "250705_031500", ("Oven W",), at(0, 5.5), at(10, 5.5), at(20, 5.5))
+    run(influx_house)
+    for day in (2, 3, 4):
+        upload(influx_house, client, f"25070{day}_031500", ("Voie1 W",), at(10, float(day)), at(30 + day, float(day)))
+    real, full = UploadIndex.remember, []
+
+    def remember(index, *arguments):
+        if not full:
+            full.append(index._start_anew(sqlite3.OperationalError("database or disk is full")))
+        real(index, *arguments)
+
+    monkeypatch.setattr(UploadIndex, "remember", remember)
+    monkeypatch.setattr("powerview.ingest.loop.IN_FLIGHT", 0)
+    assert run(influx_house).status == 0
+    assert held(influx, client) == {
+        "02001283/1 Oven W": {0: 5.5, 10: 5.5, 20: 5.5, 32: 2.0, 33: 3.0, 34: 4.0},
+    }
+
+
+def test_a_disk_that_is_full_when_the_index_is_asked_costs_no_later_reading(influx, influx_house, client, monkeypatch):
+    upload(influx_house, client, "250705_031500", ("Oven W",), at(0, 5.5), at(10, 5.5))
+    run(influx_house)
+    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(10, 2.5), at(30, 2.5))
+    real, full = UploadIndex._all, []
+
+    def ask(index, query, values):
+        if "FROM stretch" in query and "BETWEEN" in query and not full:
+            full.append(index._start_anew(sqlite3.OperationalError("disk I/O error")))
+            return []
+        return real(index, query, values)
+
+    monkeypatch.setattr(UploadIndex, "_all", ask)
+    assert run(influx_house).status == 0
+    assert full and held(influx, client) == {"02001283/1 Oven W": {0: 5.5, 10: 5.5, 30: 2.5}}
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_slave_that_delivered_through_another_master_is_known(influx, influx_house, client, lost):
+    through(influx_house, client, "02001283", "250705_031500", "Oven W", at(0, 5.5), at(10, 5.5))
+    run(influx_house)
+    if lost:
+        (influx_house.state / "uploads.sqlite").unlink()
+    through(influx_house, client, "02001300", "250702_031500", "Voie1 W", at(10, 2.5), at(20, 2.5))
+    run(influx_house)
+    assert held(influx, client) == {f"{SLAVE}/1 Oven W": {0: 5.5, 10: 5.5, 20: 2.5}}
+
+
+def test_a_run_that_dies_as_it_moves_a_file_leaves_it_known_to_other_folders(influx, influx_house, client, monkeypatch):
+    through(influx_house, client, "02001300", "250701_031500", "Voie1 W", at(50, 1.5))
+    run(influx_house)
+    through(influx_house, client, "02001283", "250705_031500", "Oven W", at(0, 5.5), at(10, 5.5))
+    real = Claim.to_parsed
+
+    def dies(claim):
+        real(claim)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Claim, "to_parsed", dies)
+    with pytest.raises(KeyboardInterrupt):
+        run(influx_house)
+    monkeypatch.undo()
+    through(influx_house, client, "02001300", "250702_031500", "Voie1 W", at(10, 2.5), at(20, 2.5))
+    run(influx_house)
+    assert held(influx, client) == {f"{SLAVE}/1 Oven W": {0: 5.5, 10: 5.5, 20: 2.5, 50: 1.5}}
+
+
+def test_an_index_of_yesterday_does_not_hide_what_todays_run_made_in_the_store(influx, influx_house, client):
+    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 1.5))
+    run(influx_house)
+    yesterdays = (influx_house.state / "uploads.sqlite").read_bytes()
+    upload(influx_house, client, "250703_031500", ("Oven W",), at(20, 2.5))
+    run(influx_house)
+    (influx_house.state / "uploads.sqlite").write_bytes(yesterdays)
+    upload(influx_house, client, "250704_031500", ("Heater W",), at(30, 3.5))
+    run(influx_house)
+    assert held(influx, client) == {"02001283/1 Heater W": {0: 1.5, 10: 1.5, 20: 2.5, 30: 3.5}}
+
+
+def test_the_label_of_a_file_with_markers_alone_is_the_latest_in_any_order(influx, influx_house, client):
+    upload(influx_house, client, "250703_031500", ("Oven W",), at(30, 0))
+    run(influx_house)
+    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5))
+    run(influx_house)
+    assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5}}

@@ -87,7 +87,8 @@ def work(settings: Settings, options: argparse.Namespace) -> int:
         tick = stack.enter_context(progress(len(uploads)))
         done = ingest.run(
             settings, uploads, refusals, lambda: open_store(settings, options.output, dry_run=options.dry_run),
-            parsed=tree.folders_with_parsed, keep=not for_a_look, again=options.again, every=options.tsvFile is None, tick=tick,
+            parsed=tree.folders_with_parsed, keep=not for_a_look, again=options.again,
+            every=options.tsvFile is None, tick=tick,
         )  # fmt: skip
     report(done, dry_run=options.dry_run)
     return done.status

@@ -127,6 +127,19 @@ def test_files_that_are_refused_are_reported_for_as_long_as_they_lie_there(insta
     assert installation.broken() == {}
 
 
+def test_a_campaign_whose_folder_was_renamed_is_reported_with_the_command(installation):
+    house = installation.house
+    client, campaign, device = DEVICE.split("/")
+    (house.data / client / campaign).rename(house.data / client / "renamed")
+    assert house.run().returncode == 1
+    line = installation.broken()["refused files"]
+    assert line.startswith(f"✗ refused files: {client}/renamed/{device}: its parsed/ files were never read under this")
+    assert "tsv_parser.py --again" in line
+    assert house.run("--again").returncode == 0
+    assert house.run().returncode == 0
+    assert installation.broken() == {}
+
+
 def test_the_first_few_refused_files_are_named(installation, capsys):
     for number in range(5):
         installation.house.put(f"{number}.tsv", b"x")

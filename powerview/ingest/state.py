@@ -49,6 +49,11 @@ class Reported:
             self._before = {}  # at worst something is logged once more
         self._now: dict[str, list] = {}
 
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Path → reason of what earlier runs have logged and still found."""
+        return {path: reason for path, (_, reason) in self._before.items()}
+
     def is_new(self, path: str, mark: str, reason: str) -> bool:
         """Whether this was not logged about the unchanged file before."""
         self._now[path] = [mark, reason]

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from powerview.inbox import ERROR_DIR, REASON, Inbox, Refusal, Upload
+from powerview.ingest.lane import UNREAD
+from powerview.ingest.state import Reported
 from powerview.monitoring.item import Item, bad, each, good, unknown
 from powerview.monitoring.journals import JOURNAL, last_pending, last_settled, time_of
 from powerview.monitoring.loggers import FORGOTTEN_DAYS, SILENT_HOURS, silent_loggers
@@ -32,7 +34,8 @@ def uploads(settings: Settings) -> Iterator[Item]:
         return
     yield from _pending(settings, [f for f in found if isinstance(f, Upload)])
     # The parser reports a refused file once; a month later nobody would know of it.
-    yield from each("refused files", [f for f in found if isinstance(f, Refusal)], _refused, "none")
+    refused = [f for f in found if isinstance(f, Refusal)] + _unread_folders(settings)
+    yield from each("refused files", refused, _refused, "none")
 
 
 def _last_upload(logs: Path) -> Item:
@@ -41,7 +44,7 @@ def _last_upload(logs: Path) -> Item:
     except OSError as error:
         return unknown("last upload", f"{error.filename}: {error.strerror}", "Run this as root or as SFTPGo's user.")
     if last is None:
-        return unknown("last upload", f"no {logs / JOURNAL} tells of one", "The first upload writes it.")
+        return unknown("last upload", f"no {logs / JOURNAL} has one yet", "The first upload writes it.")
     hours = (time.time() - time_of(last)) / 3600
     found = f"{last['time']} {last['status']} {last['path']}"
     if hours > FORGOTTEN_DAYS * 24:
@@ -85,6 +88,12 @@ def _pending(settings: Settings, found: list[Upload]) -> Iterator[Item]:
         return bad("pending files", "pending", path, path=path, hours=ages[path] // 3600, why=cause)
 
     yield from each("pending files", old, item, "none for longer than an hour")
+
+
+def _unread_folders(settings: Settings) -> list[Refusal]:
+    # Only the lane knows which folders were renamed after they were read.
+    logged = Reported(settings.state_dir).reasons
+    return [Refusal(path, reason) for path, reason in logged.items() if reason == UNREAD]
 
 
 def _refused(refusal: Refusal) -> Item:

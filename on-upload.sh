@@ -1,5 +1,6 @@
 #!/bin/bash
-# SFTPGo's hook: which event wakes which lane. It returns at once; a detached worker does what the disk shows undone.
+# SFTPGo's hook: which event wakes which lane. It returns at once; a detached worker then does all outstanding work found
+# on disk, so a lost event does no harm.
 #
 #   SFTPGO_ACTION                                    lane
 #   upload, or none (a disconnect)                   ingest: tsv_parser.py
@@ -7,14 +8,19 @@
 #   rename (so does Explorer name a new folder)      both
 #   anything else                                    one line in hook.log
 #
-# `on-upload.sh sweep`, for the timer and for people, does both lanes in the foreground and ends with the worse status.
-# Its settings, POWERVIEW_STATE_DIR and POWERVIEW_LOG_DIR, come from the environment or from `.env` beside this file.
-# A lane's lock is descriptor 9 all along, from the hook that takes it to the worker that lets it go.
+# `on-upload.sh sweep`, for the timer and for people, runs both lanes side by side, then `python -m powerview watch`, and
+# ends with the worse lane's status. A lane's last status is in <lane>.status in POWERVIEW_STATE_DIR.
+# POWERVIEW_STATE_DIR and POWERVIEW_LOG_DIR come from the environment or from `.env` beside this file.
+# Descriptor 9 is the lane's lock, from the hook that takes it to the worker that releases it.
 set -euo pipefail
 
 readonly PLAYBOOK=grafana-automation/playbooks/create_grafana_resources.yml
 readonly NAME='[A-Za-z0-9][A-Za-z0-9_.-]{0,63}' # of a client, a campaign, a device
-readonly EX_USAGE=2 EX_NOPERM=77 EX_CONFIG=78   # the last two as in sysexits.h
+readonly EX_USAGE=2 EX_SOFTWARE=70 EX_TEMPFAIL=75 EX_NOPERM=77 EX_CONFIG=78 # but for the first as in sysexits.h
+readonly LOCK_TAKEN=100                         # no status that flock, or a shell that cannot run it, ends with otherwise
+readonly SWEEP_SECONDS=300                      # from one watch to the next while a lane is at work
+readonly PLAYBOOK_SECONDS=600 WATCH_SECONDS=240 # after them the program is ended
+readonly KILL_SECONDS=30                        # what it then has to end in good order
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -90,17 +96,17 @@ unescape() {
   REPLY+=$text
 }
 
-# ── saying ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── logs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-# usage: say LOG TEXT; one line with its time in LOG, and on standard error, which only a sweep has.
+# usage: log LOG TEXT; one line with its time in LOG, and on standard error, which only a sweep has.
 # A log that cannot be written stops nothing.
-say() {
-  local log=$POWERVIEW_LOG_DIR/$1 text=${2//[^[:print:]]/?} time
+log() {
+  local file=$POWERVIEW_LOG_DIR/$1 text=${2//[^[:print:]]/?} time
   printf -v time '%(%Y-%m-%d %H:%M:%S%z)T' -1
   text="${time:0:-2}:${time: -2} ${text:0:2000}"
   printf '%s\n' "$text" >&2
   [[ -d $POWERVIEW_LOG_DIR ]] || mkdir -p -- "$POWERVIEW_LOG_DIR" || :
-  printf '%s\n' "$text" >>"$log" || :
+  printf '%s\n' "$text" >>"$file" || :
 }
 
 # usage: quoted TEXT; text from outside, in REPLY, so that it cannot end a line or pass for ours.
@@ -111,7 +117,8 @@ quoted() {
 # usage: PROGRAM | repeat LOG PREFIX
 repeat() {
   local line
-  while IFS= read -r line || [[ $line ]]; do say "$1" "$2$line"; done
+  trap : TERM # what the program prints at its end is logged as well
+  while IFS= read -r line || [[ $line ]]; do log "$1" "$2$line"; done
 }
 
 # ── events ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -134,7 +141,7 @@ on_mkdir() {
   local path=${SFTPGO_ACTION_VIRTUAL_PATH-}
   if [[ ! $path =~ ^(/$NAME)*/?$ ]]; then
     quoted "$path"
-    say provisioning.log "refused: folder $REPLY: a name is a letter or digit, then at most 63 letters, digits, _ . -"
+    log provisioning.log "refused: folder $REPLY: a name is a letter or digit, then at most 63 letters, digits, _ . -"
   fi
   wake provision
 }
@@ -143,37 +150,48 @@ on_other() {
   local path
   quoted "${SFTPGO_ACTION_VIRTUAL_PATH-}" && path=$REPLY
   quoted "$SFTPGO_ACTION"
-  say hook.log "ignoring SFTPGO_ACTION=$REPLY of $path: upload, rename, mkdir and disconnects are known"
+  log hook.log "ignoring SFTPGO_ACTION=$REPLY of $path: upload, rename, mkdir and disconnects are known"
 }
 
 # usage: wake LANE; mark that there is something to do, and start a worker if none is at work.
-# The mark first, then the try: a worker that still has the lock looks at the mark after letting go of it.
+# First the marker, then the lock: a worker that still has the lock looks for the marker after releasing it.
 wake() {
   local lane=$1 marker=$POWERVIEW_STATE_DIR/$1.marker lock
   find_lock "$lane" || return 0
   lock=$REPLY
   # A full disk may refuse the marker; the work can be done all the same.
-  [[ -e $marker ]] || : >>"$marker" || say hook.log "$lane: $marker cannot be made; the sweep does what is left undone"
+  [[ -e $marker ]] || : >>"$marker" || log hook.log "$lane: $marker cannot be created; the next sweep does the outstanding work"
   {
-    flock -n 9 || return 0
+    lock "$lane" -n || return 0
     setsid -- "$BASH" "$HERE/on-upload.sh" work "$lane" </dev/null >/dev/null 2>&1 &
-  } 9<"$lock"
+  } 9<>"$lock"
 }
 
 # ── lanes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-# usage: find_lock LANE; its file in REPLY, status 1 if there is none to be had. It is made once and never removed:
-# else two workers could lock two files of one name. Reading is enough for a lock, so another user's file does as well.
+# usage: find_lock LANE; its file in REPLY, status 1 if it cannot be used. It is created once and never removed, or two
+# workers could lock two files of one name. It is opened for writing, as NFS wants it.
 find_lock() {
   local lane=$1
   REPLY=$POWERVIEW_STATE_DIR/$lane.lock
-  [[ -r $REPLY ]] && return
-  mkdir -p -- "$POWERVIEW_STATE_DIR" && : >>"$REPLY" && return
-  say hook.log "$lane: $REPLY cannot be made: POWERVIEW_STATE_DIR must be a folder of this user, with room on its disk"
+  true 2>/dev/null <>"$REPLY" && return
+  mkdir -p -- "$POWERVIEW_STATE_DIR" && true <>"$REPLY" && return
+  log hook.log "$lane: $REPLY cannot be opened: POWERVIEW_STATE_DIR must be a folder of this user, with room on its disk"
   return 1
 }
 
-# usage: drain LANE; with its lock held do what there is to do, let go, and begin again if an event came meanwhile.
+# usage: lock LANE [OPTION]; flock's OPTION for the lane's lock. Only that another process has it is no line in the log.
+lock() {
+  local lane=$1 status=0 reason
+  shift
+  reason=$(flock "$@" -E "$LOCK_TAKEN" 9 2>&1) || status=$?
+  if ((status != 0 && status != LOCK_TAKEN)); then
+    log hook.log "$lane: its lock in $POWERVIEW_STATE_DIR does not work: ${reason:-flock ended with status $status}"
+  fi
+  return "$status"
+}
+
+# usage: drain LANE; with its lock held do the outstanding work, release it, and begin again if an event came meanwhile.
 drain() {
   local lane=$1 marker=$POWERVIEW_STATE_DIR/$1.marker worst=0 status once
   while :; do
@@ -181,20 +199,42 @@ drain() {
     rm -f -- "$marker" || once=yes # or it would be found again for ever
     # Only this process has the lock: an orphan, shell or program, must not keep the lane.
     (exec 9<&- && "$lane") || status=$?
-    worst=$((status > worst ? status : worst))
-    flock -u 9
-    if [[ $once || ! -e $marker ]] || ! flock -n 9; then return "$worst"; fi
+    keep_status "$lane" "$status"
+    worse "$worst" "$status" && worst=$REPLY
+    lock "$lane" -u || :
+    if [[ $once || ! -e $marker ]] || ! lock "$lane" -n; then return "$worst"; fi
   done
 }
 
-# The parser writes the fate of each file into uploads.log itself; what it says on standard error is for a person.
+# usage: keep_status LANE STATUS; for `check` and `watch`, how the lane has ended. It is replaced as a whole.
+keep_status() {
+  local lane=$1 status=$2 file=$POWERVIEW_STATE_DIR/$1.status
+  if ! printf '%d %(%Y-%m-%dT%H:%M:%S%z)T\n' "$status" -1 >"$file.new" || ! mv -f -- "$file.new" "$file"; then
+    log hook.log "$lane: $file cannot be written: \`check\` does not know that the lane ended with status $status"
+  fi
+}
+
+# usage: worse STATUS STATUS; the worse one in REPLY: 0 < 1 (a file in error/) < 75 (a server is away) < anything else.
+worse() {
+  local status rank worst=-1
+  for status; do
+    case $status in
+      0 | 1)          rank=$status ;;
+      "$EX_TEMPFAIL") rank=2 ;;
+      *)              rank=$((100 + status)) ;;
+    esac
+    if ((rank > worst)); then worst=$rank REPLY=$status; fi
+  done
+}
+
+# The parser writes the fate of each file into uploads.log itself; what it prints on standard error is for a person.
 ingest() {
-  local python status=0
-  in_venv python && python=$REPLY || python=python3
-  { "$python" "$HERE/tsv_parser.py" </dev/null 2>&1 >&3 3>&- | repeat hook.log 'ingest: '; } 3>&1 || status=$?
+  local status=0
+  trap : TERM # a sweep that is stopped: the parser ends first
+  { "$PYTHON" "$HERE/tsv_parser.py" </dev/null 2>&1 >&3 3>&- | repeat hook.log 'ingest: '; } 3>&1 || status=$?
   case $status in
-    0 | 1 | 75 | 78) ;; # the parser has said why
-    *) say hook.log "ingest: tsv_parser.py ended with status $status; what it had not settled is still pending" ;;
+    0 | 1 | 75 | 77 | 78) ;; # the parser has printed why
+    *) log hook.log "ingest: tsv_parser.py ended with status $status; what it had not settled is still pending" ;;
   esac
   return "$status"
 }
@@ -202,42 +242,62 @@ ingest() {
 # What ansible-playbook prints (with result format json): `    "msg": "powerview: …"`, also as an item of a list; when a
 # task fails `[ERROR]: …` and then `fatal: [localhost]: FAILED! => {…, "msg": "…"}`, or `"censored": "…"` where no_log
 # hides it, with `failed:` in a loop. The last of these is the reason.
-readonly TOLD='^ *("msg": )?"powerview: (([^"\]|\\.)*)",?$'
+readonly REPORTED='^ *("msg": )?"powerview: (([^"\]|\\.)*)",?$'
 readonly COMPLAINT='^(\[ERROR\]: |ERROR! )(.*)$'
 readonly FAILED='^(fatal: |failed: ).*"(msg|censored)": "(([^"\]|\\.)*)"'
 
-# The playbook prints `powerview: …` for each campaign that it made or repaired; that is what goes into the log.
+# The playbook prints `powerview: …` for each campaign that it created or repaired; that is what goes into the log.
 provision() {
-  local line status=0 reason='it said nothing'
+  local status=0 reason='it printed nothing' playbook='' ansible began=$SECONDS
   local memory=$POWERVIEW_STATE_DIR/provision.refused refused='' refused_before=''
   if [[ ! -f $HERE/$PLAYBOOK ]] || ! in_venv ansible-playbook; then
-    say provisioning.log "FAILED $EX_CONFIG: $PLAYBOOK or ansible-playbook is not there: no dashboard is made"
+    log provisioning.log "FAILED $EX_CONFIG: $PLAYBOOK or ansible-playbook is missing: no dashboard is created"
     return "$EX_CONFIG"
   fi
+  ansible=$REPLY
   if [[ -r $memory ]]; then IFS= read -r -d '' refused_before <"$memory" || :; fi
-  shopt -s lastpipe # the loop is no child: what it finds is known behind it
-  "$REPLY" "$HERE/$PLAYBOOK" </dev/null 2>&1 | while IFS= read -r line; do
-    if [[ $line =~ $TOLD ]]; then
-      plain "${BASH_REMATCH[2]}" && tell "$REPLY"
+  trap '[[ ! $playbook ]] || kill "$playbook" || :' TERM # a sweep that is stopped: the playbook ends first
+  exec 3< <(exec timeout -k "$KILL_SECONDS" "$PLAYBOOK_SECONDS" "$ansible" "$HERE/$PLAYBOOK" </dev/null 2>&1)
+  playbook=$!
+  read_playbook <&3
+  wait "$playbook" || status=$?
+  ((SECONDS - began < PLAYBOOK_SECONDS)) || reason="it did not end within $PLAYBOOK_SECONDS seconds ($reason)"
+  [[ $refused == "$refused_before" ]] || printf %s "$refused" >"$memory" || :
+  provisioned "$status" "$reason"
+}
+
+# For provision: log what the playbook reports, and find its reason if it fails.
+read_playbook() {
+  local line
+  while IFS= read -r line; do
+    if [[ $line =~ $REPORTED ]]; then
+      plain "${BASH_REMATCH[2]}" && log_once "$REPLY"
     elif [[ $line =~ $FAILED ]]; then
       plain "${BASH_REMATCH[3]}" && reason=$REPLY
     elif [[ $line =~ $COMPLAINT ]]; then
       plain "${BASH_REMATCH[2]}" && reason=$REPLY
     fi
-  done || status=$?
-  [[ $refused == "$refused_before" ]] || printf %s "$refused" >"$memory" || :
-  if ((status)); then say provisioning.log "FAILED $status: $reason (ansible-playbook $HERE/$PLAYBOOK shows more)"; fi
+  done
+}
+
+# usage: provisioned STATUS REASON; log how the playbook failed, if it did. Returns STATUS, but never one that only the
+# parser gives a meaning: 1 and 75 would hide that the playbook has failed.
+provisioned() {
+  local status=$1 reason=$2
+  ((status)) || return 0
+  log provisioning.log "FAILED $status: $reason (ansible-playbook $HERE/$PLAYBOOK shows more)"
+  if ((status == 1 || status == EX_TEMPFAIL)); then status=$EX_SOFTWARE; fi
   return "$status"
 }
 
-# usage: tell TEXT; for provision, a line of its log. A refused name lies there until it is renamed: it is told once.
-tell() {
+# usage: log_once TEXT; for provision, a line of its log. A refused name stays until it is renamed: it is logged once.
+log_once() {
   local text=$1
   if [[ $text == refused* ]]; then
     refused+=$text$'\n'
     if [[ $'\n'$refused_before == *$'\n'"$text"$'\n'* ]]; then return; fi
   fi
-  say provisioning.log "$text"
+  log provisioning.log "$text"
 }
 
 # usage: plain JSON; the text of a JSON string, on one line, in REPLY.
@@ -256,30 +316,100 @@ in_venv() {
   return 1
 }
 
-# ── main ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── sweep ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-# Both lanes, each after any worker that is at it.
+# Both lanes side by side, then the watch. While one of them is still at work, the other one and the watch come again
+# every five minutes: a lane that hangs holds up neither.
 sweep() {
-  local lane status worst=0
+  local -A at_work=() ended=()
+  local lane stopped='' worst=0
   only_owner
-  for lane in ingest provision; do
-    status=0
-    find_lock "$lane" || exit "$EX_CONFIG"
-    { flock 9 && drain "$lane"; } 9<"$REPLY" || status=$?
-    worst=$((status > worst ? status : worst))
+  trap 'stop 130' INT
+  trap 'stop 143' TERM
+  trap 'stop 129' HUP
+  while :; do
+    for lane in ingest provision; do
+      [[ $stopped || ${at_work[$lane]-} ]] || start "$lane"
+    done
+    wait_for_lanes
+    [[ $stopped ]] || watch
+    ((${#at_work[@]})) || break
   done
-  exit "$worst"
+  for lane in "${!ended[@]}"; do worse "$worst" "${ended[$lane]}" && worst=$REPLY; done
+  exit "${stopped:-$worst}"
 }
 
-# What somebody else makes in the tree and among the logs, SFTPGo's user could not write to.
+# usage: start LANE; for sweep. In a session of its own: all of it can be stopped, and nothing else with it.
+start() {
+  local lane=$1
+  setsid -- "$BASH" "$HERE/on-upload.sh" lane "$lane" </dev/null &
+  at_work[$lane]=$!
+}
+
+# usage: stop STATUS; for sweep, when a signal ends it. The lanes end in good order, and the sweep after them.
+stop() {
+  local lane
+  stopped=$1
+  for lane in "${!at_work[@]}"; do kill -- "-${at_work[$lane]}" || :; done
+}
+
+# For sweep: until no lane is at work, at most five minutes. `wait -n` does not notice a child that a signal has ended
+# just before; at worst it waits for the clock then.
+wait_for_lanes() {
+  local lane status clock
+  sleep "$SWEEP_SECONDS" &
+  clock=$!
+  while :; do
+    for lane in "${!at_work[@]}"; do
+      kill -0 "${at_work[$lane]}" 2>/dev/null && continue
+      status=0
+      wait "${at_work[$lane]}" || status=$?
+      ended[$lane]=$status
+      unset "at_work[$lane]"
+    done
+    ((${#at_work[@]})) || break
+    kill -0 "$clock" 2>/dev/null || return 0
+    wait -n "$clock" "${at_work[@]}" || :
+  done
+  kill "$clock" 2>/dev/null || :
+}
+
+# usage: lane LANE; a lane of a sweep, after the worker that is at it, if there is one.
+lane() {
+  local lane=$1
+  trap 'exit 143' TERM # it waits for the program: the lane ends with it
+  if find_lock "$lane"; then
+    { if lock "$lane"; then drain "$lane"; return; fi; } 9<>"$REPLY"
+  fi
+  keep_status "$lane" "$EX_CONFIG"
+  return "$EX_CONFIG"
+}
+
+# Look at everything, and notify. What it prints is treated as the parser's; its status changes nothing: it is no lane.
+watch() {
+  local status=0 began=$SECONDS why
+  {
+    timeout --foreground -k "$KILL_SECONDS" "$WATCH_SECONDS" "$PYTHON" -m powerview watch </dev/null 2>&1 >&3 3>&- |
+      repeat hook.log 'watch: '
+  } 3>&1 || status=$?
+  ((SECONDS - began < WATCH_SECONDS)) && why="ended with status $status" || why="did not end within $WATCH_SECONDS seconds"
+  case $status in
+    0 | 75 | 78) ;; # it has printed why
+    *) log hook.log "watch: python -m powerview watch $why" ;;
+  esac
+}
+
+# SFTPGo's user could not write to files that another user creates in the tree and among the logs.
 only_owner() {
   local folder=$POWERVIEW_STATE_DIR
-  until [[ -e $folder/ ]]; do folder=${folder%/*}; done # it may not be made yet
+  until [[ -e $folder/ ]]; do folder=${folder%/*}; done # it may not be created yet
   [[ -O $folder/ ]] && return
   printf '%s\n' "on-upload.sh: $folder belongs to another user; run it as that user:" \
     "sudo -u $(stat -c %U -- "$folder/") $HERE/on-upload.sh sweep" >&2
   exit "$EX_NOPERM"
 }
+
+# ── main ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 # What the lanes' programs find around them. SFTPGo gives a hook no PATH, no HOME, no LANG; what it gives is text from
 # outside, which ends here.
@@ -291,6 +421,7 @@ surroundings() {
   export ANSIBLE_HOME=$POWERVIEW_STATE_DIR/ansible
   export ANSIBLE_LOCAL_TEMP=$ANSIBLE_HOME/tmp ANSIBLE_REMOTE_TEMP=$ANSIBLE_HOME/tmp
   export ANSIBLE_CALLBACK_RESULT_FORMAT=json ANSIBLE_NOCOLOR=1
+  in_venv python && PYTHON=$REPLY || PYTHON=python3
 }
 
 usage() {
@@ -317,6 +448,7 @@ main() {
     '')       event || : ;;
     sweep)    surroundings && sweep ;;
     'work '*) surroundings && drain "$2" ;; # wake has its lock
+    'lane '*) surroundings && lane "$2" ;;
     *)        usage ;;
   esac
 }

@@ -63,18 +63,20 @@ RENAME = {
 }
 DISCONNECT = {"SFTPGO_ACTION": "upload", **CONNECTION}
 
-# A program that notes how it was called, waits while there is a file `gate`, says what the test wants and ends so.
+# A program that notes how it was called, waits while there is a file `gate` or `gate-<program>`, prints what the test
+# wants and ends with the status that it wants. `python -m powerview watch` is the program `watch`.
 FAKE = """#!/bin/bash
 cd '{notes}'
 me=${{0##*/}}
+if [[ ${{1-}} == -m ]]; then me=$3; fi
 mkdir running-$me 2>/dev/null || echo "$me overlaps" >>calls
 cat /proc/$$/environ >$me.environment
 printf -v words ' %q' "$@"
 printf '%s%s\\n' "$me" "$words" >>calls
-while [[ -e gate ]]; do sleep 0.02; done
+while [[ -e gate || -e gate-$me ]]; do sleep 0.02; done
 [[ -e $me.out ]] && cat $me.out
 [[ -e $me.err ]] && cat $me.err >&2
-rmdir running-$me
+rmdir running-$me 2>/dev/null
 if [[ -e $me.status ]]; then exit "$(<$me.status)"; fi
 """
 
@@ -107,6 +109,24 @@ class Installation:
             path.write_text(FAKE.format(notes=self.notes), encoding="utf-8")
             path.chmod(0o755)
         self.playbook("")
+
+    def constants(self, **values: int) -> None:
+        """Give constants of the hook other values."""
+        text = self.script.read_text(encoding="utf-8")
+        for name, value in values.items():
+            text, count = re.subn(rf"\b{name}=\d+", f"{name}={value}", text)
+            assert count == 1, f"{name} was replaced {count} times"
+        self.script.write_text(text, encoding="utf-8")
+
+    def replace_program(self, name: str, text: str) -> None:
+        """Let the hook find this bash script under the name of a system program."""
+        folder = self.home / "bin"
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(f"#!/bin/bash\n{text}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+        hook = self.script.read_text(encoding="utf-8")
+        assert hook.count(" PATH=/usr/local/sbin:") == 2
+        self.script.write_text(hook.replace(" PATH=", f" PATH={folder}:"), encoding="utf-8")
 
     def playbook(self, text: str) -> None:
         """Put a playbook where the hook runs one."""
@@ -145,25 +165,25 @@ class Installation:
         self.rest()
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
-        """Run it as a person or a timer does."""
+        """Run it as a person or a timer does, in a process group of its own."""
         return subprocess.Popen(
             [self.script, *arguments], env={"PATH": os.defpath, **environment}, cwd="/",
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0,
         )  # fmt: skip
 
     def run(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
         """Run it to its end: status, output, errors; times are masked."""
         process = self.start(*arguments, **environment)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
         return process.returncode, out, masked(err)
 
-    def close_gate(self) -> None:
-        """From now on the fakes wait."""
-        (self.notes / "gate").touch()
+    def close_gate(self, program: str = "") -> None:
+        """From now on the fakes wait, or only this one."""
+        (self.notes / (f"gate-{program}" if program else "gate")).touch()
 
-    def open_gate(self) -> None:
+    def open_gate(self, program: str = "") -> None:
         """Let the fakes go on."""
-        (self.notes / "gate").unlink()
+        (self.notes / (f"gate-{program}" if program else "gate")).unlink()
 
     # What can be seen of it
 
@@ -181,15 +201,15 @@ class Installation:
                 continue  # it has ended meanwhile
         return found
 
-    def workers(self, lane: str = "ingest") -> list[int]:
-        """The pids of a lane's workers, without the shells that they forked."""
-        words = [b"/bin/bash", str(self.script).encode(), b"work", lane.encode(), b""]
+    def workers(self, lane: str = "ingest", does: str = "work") -> list[int]:
+        """The pids of a lane's workers (of those of sweeps: `does="lane"`), without the shells that they forked."""
+        words = [b"/bin/bash", str(self.script).encode(), does.encode(), lane.encode(), b""]
         ours = {pid: parent for pid, parent in self.processes().items() if command(pid) == b"\0".join(words)}
         return [pid for pid, parent in ours.items() if parent not in ours]
 
     def rest(self) -> None:
         """Wait until none of its processes is left."""
-        wait_until(lambda: not self.processes(), 60, lambda: f"still running: {self.processes()}")
+        wait_until(lambda: not self.processes(), 120, lambda: f"still running: {self.processes()}")
 
     def kill_all(self) -> None:
         """What a restart of SFTPGo's unit does to the workers and all below them."""
@@ -203,7 +223,16 @@ class Installation:
 
     def wait_for_calls(self, count: int) -> None:
         """Wait until the fakes were called this often."""
-        wait_until(lambda: len(self.calls()) >= count, 30, lambda: f"calls: {self.calls()}")
+        wait_until(lambda: len(self.calls()) >= count, 120, lambda: f"calls: {self.calls()}")
+
+    def wait_for_end(self, pid: int) -> None:
+        """Wait until a process of this installation has ended and holds no lock any more."""
+        wait_until(lambda: pid not in self.processes(), 120, lambda: f"{pid} is still running")
+
+    def lane_status(self, lane: str) -> int | None:
+        """The exit status in a lane's status file; None if there is no file."""
+        file = self.state / f"{lane}.status"
+        return int(file.read_text(encoding="ascii").split()[0]) if file.exists() else None
 
     def environment(self, program: str) -> dict[str, str]:
         """The environment that a fake was given last."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import random
+import signal
 import statistics
 import subprocess
 import time
@@ -24,6 +25,7 @@ from hook_house import (
     Installation,
     bin_folder,
     children_of,
+    command,
     kill,
     lines,
 )
@@ -57,6 +59,8 @@ def playbook_call(house):
 
 NO_ACTION = dict(CONNECTION)  # SFTPGo without the README's ENV line
 FAILED_UPLOAD = {**UPLOAD, "SFTPGO_ACTION_STATUS": "2"}
+STATE = ["ingest.lock", "ingest.status", "provision.lock", "provision.status"]
+WATCH = "watch -m powerview watch"
 
 
 @pytest.mark.parametrize("event", [UPLOAD, FAILED_UPLOAD, DISCONNECT, NO_ACTION])
@@ -73,21 +77,21 @@ def test_a_new_folder_wakes_the_provision_lane_alone(house, playbook_call):
 def test_a_renamed_file_or_folder_wakes_both_lanes(house, parser_call, playbook_call):
     house.settled_event(RENAME)
     assert sorted(house.calls()) == [playbook_call, parser_call]
-    assert sorted(path.name for path in house.state.iterdir()) == ["ingest.lock", "provision.lock"]
+    assert sorted(path.name for path in house.state.iterdir()) == STATE
 
 
 @pytest.mark.parametrize("action", ["download", "delete", "rmdir", "pre-upload", "ssh_cmd", "copy"])
 def test_any_other_action_is_one_line_in_the_log(house, action):
     house.settled_event({**UPLOAD, "SFTPGO_ACTION": action})
-    told = f"TIME ignoring SFTPGO_ACTION={action} of {UPLOAD['SFTPGO_ACTION_VIRTUAL_PATH']}: "
-    assert house.log("hook.log") == [told + "upload, rename, mkdir and disconnects are known"]
+    logged = f"TIME ignoring SFTPGO_ACTION={action} of {UPLOAD['SFTPGO_ACTION_VIRTUAL_PATH']}: "
+    assert house.log("hook.log") == [logged + "upload, rename, mkdir and disconnects are known"]
     assert house.calls() == []
 
 
 @pytest.mark.parametrize("words", [[], ["swep"], ["sweep", "ingest"], ["-h"]])
 def test_anything_else_by_hand_shows_the_usage(house, words):
-    told = "usage: on-upload.sh sweep\nSFTPGo runs it without arguments, with SFTPGO_ACTION in its environment.\n"
-    assert (house.run(*words), house.calls()) == ((2, "", told), [])
+    logged = "usage: on-upload.sh sweep\nSFTPGo runs it without arguments, with SFTPGO_ACTION in its environment.\n"
+    assert (house.run(*words), house.calls()) == ((2, "", logged), [])
 
 
 def test_the_programs_get_a_whole_environment_and_none_of_sftpgo(house):
@@ -134,7 +138,7 @@ def test_a_thousand_events_at_once_are_two_passes_of_one_worker(house, parser_ca
     house.open_gate()
     house.rest()
     assert max(most) == 1
-    assert house.calls() == [parser_call, parser_call]
+    assert (house.calls(), house.log("hook.log")) == ([parser_call, parser_call], [])
 
 
 # A debugger inside the shell: bash reads BASH_ENV before the script. At the STOP_AT-th command of the function STOP_IN
@@ -160,7 +164,7 @@ def stopped(house: Installation, function: str, at: int, do: str) -> dict[str, s
     return {"BASH_ENV": str(house.notes / "stop.sh"), "STOP_IN": function, "STOP_AT": str(at), "STOP_DO": reached}
 
 
-def every_step(tmp_path: Path):
+def every_step(tmp_path: Path, least: int = 5):
     """A fresh installation for each step of a function, until a step is not reached: (house, step)."""
     for step in range(1, 100):
         house = Installation(tmp_path / f"house{step}")
@@ -168,7 +172,7 @@ def every_step(tmp_path: Path):
         yield house, step
         house.kill_all()
         if not (house.notes / "reached").exists():
-            assert step > 4, "the function was never stopped"
+            assert step > least, "the function was never stopped"
             return
 
 
@@ -190,12 +194,12 @@ def test_a_worker_that_ends_at_any_moment_of_an_event_is_followed_by_another(tmp
         hook = house.hook(UPLOAD, **stopped(house, "wake", step, wait))
         wait_until(
             lambda house=house, hook=hook: (house.notes / "reached").exists() or hook.poll() is not None,
-            30, lambda: "the hook hangs",
+            120, lambda: "the hook hangs",
         )  # fmt: skip
         house.open_gate()
-        wait_until(lambda house=house, worker=worker: worker not in house.processes(), 30, lambda: "no end")
+        house.wait_for_end(worker)
         (house.notes / "stop").unlink()
-        hook.wait(30)
+        hook.wait(120)
         house.rest()
         assert len(house.calls()) >= 2, f"step {step}"
 
@@ -205,7 +209,8 @@ def test_a_sweep_does_what_a_worker_killed_at_any_moment_left_undone(tmp_path):
         house.settled_event(UPLOAD, **stopped(house, "drain", step, "kill -9 $PPID"))
         before = len(house.calls())
         assert house.run("sweep")[0] == 0
-        assert len(house.calls()) == before + 2, f"step {step}"
+        assert len(house.calls()) == before + 3, f"step {step}"
+        assert [house.lane_status(lane) for lane in ("ingest", "provision")] == [0, 0], f"step {step}"
 
 
 def test_a_hook_killed_at_any_moment_of_an_event_hinders_no_other(tmp_path):
@@ -223,7 +228,7 @@ def test_a_hook_killed_at_a_random_moment_hinders_no_other(house, parser_call):
         hook = house.hook(RENAME)
         time.sleep(dice.uniform(0, 0.006))  # no condition to wait for: the moment is the test
         hook.kill()
-        hook.wait(30)
+        hook.wait(120)
     house.rest()
     (house.notes / "calls").unlink(missing_ok=True)
     house.settled_event(UPLOAD)
@@ -236,7 +241,7 @@ def test_a_killed_worker_whose_parser_lives_on_gives_the_lane_free(house, parser
     house.wait_for_calls(1)
     (worker,) = house.workers()
     kill(worker)
-    wait_until(lambda: worker not in house.processes(), 10, lambda: "the worker lives")
+    house.wait_for_end(worker)
     assert house.processes(), "the orphans are what this test is about"
     house.event(UPLOAD)
     house.wait_for_calls(3)
@@ -251,6 +256,7 @@ def test_a_killed_provision_worker_whose_playbook_lives_on_gives_the_lane_free(h
     house.wait_for_calls(1)
     (worker,) = house.workers("provision")
     kill(worker)
+    house.wait_for_end(worker)
     house.event(MKDIR)
     house.wait_for_calls(3)
     assert house.calls() == [playbook_call, "ansible-playbook overlaps", playbook_call]
@@ -265,6 +271,7 @@ def test_one_lane_does_not_wait_for_the_other(house, parser_call, playbook_call)
     assert sorted(house.calls()) == [playbook_call, parser_call]
     (worker,) = house.workers("ingest")
     kill(worker)  # the provision worker was started by the same hook: it must not hold this lane's lock
+    house.wait_for_end(worker)
     (house.notes / "calls").unlink()
     house.event(UPLOAD)
     house.wait_for_calls(1)
@@ -275,10 +282,11 @@ def test_one_lane_does_not_wait_for_the_other(house, parser_call, playbook_call)
 # ── sweep ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_sweep_does_both_lanes_in_the_foreground(house, parser_call, playbook_call):
+def test_a_sweep_does_both_lanes_and_then_the_watch_in_the_foreground(house, parser_call, playbook_call):
     (house.notes / "python.out").write_text("Nothing to do: no file is pending.\n")
     assert house.run("sweep") == (0, "Nothing to do: no file is pending.\n", "")
-    assert house.calls() == [parser_call, playbook_call]
+    assert sorted(house.calls()[:2]) == [playbook_call, parser_call]
+    assert house.calls()[2:] == [WATCH]
 
 
 def test_a_sweep_picks_up_what_a_restart_of_sftpgo_has_killed(house, parser_call, playbook_call):
@@ -290,15 +298,94 @@ def test_a_sweep_picks_up_what_a_restart_of_sftpgo_has_killed(house, parser_call
     house.open_gate()
     (house.notes / "running-python").rmdir()
     assert house.run("sweep")[0] == 0
-    assert house.calls() == [parser_call, parser_call, playbook_call]
-    assert sorted(path.name for path in house.state.iterdir()) == ["ingest.lock", "provision.lock"]
+    assert sorted(house.calls()) == [playbook_call, parser_call, parser_call, WATCH]
+    assert sorted(path.name for path in house.state.iterdir()) == STATE
 
 
-def test_two_sweeps_work_one_after_the_other(house, parser_call, playbook_call):
+def test_the_lanes_of_two_sweeps_work_one_after_the_other(house, parser_call, playbook_call):
     sweeps = [house.start("sweep"), house.start("sweep")]
-    assert [sweep.communicate(timeout=60) for sweep in sweeps] == [("", ""), ("", "")]
+    assert [sweep.communicate(timeout=120) for sweep in sweeps] == [("", ""), ("", "")]
     assert [sweep.returncode for sweep in sweeps] == [0, 0]
-    assert sorted(house.calls()) == [playbook_call, playbook_call, parser_call, parser_call]
+    lanes = sorted(call for call in house.calls() if "watch" not in call)  # which has a lock of its own
+    assert lanes == [playbook_call, playbook_call, parser_call, parser_call]
+
+
+def test_the_lanes_of_a_sweep_work_side_by_side(house, parser_call, playbook_call):
+    house.close_gate()
+    sweep = house.start("sweep")
+    house.wait_for_calls(2)
+    assert sorted(house.calls()) == [playbook_call, parser_call]
+    house.open_gate()
+    assert sweep.wait(120) == 0
+
+
+@pytest.mark.parametrize("lane", ["ingest", "provision"])
+def test_a_lane_that_hangs_holds_up_neither_the_other_nor_the_watch(house, parser_call, playbook_call, lane):
+    hanging, other = (parser_call, playbook_call) if lane == "ingest" else (playbook_call, parser_call)
+    program = hanging.split()[0]
+    house.constants(SWEEP_SECONDS=1)
+    house.close_gate(program)
+    (house.notes / f"{program}.status").write_text("75" if lane == "ingest" else "2")
+    sweep = house.start("sweep")
+    wait_until(lambda: min(map(house.calls().count, (other, WATCH))) >= 3, 120, lambda: f"calls: {house.calls()}")
+    assert (house.calls().count(hanging), sweep.poll()) == (1, None)
+    house.open_gate(program)
+    assert sweep.wait(120) == (75 if lane == "ingest" else 2)
+    assert house.calls()[-1] == WATCH
+
+
+def test_a_worker_that_hangs_does_not_hold_up_the_watch_of_a_sweep(house, playbook_call):
+    house.constants(SWEEP_SECONDS=1)
+    house.close_gate("python")
+    house.event(UPLOAD)
+    sweep = house.start("sweep")
+    wait_until(lambda: house.calls().count(WATCH) >= 2, 120, lambda: f"calls: {house.calls()}")
+    assert playbook_call in house.calls()
+    house.open_gate("python")
+    assert sweep.wait(120) == 0
+    assert "python overlaps" not in house.calls()
+
+
+def test_a_lane_that_was_killed_ends_the_sweep_with_a_failure(house):
+    house.constants(SWEEP_SECONDS=1)
+    house.close_gate("python")
+    sweep = house.start("sweep")
+    wait_until(
+        lambda: any(call.startswith("python") for call in house.calls()), 120, lambda: "the parser was not called"
+    )
+    (lane,) = house.workers("ingest", does="lane")
+    kill(lane)
+    assert sweep.wait(120) == 137
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_sweep_that_is_stopped_ends_with_all_that_it_started(house, number, status):
+    house.close_gate()
+    sweep = house.start("sweep")
+    house.wait_for_calls(2)
+    os.killpg(sweep.pid, number)  # what a terminal does at Ctrl-C
+    assert sweep.wait(120) == status
+    house.rest()
+    calls = house.calls()
+    assert (len(calls), WATCH in calls) == (2, False)
+    assert house.log("hook.log") == [
+        "TIME ingest: tsv_parser.py ended with status 143; what it had not settled is still pending"
+    ]
+    house.open_gate()
+    for program in ("python", "ansible-playbook"):
+        (house.notes / f"running-{program}").rmdir()
+    assert house.run("sweep")[0] == 0
+
+
+def test_a_sweep_that_is_stopped_leaves_the_work_of_a_later_event_to_the_next(house):
+    house.close_gate()
+    sweep = house.start("sweep")
+    house.wait_for_calls(2)
+    house.event(UPLOAD)
+    sweep.send_signal(signal.SIGTERM)
+    assert sweep.wait(120) == 143
+    house.rest()
+    assert (len(house.calls()), (house.state / "ingest.marker").exists()) == (2, True)
 
 
 def test_a_sweep_waits_for_a_worker_and_an_event_during_a_sweep_is_not_lost(house, parser_call):
@@ -308,19 +395,148 @@ def test_a_sweep_waits_for_a_worker_and_an_event_during_a_sweep_is_not_lost(hous
     sweep = house.start("sweep")
     house.event(UPLOAD)
     house.open_gate()
-    assert sweep.wait(60) == 0
+    assert sweep.wait(120) == 0
     house.rest()
     assert house.calls().count(parser_call) >= 2
     assert "python overlaps" not in house.calls()
 
 
 @pytest.mark.parametrize(
-    ("parser", "playbook", "sweep"), [(0, 0, 0), (1, 0, 1), (75, 2, 75), (0, 4, 4), (78, 2, 78), (1, 2, 2)]
+    ("parser", "playbook", "sweep"),
+    [
+        *[(0, 0, 0), (1, 0, 1), (75, 0, 75), (2, 0, 2), (77, 0, 77), (78, 0, 78), (130, 0, 130)],
+        *[(0, 4, 4), (1, 2, 2), (75, 2, 2), (78, 2, 78), (130, 2, 130), (2, 4, 4)],
+        *[(0, 1, 70), (0, 75, 70), (1, 1, 70), (75, 75, 70)],  # these would mean that no playbook has failed
+    ],
 )
 def test_a_sweep_ends_with_the_worse_status(house, parser, playbook, sweep):
     (house.notes / "python.status").write_text(str(parser))
     (house.notes / "ansible-playbook.status").write_text(str(playbook))
     assert house.run("sweep")[0] == sweep
+    assert house.lane_status("ingest") == parser
+    assert house.lane_status("provision") == (70 if playbook in (1, 75) else playbook)
+    failed = [line.split(":")[0] for line in house.log("provisioning.log")]
+    assert failed == ([f"TIME FAILED {playbook}"] if playbook else [])
+
+
+def test_a_run_with_several_passes_ends_with_the_worse_one_and_keeps_the_last_one(house):
+    house.close_gate("python")
+    (house.notes / "python.status").write_text("78")
+    sweep = house.start("sweep")
+    house.wait_for_calls(2)
+    house.event(UPLOAD)
+    (house.home / ".venv/bin/python").rename(house.home / ".venv/bin/first")
+    (house.home / ".venv/bin/python").write_text("#!/bin/bash\n")
+    (house.home / ".venv/bin/python").chmod(0o755)
+    house.open_gate("python")
+    assert sweep.wait(120) == 78
+    assert house.lane_status("ingest") == 0
+
+
+def test_what_the_watch_prints_is_treated_as_what_the_parser_prints(house):
+    (house.notes / "watch.out").write_text("all is well\n")
+    (house.notes / "watch.err").write_text("POWERVIEW_PING_URL: the ping was NOT received\n")
+    (house.notes / "watch.status").write_text("75")
+    line = "TIME watch: POWERVIEW_PING_URL: the ping was NOT received"
+    assert house.run("sweep") == (0, "all is well\n", f"{line}\n")
+    assert house.log("hook.log") == [line]
+
+
+@pytest.mark.parametrize(("status", "lines_"), [(0, 0), (75, 0), (78, 0), (1, 1), (137, 1)])
+def test_a_watch_that_fails_changes_nothing_about_the_lanes(house, status, lines_):
+    (house.notes / "watch.status").write_text(str(status))
+    (house.notes / "python.status").write_text("1")
+    assert house.run("sweep")[0] == 1
+    assert (house.lane_status("ingest"), house.lane_status("provision")) == (1, 0)
+    assert house.log("hook.log") == [f"TIME watch: python -m powerview watch ended with status {status}"] * lines_
+
+
+def test_a_watch_that_hangs_is_ended(house):
+    house.constants(WATCH_SECONDS=1)
+    house.close_gate("watch")
+    assert house.run("sweep")[0] == 0
+    assert house.log("hook.log") == ["TIME watch: python -m powerview watch did not end within 1 seconds"]
+
+
+def test_the_watch_sees_how_the_lanes_of_its_sweep_have_ended(house):
+    (house.notes / "python.status").write_text("75")
+    house.close_gate("watch")
+    sweep = house.start("sweep")
+    house.wait_for_calls(3)
+    assert (house.lane_status("ingest"), house.lane_status("provision")) == (75, 0)
+    house.open_gate("watch")
+    assert sweep.wait(120) == 75
+
+
+def test_a_worker_of_an_event_leaves_its_status(house):
+    (house.notes / "python.status").write_text("75")
+    (house.notes / "ansible-playbook.status").write_text("2")
+    house.settled_event(RENAME)
+    assert (house.lane_status("ingest"), house.lane_status("provision")) == (75, 2)
+
+
+def test_a_status_is_never_half_written(tmp_path):
+    for house, step in every_step(tmp_path, least=2):
+        (house.state / "ingest.status").write_text("75 before\n")
+        house.settled_event(UPLOAD, **stopped(house, "keep_status", step, "kill -9 $PPID"))
+        assert house.lane_status("ingest") in (0, 75), f"step {step}"
+        assert house.run("sweep")[0] == 0
+        assert sorted(path.name for path in house.state.iterdir() if path.suffix != ".marker") == STATE
+
+
+def test_a_status_that_cannot_be_written_is_logged_and_stops_nothing(house, parser_call):
+    (house.state / "ingest.status.new").symlink_to("/dev/full")
+    house.settled_event(UPLOAD)
+    (line,) = house.log("hook.log")
+    assert line.startswith(f"TIME ingest: {house.state}/ingest.status cannot be written: ")
+    assert house.calls() == [parser_call]
+
+
+# ── locks ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+NO_LOCKS = "echo 'flock: 9: No locks available' >&2; exit 71"
+
+
+def test_a_lock_is_opened_for_reading_and_writing(house):
+    house.replace_program("flock", f'grep flags: /proc/$$/fdinfo/9 >>{house.notes}/flags; exec /usr/bin/flock "$@"')
+    house.settled_event(UPLOAD)
+    assert house.run("sweep")[0] == 0
+    flags = [int(line.split()[1], 8) for line in lines(house.notes / "flags")]
+    assert len(flags) >= 6
+    assert {flag & os.O_ACCMODE for flag in flags} == {os.O_RDWR}
+
+
+def test_a_lock_that_does_not_work_is_logged_and_the_hook_does_not_fail(house):
+    house.replace_program("flock", NO_LOCKS)
+    house.settled_event(UPLOAD)
+    line = f"TIME ingest: its lock in {house.state} does not work: flock: 9: No locks available"
+    assert (house.calls(), house.log("hook.log")) == ([], [line])
+
+
+@pytest.mark.parametrize("program", ["exit 1", "exit 75", "kill -9 $$"])
+def test_only_a_lock_that_is_taken_is_silent(house, program):
+    house.replace_program("flock", program)
+    house.settled_event(UPLOAD)
+    (line,) = house.log("hook.log")
+    assert line.startswith(f"TIME ingest: its lock in {house.state} does not work: flock ended with status ")
+
+
+def test_a_sweep_without_working_locks_fails_and_the_watch_notices(house):
+    house.replace_program("flock", NO_LOCKS)
+    assert house.run("sweep")[0] == 78
+    assert sorted(house.log("hook.log")) == [
+        f"TIME {lane}: its lock in {house.state} does not work: flock: 9: No locks available"
+        for lane in ("ingest", "provision")
+    ]
+    assert (house.lane_status("ingest"), house.lane_status("provision")) == (78, 78)
+    assert house.calls() == [WATCH]
+
+
+def test_a_lock_that_cannot_be_released_is_logged(house, parser_call):
+    house.replace_program("flock", f'[[ $1 != -u ]] || {{ {NO_LOCKS}; }}; exec /usr/bin/flock "$@"')
+    house.settled_event(UPLOAD)
+    line = f"TIME ingest: its lock in {house.state} does not work: flock: 9: No locks available"
+    assert (house.calls(), house.log("hook.log")) == ([parser_call], [line])
 
 
 def test_a_sweep_by_somebody_else_is_refused_because_of_what_it_would_leave_behind(house):
@@ -330,9 +546,9 @@ def test_a_sweep_by_somebody_else_is_refused_because_of_what_it_would_leave_behi
         os.chown(theirs, 65534, 65534)
     else:
         theirs = Path("/usr")
-    told = f"on-upload.sh: {theirs} belongs to another user; run it as that user:\n"
-    told += f"sudo -u {theirs.owner()} {house.script} sweep\n"
-    assert house.run("sweep", POWERVIEW_STATE_DIR=f"{theirs}/state/of") == (77, "", told)
+    logged = f"on-upload.sh: {theirs} belongs to another user; run it as that user:\n"
+    logged += f"sudo -u {theirs.owner()} {house.script} sweep\n"
+    assert house.run("sweep", POWERVIEW_STATE_DIR=f"{theirs}/state/of") == (77, "", logged)
     assert house.calls() == []
 
 
@@ -357,7 +573,7 @@ def test_letters_of_other_languages_stay_in_the_log(house):
     assert house.log("hook.log") == ["TIME ingest: température élevée"]
 
 
-def test_a_parser_that_was_killed_is_told(house):
+def test_a_parser_that_was_killed_is_logged(house):
     house.close_gate()
     house.event(UPLOAD)
     house.wait_for_calls(1)
@@ -365,8 +581,8 @@ def test_a_parser_that_was_killed_is_told(house):
         if pid not in house.processes():
             kill(pid)
     house.rest()
-    told = "TIME ingest: tsv_parser.py ended with status 137; what it had not settled is still pending"
-    assert house.log("hook.log") == [told]
+    logged = "TIME ingest: tsv_parser.py ended with status 137; what it had not settled is still pending"
+    assert house.log("hook.log") == [logged]
 
 
 def test_the_environment_of_an_installation_wins_over_one_that_was_only_tried(tmp_path):
@@ -391,8 +607,8 @@ def test_without_an_environment_the_systems_python_is_tried(tmp_path):
 def test_without_a_playbook_the_provision_lane_says_so(tmp_path):
     house = Installation(tmp_path / "house")
     house.settled_event(MKDIR)
-    told = f"TIME FAILED 78: {PLAYBOOK} or ansible-playbook is not there: no dashboard is made"
-    assert house.log("provisioning.log") == [told]
+    logged = f"TIME FAILED 78: {PLAYBOOK} or ansible-playbook is missing: no dashboard is created"
+    assert house.log("provisioning.log") == [logged]
 
 
 def real_playbook(house: Installation, tasks: str) -> list[str]:
@@ -449,8 +665,39 @@ def test_each_campaign_that_was_made_or_repaired_is_a_line(tmp_path):
 )
 def test_a_failed_playbook_is_one_line_with_the_reason(tmp_path, tasks, reason):
     house = Installation(tmp_path / "house")
-    told = [f"TIME FAILED {reason} (ansible-playbook {house.home}/{PLAYBOOK} shows more)"]
-    assert real_playbook(house, tasks) == told
+    logged = [f"TIME FAILED {reason} (ansible-playbook {house.home}/{PLAYBOOK} shows more)"]
+    assert real_playbook(house, tasks) == logged
+
+
+def test_a_playbook_that_hangs_is_ended_and_logged(house):
+    house.constants(PLAYBOOK_SECONDS=1)
+    house.close_gate("ansible-playbook")
+    house.settled_event(MKDIR)
+    reason = "it did not end within 1 seconds (it printed nothing)"
+    assert house.log("provisioning.log") == [
+        f"TIME FAILED 124: {reason} (ansible-playbook {house.home}/{PLAYBOOK} shows more)"
+    ]
+    assert house.lane_status("provision") == 124
+
+
+def test_a_playbook_that_does_not_listen_is_killed(house):
+    house.constants(PLAYBOOK_SECONDS=1, KILL_SECONDS=1)
+    program = house.home / ".venv/bin/ansible-playbook"
+    program.write_text("#!/bin/bash\ntrap '' TERM\nwhile :; do sleep 0.1; done\n")
+    house.settled_event(MKDIR)
+    (line,) = house.log("provisioning.log")
+    assert line.startswith("TIME FAILED 137: it did not end within 1 seconds (it printed nothing) (")
+
+
+def test_a_real_playbook_that_hangs_is_ended_with_all_that_it_started(tmp_path):
+    house = Installation(tmp_path / "house")
+    house.constants(PLAYBOOK_SECONDS=8)
+    note = house.notes / "pid"
+    tasks = f"    - ansible.builtin.shell: 'echo $$ >{note}; exec sleep 1000'\n"
+    (line,) = real_playbook(house, tasks)
+    assert ": it did not end within 8 seconds (" in line
+    pid = int(note.read_text())
+    wait_until(lambda: b"sleep" not in command(pid), 30, lambda: "the task lives on")
 
 
 def test_an_unchanged_playbook_is_silent(tmp_path):
@@ -459,15 +706,15 @@ def test_an_unchanged_playbook_is_silent(tmp_path):
     assert house.log("hook.log") == []
 
 
-def test_a_refused_name_is_told_once_and_again_when_it_has_come_back(tmp_path):
+def test_a_refused_name_is_logged_once_and_again_when_it_has_come_back(tmp_path):
     house = Installation(tmp_path / "house")
     house.real_programs()
     for refused in (["a b", "c"], ["c", "a b"], ["a b", "d"], ["d"], ["a b", "d"]):
         names = [f"powerview: refused {name}: no" for name in refused]
         house.playbook(f"- hosts: localhost\n  gather_facts: false\n  tasks: [{{debug: {{msg: {names}}}}}]\n")
         house.settled_event(MKDIR)
-    told = ["a b", "c", "d", "a b"]
-    assert house.log("provisioning.log") == [f"TIME refused {name}: no" for name in told]
+    logged = ["a b", "c", "d", "a b"]
+    assert house.log("provisioning.log") == [f"TIME refused {name}: no" for name in logged]
 
 
 # ── text from outside ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -496,10 +743,10 @@ def test_hostile_text_in_every_variable_runs_nothing_and_forges_no_line(house, v
     value = value.replace(b"{here}", os.fsencode(house.notes))
     variables = dict.fromkeys((*ACTION, *CONNECTION), value)
     house.settled_event({**variables, "SFTPGO_ACTION": value if action is None else action})
-    told = lines(house.logs / "hook.log") + lines(house.logs / "provisioning.log")
+    logged = lines(house.logs / "hook.log") + lines(house.logs / "provisioning.log")
     assert not (house.notes / "ran").exists()
-    assert len(told) == {b"download": 1, b"upload": 0, b"mkdir": 1, b"rename": 0, None: 1}[action]
-    assert all(line.isascii() and line.isprintable() and len(line) < 600 for line in told)
+    assert len(logged) == {b"download": 1, b"upload": 0, b"mkdir": 1, b"rename": 0, None: 1}[action]
+    assert all(line.isascii() and line.isprintable() and len(line) < 600 for line in logged)
     assert len(house.calls()) == {b"download": 0, b"upload": 1, b"mkdir": 1, b"rename": 2, None: 0}[action]
 
 
@@ -515,7 +762,7 @@ def test_hostile_text_in_every_variable_runs_nothing_and_forges_no_line(house, v
         ("/été", "$'/\\303\\251t\\303\\251'"),
     ],
 )
-def test_a_folder_that_will_be_refused_is_told_at_once(house, playbook_call, path, shown):
+def test_a_folder_that_will_be_refused_is_logged_at_once(house, playbook_call, path, shown):
     house.settled_event({**MKDIR, "SFTPGO_ACTION_VIRTUAL_PATH": path})
     rule = "a name is a letter or digit, then at most 63 letters, digits, _ . -"
     assert house.log("provisioning.log") == [f"TIME refused: folder {shown}: {rule}"]
@@ -535,7 +782,7 @@ def test_missing_log_and_state_folders_are_made(house):
 
 def test_a_log_folder_that_cannot_be_written_stops_nothing(house, parser_call):
     (house.notes / "file").touch()
-    (house.notes / "python.err").write_text("something to tell\n")
+    (house.notes / "python.err").write_text("something to report\n")
     house.set(POWERVIEW_LOG_DIR=house.notes / "file/logs")
     house.settled_event({**UPLOAD, "SFTPGO_ACTION": "download"})
     house.settled_event(UPLOAD)
@@ -544,7 +791,7 @@ def test_a_log_folder_that_cannot_be_written_stops_nothing(house, parser_call):
 
 def test_a_log_on_a_full_disk_stops_nothing(house, parser_call):
     (house.logs / "hook.log").symlink_to("/dev/full")
-    (house.notes / "python.err").write_text("something to tell\n")
+    (house.notes / "python.err").write_text("something to report\n")
     house.settled_event({**UPLOAD, "SFTPGO_ACTION": "download"})
     house.settled_event(UPLOAD)
     assert house.calls() == [parser_call]
@@ -555,15 +802,15 @@ def test_without_a_state_folder_the_hook_says_so_and_does_not_fail(house):
     house.set(POWERVIEW_STATE_DIR=house.notes / "file/state")
     house.settled_event(UPLOAD)
     remedy = "POWERVIEW_STATE_DIR must be a folder of this user, with room on its disk"
-    assert house.log("hook.log") == [f"TIME ingest: {house.notes}/file/state/ingest.lock cannot be made: {remedy}"]
+    assert house.log("hook.log") == [f"TIME ingest: {house.notes}/file/state/ingest.lock cannot be opened: {remedy}"]
     assert house.calls() == []
 
 
 def test_an_event_whose_marker_cannot_be_made_starts_the_worker_all_the_same(house, parser_call):
     (house.state / "ingest.marker").symlink_to(house.notes / "no/where")
     house.settled_event(UPLOAD)
-    told = f"TIME ingest: {house.state}/ingest.marker cannot be made; the sweep does what is left undone"
-    assert (house.calls(), house.log("hook.log")) == ([parser_call], [told])
+    logged = f"TIME ingest: {house.state}/ingest.marker cannot be created; the next sweep does the outstanding work"
+    assert (house.calls(), house.log("hook.log")) == ([parser_call], [logged])
 
 
 def test_a_marker_that_cannot_be_removed_does_not_keep_the_worker_busy_for_ever(house, parser_call):
@@ -573,7 +820,7 @@ def test_a_marker_that_cannot_be_removed_does_not_keep_the_worker_busy_for_ever(
 
 
 def test_the_files_that_it_makes_may_be_written_by_its_group_and_by_nobody_else(house):
-    (house.notes / "python.err").write_text("something to tell\n")
+    (house.notes / "python.err").write_text("something to report\n")
     house.settled_event(UPLOAD)
     modes = [path.stat().st_mode & 0o777 for path in (house.state / "ingest.lock", house.logs / "hook.log")]
     assert modes == [0o660, 0o660]
@@ -661,8 +908,8 @@ def test_an_upload_ends_as_readings_in_influxdb_and_a_line_in_the_log(tmp_path, 
         reading("Voie1", 2, "W", 1751322000): -3.5,
     }
     assert (file.parent / "parsed" / file.name).read_bytes() == DAY
-    (told,) = house.log("uploads.log")
-    assert told.startswith(f"TIME PARTIAL {client}/campaign1/02001283/T302_250701_031500.tsv: ")
+    (line,) = house.log("uploads.log")
+    assert line.startswith(f"TIME PARTIAL {client}/campaign1/02001283/T302_250701_031500.tsv: ")
 
 
 def test_a_server_that_is_away_leaves_the_file_pending_and_no_secret_in_a_log(tmp_path):
@@ -674,7 +921,8 @@ def test_a_server_that_is_away_leaves_the_file_pending_and_no_secret_in_a_log(tm
     file = upload(house, "company1")
     house.settled_event(UPLOAD)
     house.settled_event(MKDIR)
-    assert house.run("sweep")[0] == 75
+    assert house.run("sweep")[0] == 2
+    assert (house.lane_status("ingest"), house.lane_status("provision")) == (75, 2)
     assert file.read_bytes() == DAY
     logs = {path.name: path.read_text() for path in house.logs.iterdir()}
     assert set(logs) == {"uploads.log", "uploads.jsonl", "hook.log", "provisioning.log"}

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hook_house import children_of
 from influx_server import wait_until
 
 from faults import proxy, trees
@@ -157,7 +158,9 @@ def two_sweeps(house: House) -> str:
     house.proxy.plan = proxy.answer_late(0.1)
     first, second = sweep(house), sweep(house)
     wait_until(lambda: house.proxy.writes >= 3, 60, lambda: "no sweep wrote anything")
-    os.killpg(first.pid, signal.SIGKILL)
+    for pid in [first.pid, *children_of([first.pid])]:  # a lane leads a process group of its own
+        with suppress(ProcessLookupError):
+            os.killpg(os.getpgid(pid), signal.SIGKILL)
     first.wait(30)
     second.wait(60)
     left = pending(house)

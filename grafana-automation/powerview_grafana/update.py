@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from powerview_grafana import found, master
-from powerview_grafana.addresses import classic_address, path
+from powerview_grafana.addresses import classic_address
 from powerview_grafana.dashboard import clone, differs, removed_panels
+from powerview_grafana.dashboards import save_over
 from powerview_grafana.organisations import of_clients
 from powerview_grafana.run import Run
-from powerview_grafana.servers import EXISTS, Get, ServerError
+from powerview_grafana.servers import Get, ServerError
 from powerview_grafana.tree import UsageError
 
 NO_MASTER = "Grafana has no Master (uid powerview-master): run create_grafana_resources.yml first."
@@ -83,7 +84,7 @@ def _update(run: Run, content: dict, client: dict, campaign: dict, answer) -> li
         "message": f"From Master, version {content.get('version')}",
         "overwrite": False,
     }
-    if _save(run, client["org"], body):
+    if save_over(run, "Update the dashboard", client["org"], body):
         return [f"powerview: updated {name}: {', '.join(parts)}"]
     return [f"powerview: {name} was changed meanwhile and is left: run again"]
 
@@ -93,18 +94,3 @@ def _in_new_schema(run: Run, uid: str, org: int) -> dict:
     version = stored.get("metadata", {}).get("generation")
     spec = stored.get("spec", {})
     return {"version": version, "title": spec.get("title"), "tags": spec.get("tags")}
-
-
-def _save(run: Run, org: int, body: dict) -> bool:
-    # Grafana on SQLite, when its database was locked for a moment, says of a dashboard that nobody touched that
-    # somebody has changed it. Where somebody has, the same version is refused again.
-    task = "Update the dashboard"
-    for _ in range(2):
-        made = run.write(run.grafana, task, "POST", path("api", "dashboards", "db"), body, org=org, also=EXISTS)
-        if made.status == 200:
-            return True
-        # Of Grafana 11 and before, 412 may also say that another dashboard in the folder has the same title.
-        if made.body and made.body.get("status") == "name-exists":
-            message = str(made.body.get("message", ""))
-            raise ServerError(run.grafana.refusal(f'the task "{task}"', made.status, message))
-    return False

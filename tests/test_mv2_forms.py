@@ -123,3 +123,15 @@ def test_a_second_header_that_cannot_be_read_ends_the_reading():
         "line 9: another header begins here, which cannot be read: line 10: the header is not valid JSON: "
     )
     assert recording.unread.endswith(SEND_AGAIN)
+
+
+def test_a_row_that_was_cut_before_another_file_was_appended_is_counted():
+    recording = golden.read(v003(ROW, end=b"02/07/25 1") + v003("01/07/25 12:10:00 3.5 4.5"))
+    assert (recording.rows, recording.left_out, recording.torn) == (
+        2, {"malformed rows": 1}, "there are malformed rows"
+    )  # fmt: skip
+
+
+def test_a_file_with_a_byte_order_mark_that_was_appended_loses_nothing():
+    recording = golden.read(v002(ROW) + b"\xef\xbb\xbf" + v002("01/07/25 12:10:00 3.5 4.5"))
+    assert (recording.rows, recording.left_out, recording.unread) == (2, {}, None)

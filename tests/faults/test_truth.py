@@ -12,6 +12,7 @@ import pytest
 
 from faults import made_up, trees, truth
 from faults.truth import Upload
+from powerview.mv2 import clock, scan
 
 PARIS = ZoneInfo("Europe/Paris")
 ARRIVED = datetime.fromtimestamp(golden.ARRIVED, UTC)
@@ -162,6 +163,18 @@ def test_both_readings_agree_on_every_night_of_a_clock_change(zone):
 
 
 QUICK, MANY = 300, 3000
+
+
+def test_where_blocks_and_parts_begin_changes_nothing(monkeypatch):
+    chance = random.Random(7)
+    for number in range(250):
+        upload, arrived = made_up.upload(chance)
+        wanted = by_parser(upload, arrived)
+        with monkeypatch.context() as small:
+            longest = max(map(len, upload.data.split(b"\n"))) + 1
+            small.setattr(scan, "BLOCK_BYTES", longest + chance.randrange(60))
+            small.setattr(clock, "_PART", chance.choice([1, 2, 5]))
+            assert by_parser(upload, arrived) == wanted, f"file {number}: {upload.name}, {arrived}, {upload.data!r}"
 
 
 @pytest.mark.parametrize(

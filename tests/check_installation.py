@@ -75,6 +75,12 @@ def install(influx, client, tmp_path, monkeypatch, grafana) -> Installation:
     hook.write_text("#!/bin/sh\n")
     hook.chmod(0o755)
     monkeypatch.setattr(machine, "HOOK", hook)
+    mounted = tmp_path / "mounted"
+    (mounted / "dashboards").mkdir(parents=True)
+    (mounted / "dashboards/master.json").write_text("{}")
+    for path in (mounted, *mounted.rglob("*")):  # whatever this umask is
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    monkeypatch.setattr(machine, "MOUNTED", (mounted,))
     monkeypatch.setattr(machine, "SYSTEMD", tmp_path)
     monkeypatch.setattr(machine, "SFTPGO_USER", "no-such-user")
     fake_systemctl(tmp_path, {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -266,3 +267,21 @@ def test_a_full_disk_is_reported(installation, monkeypatch):
         "disk": f"✗ disk: 0.3 GiB free of 100.0 at {installation.house.data}. "
         "Make room: a full disk keeps files pending."
     }
+
+
+@pytest.mark.parametrize(("name", "mode"), [("dashboards/master.json", 0o640), ("dashboards", 0o754), (".", 0o750)])
+def test_files_that_grafanas_container_cannot_read_are_reported(installation, name, mode):
+    (folder,) = machine.MOUNTED
+    path = folder / name
+    path.chmod(mode)
+    assert installation.broken() == {
+        "Grafana's files": f"✗ Grafana's files: {path} cannot be read by Grafana's container. "
+        f"chmod -R go+rX {folder}, then podman-compose restart grafana"
+    }
+
+
+def test_the_files_of_a_grafana_elsewhere_are_not_ours(installation):
+    (folder,) = machine.MOUNTED
+    (folder / "dashboards").chmod(0o700)
+    elsewhere = replace(installation.settings, grafana_url="https://grafana.example.org")
+    assert list(machine._mounted(elsewhere)) == []

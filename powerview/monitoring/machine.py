@@ -10,12 +10,14 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from powerview.monitoring.item import Item, bad, good, unknown
 from powerview.settings import Settings, SettingsError, require_language, require_notifications
 
 PROJECT = Path(__file__).resolve().parents[2]
 HOOK = PROJECT / "on-upload.sh"
+MOUNTED = (PROJECT / "grafana-automation/provisioning", PROJECT / "grafana-automation/dashboards")  # by compose.yaml
 SFTPGO_ENVIRONMENT = (Path("/etc/sftpgo/sftpgo.env"), Path("/etc/sftpgo/env.d"))
 TIMER = "powerview-sweep.timer"
 SWEEP = "powerview-sweep.service"
@@ -29,6 +31,7 @@ LEAST_FREE_SHARE = 0.05
 def machine(settings: Settings, sftpgo: tuple[Path, ...]) -> Iterator[Item]:
     """Every item about this machine; `sftpgo` as `run_check` takes it."""
     yield from _folders(settings)
+    yield from _mounted(settings)
     yield _hook()
     yield _sftpgo(sftpgo)
     yield _timer()
@@ -155,6 +158,19 @@ def _hook() -> Item:
     if not os.access(HOOK, os.X_OK):
         return bad("hook", "hook_not_executable", hook=str(HOOK))
     return good("hook", str(HOOK))
+
+
+def _mounted(settings: Settings) -> Iterator[Item]:
+    # Grafana's container reads these as a user of its own; a clone made under umask 027 is closed to it, and Grafana
+    # reports nothing. A Grafana on another machine has files of its own.
+    if urlsplit(settings.grafana_url).hostname not in ("localhost", "127.0.0.1"):
+        return
+    for folder in MOUNTED:
+        for path in (folder, *sorted(folder.rglob("*"))):
+            wanted = stat.S_IROTH | (stat.S_IXOTH if path.is_dir() else 0)
+            if path.stat().st_mode & wanted != wanted:
+                yield bad("Grafana's files", "mounted_closed", path=str(path), folder=str(folder))
+                break
 
 
 def _sftpgo(where: tuple[Path, ...]) -> Item:

@@ -182,6 +182,13 @@ PROBLEMS: dict[str, Problem] = {
     "hook_missing": Problem(
         Texts("{hook} is not there", "{hook} n'existe pas"), Texts("git checkout it.", "git checkout le rétablit.")
     ),
+    "mounted_closed": Problem(
+        Texts("{path} cannot be read by Grafana's container", "le conteneur de Grafana ne peut pas lire {path}"),
+        Texts(
+            "chmod -R go+rX {folder}, then podman-compose restart grafana",
+            "chmod -R go+rX {folder}, puis podman-compose restart grafana",
+        ),
+    ),
     "hook_not_executable": Problem(
         Texts("{hook} cannot be executed", "{hook} n'est pas exécutable"),
         Texts("chmod +x {hook}", "chmod +x {hook}"),
@@ -310,6 +317,7 @@ NAMES: dict[str, Texts] = {
     "Grafana reads InfluxDB": Texts("Grafana reads InfluxDB", "Grafana lit InfluxDB"),
     "ownership": Texts("ownership", "propriétaire"),
     "timer": Texts("timer", "minuterie"),
+    "Grafana's files": Texts("Grafana's files", "fichiers de Grafana"),
     "disk": Texts("disk", "disque"),
     "ingest lane": Texts("ingest lane", "lecture des fichiers"),
     "provision lane": Texts("provision lane", "création des tableaux de bord"),

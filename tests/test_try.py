@@ -32,7 +32,9 @@ class Trial:
             else:
                 shutil.copy(ROOT / name, self.clone)
         # A person who has an installation in this shell and in this clone: nothing of it may be touched.
-        (self.clone / ".env").write_text("INFLUXDB_HOST=http://localhost:1\nPOWERVIEW_STATE_DIR=/nowhere/state\n")
+        (self.clone / ".env").write_text(
+            "INFLUXDB_HOST=http://localhost:1\nPOWERVIEW_STATE_DIR=/nowhere\nPOWERVIEW_TIMEZONE=None/Such\n"
+        )
         self.ports = {"TRY_INFLUXDB_PORT": str(free_port()), "TRY_GRAFANA_PORT": str(free_port())}
 
     def engine(self, *names: str) -> None:

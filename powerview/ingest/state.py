@@ -110,4 +110,5 @@ class InHand:
         if self._path is None:
             return
         with suppress(OSError):  # on a full disk such a file is only found out later
+            self._path.touch(0o660)
             self._path.write_text(json.dumps({"now": self._held, "deaths": self._deaths}), encoding="utf-8")

@@ -19,6 +19,7 @@ sys.path.insert(0, str(PROJECT))
 from powerview.settings import (  # noqa: E402
     SettingsError,
     load_settings,
+    require_grafana,
     require_language,
     require_notifications,
     server_secrets,
@@ -58,8 +59,8 @@ def main() -> int:
         settings = load_settings()
         for sentence in settings.replaced:
             print(f"write_secrets.py: {sentence}", file=sys.stderr)
-        require_language(settings)
-        require_notifications(settings)
+        for require in (require_grafana, require_language, require_notifications):
+            require(settings)
     except (SettingsError, OSError) as error:
         print(f"write_secrets.py: {error}", file=sys.stderr)
         return EX_CONFIG

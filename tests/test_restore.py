@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from influx_server import influxd_command
 from programs import ROOT, make_executable
-from sample_tree import lay_out
+from sample_tree import lay_out, lay_out_by_subject
 from test_deploy import FAKE, FAKES, INSTALL, Server, may_make_a_server
 
 PAGE = (ROOT / "docs/operate.md").read_text(encoding="utf-8")
@@ -62,7 +62,7 @@ class Machine(Server):
         super().__init__(folder, folder / "bin")
         self.sftpgo = str(sftpgo)
         self.source.rename(folder / "published")
-        for name in ("home", "volumes", "var/sftpgo"):
+        for name in ("home", "volumes", "var/sftpgo", "state"):
             (folder / name).mkdir(parents=True)
         make_executable(folder / "bin/sudo", '#!/bin/bash\nexec "$@"\n')
         for name in ("podman", "podman-compose"):
@@ -91,7 +91,9 @@ def test_a_new_server_has_everything_that_the_old_one_had(tmp_path, influx):
     may_make_a_server()
     old, new = Machine(tmp_path / "old", 990), Machine(tmp_path / "new", 991)
     lay_out(old.folder / "uploads")
-    parse = "cd /srv/powerview && { $PYTHON tsv_parser.py $AGAIN || [ $? -eq 1 ]; }"
+    # By root, because this machine's Python may be closed to sftpgo; so with another folder for its state.
+    own_state = "POWERVIEW_STATE_DIR=/mnt/state"
+    parse = f"cd /srv/powerview && {{ {own_state} $PYTHON tsv_parser.py $AGAIN || [ $? -eq 1 ]; }}"
     old.type(
         "git clone --quiet /mnt/published /usr/local/src/powerview",
         f"/usr/local/src/powerview/deploy/install.sh {' '.join(INSTALL)}",
@@ -111,7 +113,7 @@ def test_a_new_server_has_everything_that_the_old_one_had(tmp_path, influx):
     for archive in (old.folder / "home").iterdir():
         shutil.move(archive, new.folder / "home")
 
-    lay_out(new.folder / "uploads", "arrived-later")
+    lay_out_by_subject(new.folder / "uploads", "arrived-later")
     new.type(
         block("-C / srv\n"),
         "$PYTHON /mnt/readings.py /mnt/restored.json",

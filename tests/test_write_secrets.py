@@ -119,7 +119,7 @@ def test_what_the_servers_take_is_taken(tmp_path, value):
 
 
 def test_a_token_that_no_header_can_carry_is_refused(tmp_path):
-    with pytest.raises(SettingsError, match="INFLUXDB_ADMIN_TOKEN holds blanks"):
+    with pytest.raises(SettingsError, match="INFLUXDB_ADMIN_TOKEN contains blanks"):
         server_secrets({**SECRETS, "INFLUXDB_ADMIN_TOKEN": "two words"}, tmp_path / ".env")
 
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from powerview.ingest.journal import counted, iso
 from powerview.ingest.late import whole
-from powerview.ingest.loop import encoded as encoded_parts
+from powerview.ingest.points import encoded as encoded_parts
 from powerview.mv2 import NotReadable, Recording, read_recording
 
 SAMPLES = Path(__file__).resolve().parent / "samples"

@@ -13,22 +13,21 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-
-import numpy as np
+from dataclasses import dataclass, field
 
 from powerview import inbox
 from powerview.inbox import Claim, Inbox, Refusal, Upload
-from powerview.ingest import late, uploads
+from powerview.ingest import late, points, uploads
+from powerview.ingest.describe import describe
 from powerview.ingest.index import UploadIndex
 from powerview.ingest.journal import Outcome, Status
-from powerview.ingest.late import Covered, LateFiles, Part
+from powerview.ingest.late import LateFiles, Part
 from powerview.ingest.places import Changes, Places
 from powerview.ingest.reports import Reports
 from powerview.ingest.state import MOST_DEATHS, InHand
-from powerview.mv2 import Changed, Channel, Header, NotReadable, Recording
+from powerview.mv2 import Changed, Header, NotReadable, Recording
 from powerview.settings import Settings
-from powerview.store import BadLines, Delivery, Store, StoreAway, line_protocol
+from powerview.store import BadLines, Delivery, Store, StoreAway
 
 IN_FLIGHT = 8
 """How many files may wait for the store's answer while the next one is read."""
@@ -160,8 +159,8 @@ class Ingest:
         sent = _Sent(claim, upload, outcome, recording, header=header, parts=covered.parts)
         self._prepare_store(sent)
         sent.delivery = self._deliver(sent)
-        _count_the_rest(recording, covered.parts)
-        _describe(outcome, recording, covered)
+        points.count_the_rest(recording, covered.parts)
+        describe(outcome, recording, covered)
         return sent
 
     def _wait_for_the_rest(self, claim: Claim, incomplete: bool) -> None:
@@ -188,12 +187,14 @@ class Ingest:
         if sent.changes:
             self._collect(0)
             with _bad_lines_are_ours():
-                self._places.carry_out(sent.changes, client, campaign, _seconds(sent))
+                self._places.carry_out(
+                    sent.changes, client, campaign, points.seconds(sent.recording, sent.header, sent.parts)
+                )
 
     def _deliver(self, sent: _Sent) -> Delivery:
         delivery = self.store.deliver(sent.upload.client)
         try:
-            for series, lines in encoded(sent.recording, sent.header, sent.upload.campaign, sent.parts):
+            for series, lines in points.encoded(sent.recording, sent.header, sent.upload.campaign, sent.parts):
                 delivery.send(series, lines)
         except Changed as changed:
             raise inbox.Busy(f"{sent.upload.path} changed while it was read: {changed}") from changed
@@ -234,7 +235,7 @@ class Ingest:
     def _after_the_store(self, sent: _Sent) -> None:
         client, campaign = sent.upload.client, sent.upload.campaign
         if sent.recording.left_out["cells"] and self._late.overlaps_earlier(sent.upload, sent.recording):
-            for missing in _missing_cells(sent):
+            for missing in points.missing_cells(sent.recording, sent.header, sent.parts):
                 self._places.delete_missing(client, campaign, missing)
         self._places.remember(client, campaign, sent.header, sent.changes)
 
@@ -269,57 +270,11 @@ class Ingest:
         # failure must not keep a reading from being stored, nor its file from being settled.
         if not answered or not self.settings.influxdb_host:
             return
-        points = [uploads.points(sent.outcome, self._late.settled_name(sent.upload)) for sent in answered]
+        lines = [uploads.points(sent.outcome, self._late.settled_name(sent.upload)) for sent in answered]
         try:
-            self.store.report(self.settings.influxdb_bucket, b"".join(points))
+            self.store.report(self.settings.influxdb_bucket, b"".join(lines))
         except StoreAway as error:
             print(f"the record of these uploads cannot be stored in INFLUXDB_BUCKET: {error}", file=sys.stderr)
-
-
-def encoded(recording: Recording, header: Header, campaign: str, parts: list[Part]) -> Iterator[tuple[str, bytes]]:
-    """All points of a recording's parts, as (series, lines) in the order in which they must be written."""
-    whole = len(header.channels)
-    for part in parts:
-        some = replace(header, channels=tuple(header.channels[column] for column in part.columns))
-        keep = None if part.keep.all() else part.keep
-        for block in recording.blocks(keep=keep):
-            columns = block if len(part.columns) == whole else block[list(part.columns)]
-            yield from line_protocol.readings(some, campaign, columns)
-    yield from line_protocol.events(header, campaign, recording.events)
-
-
-def _count_the_rest(recording: Recording, parts: list[Part]) -> None:
-    # A file's readings and bad cells are counted whole, those that a later upload covers included, so that reading it
-    # once more reports the same. The last pass over a single part has counted that part.
-    counted = len(parts) == 1
-    readings, cells = (recording.readings, recording.left_out["cells"]) if counted else (0, 0)
-    rest = ~parts[0].keep if counted else np.ones(len(recording.times), bool)
-    if rest.any():
-        for _ in recording.blocks(keep=rest):
-            pass
-        readings, cells = readings + recording.readings, cells + recording.left_out["cells"]
-    recording.readings, recording.left_out["cells"] = readings, cells
-
-
-def _seconds(sent: _Sent) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
-    for part in sent.parts:
-        times = np.unique(sent.recording.times[part.keep])
-        found |= {sent.header.channels[column].device: times for column in part.columns}
-    return found
-
-
-def _missing_cells(sent: _Sent) -> Iterator[dict[Channel, np.ndarray]]:
-    # For each block of rows that were written the channels with cells that are no number, and their UTC seconds.
-    for part in sent.parts:
-        for block in sent.recording.blocks(keep=part.keep):
-            times = block.index.to_numpy()
-            empty = block.isna().to_numpy()
-            yield {
-                sent.header.channels[column]: times[empty[:, column]]
-                for column in part.columns
-                if empty[:, column].any()
-            }
 
 
 @contextmanager
@@ -329,28 +284,3 @@ def _bad_lines_are_ours() -> Iterator[None]:
         yield
     except BadLines as bad:
         raise RuntimeError(f"InfluxDB refused readings that it holds under another label: {bad}") from bad
-
-
-def _describe(outcome: Outcome, recording: Recording, covered: Covered) -> None:
-    header = recording.header
-    outcome.status = Status.ERROR if recording.unread else Status.PARTIAL if recording.torn else Status.OK
-    outcome.reason = recording.unread or recording.torn or ""
-    outcome.rows, outcome.readings = recording.rows, recording.readings
-    outcome.first, outcome.last = recording.first, recording.last
-    outcome.left_out = +recording.left_out
-    outcome.logger = {
-        "model": header.model, "master_type": header.master_type, "file_version": header.file_version,
-        "zone": header.zone.key if header.zone else "UTC",
-    }  # fmt: skip
-    device = outcome.names[2]
-    if header.master != device:
-        outcome.notes.append(f"the folder is {device}, the logger is {header.master}")
-    outcome.notes += [f"{n} {what}" for what, n in recording.notes.items()]
-    if covered.rows:
-        outcome.notes.append(f"{covered.rows} rows are in later uploads as well, which win: {listed(covered.names)}")
-
-
-def listed(names: list[str]) -> str:
-    """At most three names, and how many more there are."""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from dashboard_queries import View, fill, load_master, queries
 from test_ingest import run, statuses
-from trees import House, v002
+from trees import ROOT, House, v002
 
 from powerview.ingest import places as places_module
 from powerview.ingest.journal import Status
@@ -207,6 +210,61 @@ def test_a_file_that_changes_nothing_asks_influxdb_nothing_about_its_series(infl
     monkeypatch.setattr(stored.Stored, "_frames", lambda *_: pytest.fail("InfluxDB was asked"))
     upload(influx_house, client, "250703_031500", ("Voie1 W",), at(10, 2.5))
     assert run(influx_house).status == 0
+
+
+# ── what a client sees ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def shown(influx, client: str, campaign: str, span: tuple[datetime, datetime], place: str) -> list[dict[str, str]]:
+    """The rows of one of the Master's queries."""
+    dashboard = load_master()
+    view = View(*span, client, {"campaign": campaign})
+    return influx.query(fill(queries(dashboard)[place], view, dashboard))
+
+
+@pytest.fixture
+def renamed(influx_house, client):
+    """The files of cases/renamed-channel, stored: a load of 1000 W whose label changed, and a column that moved."""
+    for file in sorted(CASES.glob("*/*/*/*.tsv")):
+        _, campaign, device, name = file.relative_to(CASES).parts
+        influx_house.put(f"{client}/{campaign}-{file.parts[-4]}/{device}/{name}", file.read_bytes())
+    assert run(influx_house).status == 0
+    return client
+
+
+DAY = (datetime(2025, 10, 31, 23, tzinfo=UTC), datetime(2025, 11, 1, 23, tzinfo=UTC))
+
+
+def test_a_load_of_1000_watts_that_was_renamed_is_24_kilowatt_hours_a_day(influx, renamed):
+    (energy,) = shown(influx, renamed, "k1-ren", DAY, "Energy A")
+    (mean,) = shown(influx, renamed, "k1-ren", DAY, "Mean power A")
+    (peak,) = shown(influx, renamed, "k1-ren", DAY, "Peak power A")
+    assert float(energy["_value"]) == 24_000
+    assert float(mean["_value"]) == 1000
+    assert {float(value) for value in peak.values()} == {1000}
+    assert [row["_value"] for row in shown(influx, renamed, "k1-ren", DAY, "variable channel")] == [
+        "SN: 02001905 - Ch: Chauffe-eau"
+    ]
+
+
+def test_a_column_that_moved_adds_nothing_twice(influx, renamed):
+    august = (datetime(2025, 8, 3, 1, 10, tzinfo=UTC), datetime(2025, 8, 3, 1, 20, tzinfo=UTC))
+    (mean,) = shown(influx, renamed, "k1-reo", august, "Mean power A")
+    assert float(mean["_value"]) == 350
+
+
+def test_the_two_queries_of_the_docs_list_and_show_a_renamed_channel_once(influx, renamed):
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    listed, chosen = re.findall(r"^from\(bucket.*?(?=\n\n|\n```)", text, re.DOTALL | re.MULTILINE)[:2]
+    channel = "SN: 02001905 - Ch: Chauffe-eau"
+    for macro, value in {
+        "v.defaultBucket": f'"{renamed}"', "v.timeRangeStart": "2025-10-31T23:00:00Z", "v.windowPeriod": "12h",
+        "v.timeRangeStop": "2025-11-01T23:00:00Z", "${__dashboard.name}": "k1-ren",
+        "${channels:json}": f'["{channel}"]',
+    }.items():  # fmt: skip
+        listed, chosen = listed.replace(macro, value), chosen.replace(macro, value)
+    assert {row["_field"] for row in influx.query(listed)} == {channel}
+    assert {float(row["_value"]) for row in influx.query(chosen)} == {1000}
 
 
 # ── made-up histories against a plain reading with pandas ────────────────────────────────────────────────────────────

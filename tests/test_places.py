@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +160,22 @@ def test_everything_read_once_more_changes_nothing_and_mends_what_an_earlier_ver
     assert influx.points(client) != once
     run(influx_house, again=True)
     assert influx.points(client) == once
+
+
+def test_a_rename_in_a_bucket_that_keeps_readings_for_a_time_holds_no_file_back(influx, influx_house, client):
+    org = influx.call("GET", "/api/v2/orgs", params={"org": influx.org}).json()["orgs"][0]["id"]
+    bucket = influx.make_bucket(client)
+    now = datetime.now(UTC)
+    rows = [f"{now - timedelta(days=days):%d/%m/%y} 12:00:00 {days}.5" for days in (60, 3)]
+    influx_house.put(f"{client}/{FOLDER}/T_250702_031500.tsv", v002(*rows, labels=("Voie1 W",)))
+    assert run(influx_house).status == 0
+    rules = [{"type": "expire", "everySeconds": 30 * 86_400, "shardGroupDurationSeconds": 86_400}]
+    influx.call("PATCH", f"/api/v2/buckets/{bucket}", json={"orgID": org, "retentionRules": rules})
+    newer = f"{now - timedelta(days=2):%d/%m/%y} 12:00:00 2.5"
+    influx_house.put(f"{client}/{FOLDER}/T_250703_031500.tsv", v002(newer, labels=("Oven W",)))
+    assert statuses(run(influx_house)) == [(Status.OK, f"{client}/{FOLDER}/T_250703_031500.tsv")]
+    assert list(held(influx, client)) == ["02001283/1 Oven W"]
+    assert sorted(influx.points(client).values()) == [2.5, 3.5]
 
 
 def test_what_is_remembered_may_be_lost(influx, influx_house, client):

@@ -18,6 +18,7 @@ import pandas as pd
 from powerview.mv2 import Channel
 from powerview.store import line_protocol
 from powerview.store.answers import reporting_influxdb
+from powerview.store.protocol import BadLines, Delivery
 
 if TYPE_CHECKING:
     from powerview.store.influxdb import InfluxStore
@@ -69,7 +70,7 @@ class Stored:
                     delivery.send(series, "".join(lines).encode())
         finally:
             delivery.finish()
-        delivery.result()
+        _but_for_what_expires(delivery)
         self.delete(old, self.times(old))
 
     def delete(self, channel: Channel, seconds: np.ndarray) -> None:
@@ -127,6 +128,15 @@ class Stored:
 
     def _reporting(self):
         return reporting_influxdb(self._store.settings, f"bucket {self._bucket!r}")
+
+
+def _but_for_what_expires(delivery: Delivery) -> None:
+    # A bucket that keeps readings for a time still shows some that are older, and takes them no more.
+    try:
+        delivery.result()
+    except BadLines as bad:
+        if "retention policy" not in str(bad):
+            raise
 
 
 def _unit(channel: Channel) -> dict[str, str]:

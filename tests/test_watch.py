@@ -12,12 +12,15 @@ import pytest
 import requests
 from check_installation import DEVICE, Installation, fake_systemctl, install
 from grafana_contract import GrafanaContract
+from hook_house import Installation as HookInstallation
 from influx_server import InfluxServer
 from receiver import SECRET, Receiver
 from trees import ROOT, House, day_rows, v002
 from watching import HOUR, Clock, Sweeps, fill, small_disk
 
 from powerview.monitoring import machine
+from powerview.monitoring.lanes import lanes as look_at_lanes
+from powerview.settings import load_settings
 
 pytest_plugins = ("check_fixture",)
 QUARTER = 15 * 60
@@ -332,3 +335,16 @@ def test_two_at_once_send_nothing_twice(house, receiver):
         done = run(house, POWERVIEW_ALERT_URLS=receiver.alert_url)
     assert (done.returncode, done.stdout) == (0, "another watch is at work\n")
     assert receiver.messages == []
+
+
+def test_a_sweep_ends_with_the_watch(tmp_path, receiver):
+    server = HookInstallation(tmp_path)
+    server.real_programs()
+    server.set(POWERVIEW_ALERT_URLS=receiver.alert_url, POWERVIEW_PING_URL=receiver.ping_url)
+    _, out, err = server.run("sweep")
+    (message,) = receiver.messages
+    assert "settings: INFLUXDB_HOST, INFLUXDB_ADMIN_TOKEN, GRAFANA_PASSWORD not set" in message
+    assert [ping.fail for ping in receiver.pings] == [True]
+    lanes = {item.name: item.state for item in look_at_lanes(load_settings({}, server.home / ".env"))}
+    assert lanes == {"ingest lane": "ok", "provision lane": "bad"}  # there is no playbook in this installation
+    assert SECRET not in out + err + "".join(server.log("hook.log"))

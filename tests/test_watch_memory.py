@@ -74,6 +74,17 @@ def test_on_a_disk_that_was_full_from_the_start_each_problem_comes_twice_at_wors
     assert not list(scene.disk.glob("*.half"))
 
 
+def test_what_has_no_room_in_the_file_leaves_it_whole(scene):
+    memory = Memory(scene.disk)
+    few = {"disk\0/srv": Problem("disk", "/srv", "full", "full", 1.0, 2.0, 3.0)}
+    memory.save(few)
+    fill(scene.disk / "filling")
+    many = {f"disk\0{n}": Problem("disk", str(n), "full", "full", 1.0, 2.0, 3.0) for n in range(1000)}
+    memory.save(many)
+    assert memory.lost
+    assert Memory(scene.disk).load() == few
+
+
 def test_without_any_memory_reporting_goes_on(scene, tmp_path):
     scene.sweeps.settings = dataclasses.replace(scene.sweeps.settings, state_dir=tmp_path / "none")
     scene.items = [GRAFANA, good("token", "fine")]

@@ -103,6 +103,13 @@ def test_what_is_known_by_number_only_is_not_called_over():
     assert len(story.sweep(good("files in error/", "none"))) == 202
 
 
+def test_a_full_disk_that_keeps_no_status_of_a_lane_is_one_problem():
+    story = Story()
+    stuck = bad("ingest lane", "lane_stuck", hours=7.0, log="hook.log")
+    found = [story.sweep(FULL, stuck) for _ in range(5)]
+    assert [news for news in found if news] == [[("new", "/srv")]]
+
+
 def test_a_message_is_cut_where_a_service_would_refuse_it():
     story = Story()
     story.sweep(*(bad(f"thing {n}", "settings_wrong", error="x" * 150) for n in range(40)))

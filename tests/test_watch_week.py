@@ -101,6 +101,7 @@ def test_a_silent_logger_is_reported_once_a_day_and_when_it_is_back(house, sweep
     deliver(house, LOGGERS["02001902"], sweeps.clock.now)
     assert sweeps.during(DAY) == ["Over:\n- 02001902 (acme/roof) has delivered nothing for 60 hours (lasted 24 h)"]
     assert receiver.kinds[-1] == "success"
+    assert json.loads((house.state / "watch.json").read_text()) == {"problems": []}
     assert not receiver.pings[-1].fail
 
 
@@ -140,6 +141,7 @@ def test_an_outage_is_reported_within_15_minutes_and_its_consequences_are_not(sw
             yield bad("Grafana reads InfluxDB", "source_broken", url="http://influxdb:8086", why="400")
             yield bad("ingest lane", "lane_failed", status=75, why="", log="hook.log")
             yield bad("provision lane", "lane_failed", status=2, why="", log="provisioning.log")
+            yield bad("pending files", "pending", "x.tsv", path="x.tsv", hours=1, why="")
 
     script(monkeypatch, sweeps, trouble)
     assert sweeps.during(HOUR - SWEEP) == []
@@ -162,7 +164,7 @@ def test_what_a_broken_server_hides_is_not_called_over(sweeps, monkeypatch):
             yield away("Grafana")
         else:
             yield good("Grafana", "fine")
-            yield bad("Master", "master_missing")
+            yield bad("Master", "master_unusable", problem="it is in schema v2")
 
     scripted(monkeypatch, sweeps.settings, items, sweeps.clock)
     assert len(sweeps.during(HOUR)) == 1

@@ -30,8 +30,8 @@ TRANSIENT = SERVERS | {
 }  # fmt: skip
 CAUSES: dict[str, frozenset[str]] = {
     "Grafana reads InfluxDB": frozenset({"InfluxDB"}),
-    "ingest lane": frozenset({"InfluxDB", "organisation", "token"}),
-    "provision lane": SERVERS - {"Loggers"},
+    "ingest lane": frozenset({"InfluxDB", "organisation", "token", "disk"}),  # a full disk keeps no status either
+    "provision lane": SERVERS - {"Loggers"} | {"disk"},
     "pending files": frozenset({"InfluxDB", "organisation", "token", "ingest lane"}),
     "last upload": frozenset({SILENT_LOGGERS}),
 }

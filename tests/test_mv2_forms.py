@@ -135,3 +135,14 @@ def test_a_row_that_was_cut_before_another_file_was_appended_is_counted():
 def test_a_file_with_a_byte_order_mark_that_was_appended_loses_nothing():
     recording = golden.read(v002(ROW) + b"\xef\xbb\xbf" + v002("01/07/25 12:10:00 3.5 4.5"))
     assert (recording.rows, recording.left_out, recording.unread) == (2, {}, None)
+
+
+def test_lines_are_counted_on_behind_a_header_that_comes_again():
+    twice = v003(ROW) + v003("01/07/25 12:10:00 3.5 4.5", preamble=PREAMBLE.replace(b",", b",\n"))
+    recording = golden.read(twice + v003(ROW, preamble=LOCAL))
+    assert recording.unread.startswith(f"line {twice.count(bytes([10])) + 1}: another header begins here")
+
+
+def test_header_rows_behind_a_header_that_comes_again_need_their_serials():
+    twice = v003(ROW, end=b"") + v003("01/07/25 12:10:00 3.5 4.5", end=b"MV_T302_V003\tPh 1 V\tVoie1 W\n")
+    assert golden.read(twice).unread.startswith("line 15: another header begins here, with other channels")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import golden
 import numpy as np
@@ -92,6 +93,18 @@ def test_ahead_is_measured_against_the_files_arrival():
     assert len(counted(*rows, arrived=seconds(2025, 11, 24, 11))) == 3
 
 
+def test_ahead_is_measured_in_utc_west_of_greenwich_too():
+    data = v002("24/11/25 05:00:00 1.5 2.5", "24/11/25 05:00:01 1.5 2.5")
+    recording = golden.read(data, zone=ZoneInfo("America/New_York"), arrived=seconds(2025, 11, 23, 10))
+    assert (stamps(recording), recording.left_out) == (["251124 10:00"], {"unset clock": 1})
+
+
+def test_a_row_that_only_its_second_pass_puts_ahead_is_left_out_and_counted():
+    data = v002(*(f"26/10/25 {time}:00 1.5 2.5" for time in ("02:05", "02:20", "02:10")))
+    recording = golden.read(data, arrived=seconds(2025, 10, 25, 0, 30))
+    assert (stamps(recording), recording.left_out) == (["251026 00:05", "251026 00:20"], {"unset clock": 1})
+
+
 # ── the doubled hour ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -143,6 +156,19 @@ def test_markers_and_an_unset_clock_in_a_file_written_newest_first():
             "24/10/25 10:30:00", "24/10/25 10:40:00", "24/10/25 10:50:00", "24/10/25 11:00:00"]  # fmt: skip
     forward, backward = local(*rows), local(*rows[::-1])
     assert (stamps(backward)[::-1], backward.events) == (stamps(forward), forward.events)
+
+
+@pytest.mark.parametrize(("more", "wins"), [([], "4.0"), (["09:50"], "2.0")])
+def test_three_of_four_steps_back_are_too_few_to_be_newest_first_and_four_of_five_are_enough(more, wins):
+    times = ["10:30", "10:20", "10:10", "10:20", "10:00", *more]
+    data = v003(*(f"01/07/25 {time}:00 {number}.0 1" for number, time in enumerate(times, 1)))
+    assert [row[0] for row in cells(data) if row[0] in ("2.0", "4.0")] == [wins]
+
+
+def test_two_steps_back_are_too_few_to_be_newest_first_and_three_are_enough():
+    night = [f"26/10/25 02:{minute}:00" for minute in (50, 40, 30, 20)]
+    assert stamps(local(*night[:3])) == ["251026 00:50", "251026 01:40", "251026 01:30"]
+    assert stamps(local(*night)) == ["251026 01:50", "251026 01:40", "251026 01:30", "251026 01:20"]
 
 
 # ── cells ────────────────────────────────────────────────────────────────────────────────────────────────────────────

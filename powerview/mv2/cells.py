@@ -80,12 +80,14 @@ def _frame(
     if decimal_comma:
         text = text.replace(b",", b".")
     found = text.decode(errors="replace").split("\t")
-    plain = plain_numbers(text)
+    plain, bad = plain_numbers(text), 0
     cells = np.empty((width, len(starts)), object)
     for column in range(width):
         values = found[column + 1 : -1 : width]
-        cells[column] = values if plain else [*map(finite, values)]
-    bad = 0 if plain else int(np.count_nonzero(cells == None))  # noqa: E711 - compares cell by cell
+        if not plain:
+            values = [*map(finite, values)]
+            bad += values.count(None)
+        cells[column] = values
     return pd.DataFrame(cells.T, dtype=object, copy=False), bad
 
 

@@ -1,4 +1,4 @@
-"""What stands above the rows of a logger file.
+"""What is above the rows of a logger file.
 
 The opening line decides the form: START_HEADER begins a JSON header, which names the clock and promises END_DATA;
 anything else is the first of the two header rows, and the stamps are local time. The marker MV_<model>_V<version> is
@@ -30,7 +30,7 @@ _MODEL = re.compile(r"MV_[A-Za-z0-9]+_V(\d{3})")
 
 @dataclass(frozen=True)
 class Header:
-    """What stands above the readings."""
+    """What is above the readings."""
 
     model: str
     """The marker: model and version as written in the file, such as MV_T302_V003."""
@@ -44,7 +44,7 @@ class Header:
     first_row: int
     """Offset in bytes of the first row."""
     lines: int
-    """How many lines stand above the first row."""
+    """How many lines are above the first row."""
     rows: tuple[bytes, bytes]
     """The two header rows, byte for byte."""
     master_type: str | None = None
@@ -61,7 +61,7 @@ class Header:
 
 @dataclass(frozen=True)
 class _Preamble:
-    # What stands above the two header rows.
+    # What is above the two header rows.
     zone: ZoneInfo | None
     fields: dict[str, Any]
 

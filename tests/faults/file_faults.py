@@ -24,6 +24,7 @@ from faults.truth import Upload
 START = datetime(2026, 2, 1, 3, 20)
 ONE = Upload("company0", "campaign0", "02001000", "T302_260202_031700.tsv", b"")
 MOST_BYTES = 1_000_000_000
+MOST_ROWS = 5_000_000
 LONGEST_RUN = 120
 """Seconds that any hostile file may cost."""
 
@@ -303,6 +304,31 @@ def huge(house: House) -> str:
             house.uploads.append(replace(ONE, data=head))
     assert len(sizes) == 3, "the file beyond bounds was taken"
     return f"3 x 1 GB in {took:.0f} s and {peak} MB; one of a byte more in error/ with the reason"
+
+
+@fault("millions of short rows")
+def short_rows(house: House) -> str:
+    house.put(*trees.fleet(loggers=2))
+    head = b"02001000\t02001000\nMV_T302_V002\tPh 1 V\n"
+    stamp = b"01/02/26 03:20:00"
+    bodies = [b"\n", b"1\n", stamp + b"\t0\n", stamp + b"\t1.5\n"]
+    for number, body in enumerate(bodies):
+        path = house.path(replace(ONE, name=f"T302_26020{number + 4}_031700.tsv"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(head + body * (MOST_ROWS + 1))
+    began = time.monotonic()
+    process = house.start()
+    peak = watch_memory(process)
+    expect(house.end(process, timeout=LONGEST_RUN), 1)
+    took = time.monotonic() - began
+    assert peak < 300, f"{peak} MB"
+    notes = [Path(f"{path}.reason.txt") for path in house.data.rglob("error/T302_26020?_031700.tsv")]
+    assert len(notes) == len(bodies)
+    for note in notes:
+        assert f"the file has more than {MOST_ROWS} rows" in note.read_text()
+        note.unlink()  # as an admin does who has split it
+        note.with_name(note.name.removesuffix(".reason.txt")).unlink()
+    return f"{len(bodies)} x 5 million in {took:.0f} s and {peak} MB, in error/ with the reason"
 
 
 def watch_memory(process: subprocess.Popen) -> int:

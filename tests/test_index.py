@@ -14,8 +14,8 @@ from test_ingest import run
 from test_places import at, held, upload
 from trees import House, v002
 
-from powerview.inbox import Claim, Upload, upload_order
-from powerview.ingest.index import Span, UploadIndex
+from powerview.inbox import Claim, Upload
+from powerview.ingest.index import UploadIndex
 from powerview.mv2 import Channel
 
 SLAVE = "04000466"
@@ -95,7 +95,8 @@ def test_a_disk_that_is_full_when_the_index_is_asked_costs_no_later_reading(infl
 
     monkeypatch.setattr(UploadIndex, "_all", ask)
     assert run(influx_house).status == 0
-    assert full and held(influx, client) == {"02001283/1 Oven W": {0: 5.5, 10: 5.5, 30: 2.5}}
+    assert full
+    assert held(influx, client) == {"02001283/1 Oven W": {0: 5.5, 10: 5.5, 30: 2.5}}
 
 
 @pytest.mark.parametrize("lost", [False, True])

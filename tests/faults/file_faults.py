@@ -291,7 +291,8 @@ def huge(house: House) -> str:
         size = path.stat().st_size
         if size > MOST_BYTES:
             note = Path(f"{path}.reason.txt")
-            assert path.parent.name == "error" and "must not keep all others waiting" in note.read_text()
+            assert path.parent.name == "error"
+            assert "must not keep all others waiting" in note.read_text()
             path.unlink()  # as an admin does who has split it
             note.unlink()
             sizes.remove(size)

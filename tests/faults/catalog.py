@@ -64,9 +64,10 @@ def load_all() -> list[Fault]:
         name_faults,
         place_faults,
         process_faults,
+        random_faults,
         server_faults,
         time_faults,
     )
 
-    groups = ["server", "process", "file", "name", "place", "time"]
+    groups = ["server", "process", "file", "name", "place", "time", "random"]
     return sorted(FAULTS, key=lambda f: groups.index(f.group))

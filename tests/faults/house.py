@@ -19,7 +19,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,20 +101,25 @@ class House:
         return {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **settings, **changes}
 
     def start(
-        self, *arguments: str, before: tuple[str, ...] = (), limits: dict[int, int] | None = None, **changes: str
-    ) -> subprocess.Popen:
-        """Start the parser; `before` are words put before it (setpriv …), `limits` are resource limits."""
+        self, *arguments: str, before: tuple[str, ...] = (), limits: dict[int, int] | None = None,
+        into: Path | None = None, **changes: str,
+    ) -> subprocess.Popen:  # fmt: skip
+        """Start the parser; `before` are words put before it (setpriv …), `limits` are resource limits.
+
+        What it prints goes into a file if one is named; else `end` returns it.
+        """
 
         def prepare() -> None:
             for what, most in (limits or {}).items():
                 resource.setrlimit(what, (most, most))
 
         self.started = time.time()
-        return subprocess.Popen(
-            [*before, sys.executable, str(PROJECT / "tsv_parser.py"), *arguments],
-            env=self.environment(**changes), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            cwd=self.folder, preexec_fn=prepare, start_new_session=True,
-        )  # fmt: skip
+        with open(into, "ab") if into else nullcontext(subprocess.PIPE) as output:
+            return subprocess.Popen(
+                [*before, sys.executable, str(PROJECT / "tsv_parser.py"), *arguments],
+                env=self.environment(**changes), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                cwd=self.folder, preexec_fn=prepare, start_new_session=True,
+            )  # fmt: skip
 
     def end(self, process: subprocess.Popen, timeout: float = 120) -> Ended:
         """Wait for a parser; one that does not end is killed, and that is an error."""
@@ -133,15 +138,19 @@ class House:
     def clean_run(self) -> Ended:
         """One run without any fault, ten minutes later: what lacks its END_DATA has waited long enough."""
         self.proxy.heal()
+        self.ten_minutes_pass()
+        ended = self.parse()
+        assert ended.status in (0, 1), f"the clean run ended with {ended.status}:\n{ended.err}{ended.out}"
+        assert "Traceback" not in ended.err, ended.err
+        return ended
+
+    def ten_minutes_pass(self) -> None:
+        """What is pending was written ten minutes ago."""
         for upload in set(self.uploads):
             with suppress(FileNotFoundError):
                 status = os.lstat(self.path(upload))
                 if stat.S_ISREG(status.st_mode) and status.st_mtime > time.time() - TEN_MINUTES:
                     os.utime(self.path(upload), (status.st_atime, time.time() - TEN_MINUTES))
-        ended = self.parse()
-        assert ended.status in (0, 1), f"the clean run ended with {ended.status}:\n{ended.err}{ended.out}"
-        assert "Traceback" not in ended.err, ended.err
-        return ended
 
     def take_back(self) -> int:
         """Move back what went to error/ because runs were killed over it, as its reason asks for; returns how many."""

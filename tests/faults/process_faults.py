@@ -285,9 +285,8 @@ def on_full_disk(house: House, folder: Path) -> str:
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[str]:
+def small_disk(folder: Path, size: str = "size=4m,nr_inodes=200") -> Iterator[str]:
     """A disk of 4 MB and 200 names on `folder` where mounting is allowed; else a limit on file sizes must do."""
-    size = "size=4m,nr_inodes=200"
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], capture_output=True).returncode == 0
     try:
         yield "tmpfs" if mounted else "no file may grow"

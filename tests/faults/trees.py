@@ -40,16 +40,21 @@ def _serial(data: bytes) -> str:
     return first.split(b"\t")[0].decode()
 
 
-def v002(rows: Iterable[tuple[datetime, list[str]]], serials: list[str], labels: list[str]) -> bytes:
-    """A whole V002 file; `serials` and `labels` belong to the value columns."""
-    head = ["\t".join([serials[0], *serials]), "\t".join(["MV_T302_V002", *labels])]
+def v002(
+    rows: Iterable[tuple[datetime, list[str]]], serials: list[str], labels: list[str], master: str = ""
+) -> bytes:  # fmt: skip
+    """A whole V002 file; `serials` and `labels` belong to the value columns, the first serial is the master's unless
+    another is named."""
+    head = ["\t".join([master or serials[0], *serials]), "\t".join(["MV_T302_V002", *labels])]
     body = ["\t".join([stamp.strftime("%d/%m/%y %H:%M:%S"), *cells]) for stamp, cells in rows]
     return "".join(f"{line}\n" for line in head + body).encode()
 
 
-def v003(rows: Iterable[tuple[datetime, list[str]]], serials: list[str], labels: list[str]) -> bytes:
-    """A whole V003 file."""
-    return V003_HEADER + v002(rows, serials, labels).replace(b"_V002", b"_V003", 1) + b"END_DATA\n"
+def v003(
+    rows: Iterable[tuple[datetime, list[str]]], serials: list[str], labels: list[str], master: str = ""
+) -> bytes:  # fmt: skip
+    """A whole V003 file, as `v002`."""
+    return V003_HEADER + v002(rows, serials, labels, master).replace(b"_V002", b"_V003", 1) + b"END_DATA\n"
 
 
 def stretch(start: datetime, count: int, mark: int, columns: int = 6) -> list[tuple[datetime, list[str]]]:

@@ -36,7 +36,8 @@ Points = dict[tuple[str, int], str]
 
 def encoded(recording: Recording, campaign: str):
     """All points of a recording, as (series, lines)."""
-    return encoded_parts(recording, recording.header, campaign, whole(recording))
+    for series, lines, _ in encoded_parts(recording, recording.header, campaign, whole(recording)):
+        yield series, lines
 
 
 def samples() -> list[Path]:

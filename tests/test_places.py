@@ -347,7 +347,7 @@ def test_points_are_deleted_at_these_seconds_and_at_no_others(influx, influx_hou
         delivery = store.deliver(client)
         for name, unit in (("a", "W"), ("a", None), ("b", "W")):
             series = stored.line_protocol.series_key(channel(name, unit), "roof")
-            delivery.send(series, "".join(f"{series} value={i} {i}\n" for i in range(10)).encode())
+            delivery.send(series, "".join(f"{series} value={i} {i}\n" for i in range(10)).encode(), (0, 9))
         delivery.finish()
         delivery.result()
         held_here = store.stored(client, "roof")

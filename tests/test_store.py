@@ -8,6 +8,7 @@ import os
 import threading
 import time
 import uuid
+from concurrent.futures import Future
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,8 +19,13 @@ from influx_server import free_port, wait_until
 from powerview.settings import Settings, load_settings
 from powerview.store import BadLines, FileStore, InfluxStore, StoreAway, connection, influxdb, open_store
 from powerview.store.buckets import SHARD_SECONDS
+from powerview.store.first_writes import FirstWrites
 
 ENV_FILE = Path("/nowhere/.env")
+
+
+SPAN = (0, 0)
+"""The days of what is sent, where they do not matter."""
 
 
 def settings_for(url: str, token: str = "token", **more: str) -> Settings:
@@ -36,7 +42,7 @@ def send(settings: Settings, bucket: str, *parts: tuple[str, bytes]) -> None:
     with open_store(settings) as opened:
         delivery = opened.deliver(bucket)
         for series, lines in parts:
-            delivery.send(series, lines)
+            delivery.send(series, lines, SPAN)
         delivery.finish()
         delivery.result()
         assert delivery.done
@@ -142,7 +148,7 @@ def test_deliveries_of_one_series_are_written_in_their_order(influx, client, set
         for number in range(30):
             deliveries.append(opened.deliver(client))
             for series in range(5):
-                deliveries[-1].send(*lines(f"m{series}", 1, value=f"{number}.0"))
+                deliveries[-1].send(*lines(f"m{series}", 1, value=f"{number}.0"), SPAN)
             deliveries[-1].finish()
         for delivery in deliveries:
             delivery.result()
@@ -204,8 +210,8 @@ def test_lines_of_another_type_are_told_and_the_others_stored(influx, client, se
 def test_bad_lines_of_one_delivery_are_not_those_of_the_next(influx, client, settings):
     with open_store(settings) as opened:
         bad, good = opened.deliver(client), opened.deliver(client)
-        bad.send("a", b"a value=x 7\n")
-        good.send("a", b"a value=1.5 7\n")
+        bad.send("a", b"a value=x 7\n", SPAN)
+        good.send("a", b"a value=1.5 7\n", SPAN)
         bad.finish()
         good.finish()
         with pytest.raises(BadLines):
@@ -529,7 +535,7 @@ def test_a_run_that_ends_does_not_wait_for_a_busy_server():
     with answering((429, {"Retry-After": "100", **JSON}, b"{}")) as server:
         opened = InfluxStore(settings_for(server.url))
         delivery = opened.deliver("acme")
-        delivery.send(*lines("a", 1))
+        delivery.send(*lines("a", 1), SPAN)
         delivery.finish()
         wait_until(lambda: server.bodies, 10, lambda: "nothing was sent")
         started = time.monotonic()
@@ -550,7 +556,7 @@ def test_a_series_stays_on_one_connection_so_that_a_slow_write_never_lands_late(
         for number in range(12):
             delivery = opened.deliver("acme")
             for series in range(6):
-                delivery.send(*lines(f"m{series}", number + series, value="1" * (number + 1)))
+                delivery.send(*lines(f"m{series}", number + series, value="1" * (number + 1)), SPAN)
             delivery.finish()
             delivery.result()
         carried: dict[bytes, set[int]] = {}
@@ -561,10 +567,86 @@ def test_a_series_stays_on_one_connection_so_that_a_slow_write_never_lands_late(
     assert len(set.union(*carried.values())) == 2
 
 
+class _Slow(BaseHTTPRequestHandler):
+    """Notes how many writes are under way at once, for each bucket and day."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = ACME
+        self.send_response(200)
+        for header in {**JSON, "Content-Length": str(len(body))}.items():
+            self.send_header(*header)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        days = {int(line.rsplit(b" ", 1)[1]) // 86_400 for line in body.splitlines()}
+        with self.server.lock:
+            first = days - self.server.seen
+            self.server.raced |= first & self.server.busy
+            self.server.busy |= days
+        time.sleep(0.02)  # no condition to wait for: the length of the answer is the test
+        with self.server.lock:
+            self.server.busy -= days
+            self.server.seen |= days
+        self.send_response(204)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_arguments) -> None:
+        pass
+
+
+def test_no_two_connections_are_the_first_to_write_to_a_day_at_the_same_time(monkeypatch):
+    monkeypatch.setattr(connection, "BODY_BYTES", 500)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Slow) as server:
+        server.lock, server.busy, server.seen, server.together, server.raced = (
+            threading.Lock(),
+            set(),
+            set(),
+            set(),
+            set(),
+        )
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            with open_store(settings_for(f"http://127.0.0.1:{server.server_port}")) as opened:
+                delivery = opened.deliver("acme")
+                for block in range(4):
+                    for series in range(6):
+                        seconds = [86_400 * (4 * block + day) + i for day in range(4) for i in range(3)]
+                        part = "".join(f"m{series} value=1 {second}\n" for second in seconds).encode()
+                        delivery.send(f"m{series}", part, (seconds[0], seconds[-1]))
+                delivery.finish()
+                delivery.result()
+        finally:
+            server.shutdown()
+            thread.join()
+    assert server.seen == set(range(16))
+    assert server.raced == set()
+
+
+def test_a_day_that_was_not_written_to_for_minutes_has_a_first_write_again(monkeypatch):
+    first_writes = FirstWrites()
+    one, two, three = Future(), Future(), Future()
+    assert first_writes.of_others("acme", [7], 0, one) == set()
+    assert first_writes.of_others("acme", [7, 8], 1, two) == {one}
+    assert first_writes.of_others("acme", [8], 0, three) == {two}
+    assert first_writes.of_others("globex", [7], 1, two) == set()
+    one.set_result([])
+    assert first_writes.of_others("acme", [7], 1, two) == set()
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 241)
+    assert first_writes.of_others("acme", [7], 0, three) == set()
+    assert first_writes.of_others("acme", [7], 1, two) == {three}
+
+
 def test_after_one_refusal_nothing_more_is_sent():
     with answering((500, {}, b"")) as server, open_store(settings_for(server.url)) as opened:
         first = opened.deliver("acme")
-        first.send(*lines("a", 1))
+        first.send(*lines("a", 1), SPAN)
         first.finish()
         with pytest.raises(StoreAway):
             first.result()
@@ -577,7 +659,7 @@ def test_a_run_that_ends_early_drops_what_is_not_yet_on_its_way():
     with answering(WRITTEN) as server:
         opened = InfluxStore(settings_for(server.url))
         delivery = opened.deliver("acme")
-        delivery.send(*lines("a", 1))
+        delivery.send(*lines("a", 1), SPAN)
         opened.close()
         delivery.finish()
         assert server.bodies == []
@@ -604,7 +686,7 @@ def test_an_answer_that_never_comes_is_not_waited_for_for_ever(monkeypatch):
 def test_a_result_is_waited_for(influx, client, settings):
     with open_store(settings) as opened:
         delivery = opened.deliver(client)
-        delivery.send(*lines("a", 5000))
+        delivery.send(*lines("a", 5000), SPAN)
         assert not delivery.done
         delivery.finish()
         wait_until(lambda: delivery.done, 20, lambda: "no answer")
@@ -623,7 +705,7 @@ def folder(tmp_path) -> Path:
 def write(opened: FileStore, bucket: str, *parts: bytes) -> None:
     delivery = opened.deliver(bucket)
     for part in parts:
-        delivery.send("series", part)
+        delivery.send("series", part, SPAN)
     assert not delivery.done
     delivery.finish()
     assert delivery.done
@@ -657,7 +739,7 @@ def test_a_dry_run_writes_nothing_anywhere(tmp_path):
     settings = load_settings({"POWERVIEW_DATA_DIR": str(tmp_path / "data")}, ENV_FILE)
     with open_store(settings, dry_run=True) as opened:
         delivery = opened.deliver("acme")
-        delivery.send("a", b"a value=1 1\n")
+        delivery.send("a", b"a value=1 1\n", SPAN)
         delivery.finish()
         delivery.result()
     assert list(tmp_path.iterdir()) == []
@@ -709,8 +791,8 @@ def test_a_full_disk_leaves_whole_lines_and_is_told(folder, monkeypatch):
 
     monkeypatch.setattr(os, "write", full)
     delivery = opened.deliver("acme")
-    delivery.send("b", b"b value=2 2\n")
-    delivery.send("c", b"c value=3 3\n")
+    delivery.send("b", b"b value=2 2\n", SPAN)
+    delivery.send("c", b"c value=3 3\n", SPAN)
     delivery.finish()
     with pytest.raises(StoreAway, match="No space left on device. Make room"):
         delivery.result()

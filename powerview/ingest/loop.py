@@ -194,8 +194,8 @@ class Ingest:
     def _deliver(self, sent: _Sent) -> Delivery:
         delivery = self.store.deliver(sent.upload.client)
         try:
-            for series, lines in points.encoded(sent.recording, sent.header, sent.upload.campaign, sent.parts):
-                delivery.send(series, lines)
+            for series, lines, span in points.encoded(sent.recording, sent.header, sent.upload.campaign, sent.parts):
+                delivery.send(series, lines, span)
         except Changed as changed:
             raise inbox.Busy(f"{sent.upload.path} changed while it was read: {changed}") from changed
         finally:

@@ -10,18 +10,29 @@ import numpy as np
 from powerview.ingest.late import Part
 from powerview.mv2 import Channel, Header, Recording
 from powerview.store import line_protocol
+from powerview.store.protocol import Span
 
 
-def encoded(recording: Recording, header: Header, campaign: str, parts: list[Part]) -> Iterator[tuple[str, bytes]]:
-    """All points of a recording's parts, as (series, lines) in the order in which they must be written."""
+def encoded(
+    recording: Recording, header: Header, campaign: str, parts: list[Part]
+) -> Iterator[tuple[str, bytes, Span]]:
+    """All points of a recording's parts, as (series, lines, span) in the order in which they must be written.
+
+    The span is the first and the last UTC second of the lines.
+    """
     whole = len(header.channels)
     for part in parts:
         some = replace(header, channels=tuple(header.channels[column] for column in part.columns))
         keep = None if part.keep.all() else part.keep
         for block in recording.blocks(keep=keep):
+            span = int(block.index.min()), int(block.index.max())
             columns = block if len(part.columns) == whole else block[list(part.columns)]
-            yield from line_protocol.readings(some, campaign, columns)
-    yield from line_protocol.events(header, campaign, recording.events)
+            for series, lines in line_protocol.readings(some, campaign, columns):
+                yield series, lines, span
+    for event, (series, lines) in zip(
+        recording.events, line_protocol.events(header, campaign, recording.events), strict=True
+    ):
+        yield series, lines, (event.time, event.time)
 
 
 def count_the_rest(recording: Recording, parts: list[Part]) -> None:

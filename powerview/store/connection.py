@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import traceback
 import zlib
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, Full, Queue
@@ -37,6 +37,8 @@ class Body:
     precision: str
     lines: bytes
     answer: Future[list[str]] = field(default_factory=Future)
+    after: set[Future[list[str]]] = field(default_factory=set)
+    """Answers that must have come before this is sent."""
 
     @property
     def target(self) -> tuple[str, str]:
@@ -74,6 +76,7 @@ class Connection:
 
     def _answer(self, bodies: list[Body]) -> None:
         bad: list[list[str]] = [[] for _ in bodies]
+        wait([first for body in bodies for first in body.after])
         if not self._store.away:
             try:
                 with reporting_influxdb(self._store.settings, f"bucket {bodies[0].bucket!r}"):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from powerview.store.protocol import Delivery, StoreAway
+from powerview.store.protocol import Delivery, Span, StoreAway
 
 
 def line_protocol_folder(data_dir: Path) -> Path:
@@ -29,7 +29,7 @@ class Nowhere:
     def report(self, bucket: str, lines: bytes) -> None:  # noqa: ARG002
         """Points about uploads are for InfluxDB alone."""
 
-    def send(self, series: str, lines: bytes) -> None:  # noqa: ARG002
+    def send(self, series: str, lines: bytes, span: Span) -> None:  # noqa: ARG002
         pass
 
     def finish(self) -> None:
@@ -96,7 +96,7 @@ class _FileDelivery:
         self._away: StoreAway | None = None
         self.done = False
 
-    def send(self, series: str, lines: bytes) -> None:  # noqa: ARG002 - the order of the file is the order of writing
+    def send(self, series: str, lines: bytes, span: Span) -> None:  # noqa: ARG002 - the order of the file is the order of writing
         if self._away:
             return
         try:

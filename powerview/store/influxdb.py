@@ -16,7 +16,8 @@ from powerview.store import connection
 from powerview.store.answers import reporting_influxdb
 from powerview.store.buckets import provide_bucket
 from powerview.store.connection import Body, Connection
-from powerview.store.protocol import BadLines, Delivery, StoreAway
+from powerview.store.first_writes import A_DAY, FirstWrites
+from powerview.store.protocol import BadLines, Delivery, Span, StoreAway
 
 if TYPE_CHECKING:
     from powerview.store.stored import Stored
@@ -38,6 +39,7 @@ class InfluxStore:
         self._buckets: set[str] = set()
         self._closing = threading.Event()
         self._waited = 0.0
+        self._first_writes = FirstWrites()
         self._connections = [Connection(self, influx_client(settings)) for _ in range(CONNECTIONS)]
 
     def deliver(self, bucket: str, precision: str = "s") -> Delivery:
@@ -45,7 +47,7 @@ class InfluxStore:
         if self.away:
             raise self.away
         self._provide(bucket)
-        return _InfluxDelivery(self._connections, bucket, precision)
+        return _InfluxDelivery(self._connections, self._first_writes, bucket, precision)
 
     def stored(self, bucket: str, campaign: str) -> Stored:
         """What is stored of a campaign. Raises StoreAway."""
@@ -96,18 +98,21 @@ class InfluxStore:
 
 
 class _InfluxDelivery:
-    def __init__(self, connections: list[Connection], bucket: str, precision: str) -> None:
+    def __init__(self, connections: list[Connection], first_writes: FirstWrites, bucket: str, precision: str) -> None:
         self._connections = connections
+        self._first_writes = first_writes
         self._bucket, self._precision = bucket, precision
         self._waiting: list[list[bytes]] = [[] for _ in connections]
         self._size = [0 for _ in connections]
+        self._days: list[set[int]] = [set() for _ in connections]
         self._answers: list[Future[list[str]]] = []
         self._finished = False
 
-    def send(self, series: str, lines: bytes) -> None:
+    def send(self, series: str, lines: bytes, span: Span) -> None:
         which = zlib.crc32(series.encode()) % len(self._connections)
         self._waiting[which].append(lines)
         self._size[which] += len(lines)
+        self._days[which].update(range(span[0] // A_DAY, span[1] // A_DAY + 1))
         if self._size[which] >= connection.BODY_BYTES:
             self._put(which)
 
@@ -129,7 +134,8 @@ class _InfluxDelivery:
 
     def _put(self, which: int) -> None:
         body = Body(self._bucket, self._precision, b"".join(self._waiting[which]))
-        self._waiting[which], self._size[which] = [], 0
+        body.after = self._first_writes.of_others(self._bucket, self._days[which], which, body.answer)
+        self._waiting[which], self._size[which], self._days[which] = [], 0, set()
         self._answers.append(body.answer)
         self._connections[which].queue.put(body)
 

@@ -12,6 +12,10 @@ if TYPE_CHECKING:  # a run with nothing to do needs no pandas
     from powerview.store.stored import Stored
 
 
+Span = tuple[int, int]
+"""First and last UTC second of some points."""
+
+
 class StoreAway(Exception):
     """The store is away, or refuses us; the file stays pending. The text names what to look at."""
 
@@ -23,7 +27,7 @@ class BadLines(Exception):
 class Delivery(Protocol):
     """One file's way into the store."""
 
-    def send(self, series: str, lines: bytes) -> None:
+    def send(self, series: str, lines: bytes, span: Span) -> None:
         """Hand over points of one series, in their order; may return before they are stored."""
 
     def finish(self) -> None:

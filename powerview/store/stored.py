@@ -67,7 +67,7 @@ class Stored:
                 free = np.flatnonzero(~np.isin(times, taken))
                 lines = [f"{series} value={values[i]} {times[i]}\n" for i in free.tolist()]
                 if lines:
-                    delivery.send(series, "".join(lines).encode())
+                    delivery.send(series, "".join(lines).encode(), (int(times[free].min()), int(times[free].max())))
         finally:
             delivery.finish()
         _but_for_what_expires(delivery)

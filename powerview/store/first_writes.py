@@ -1,0 +1,58 @@
+"""No two connections may be the first to write to a shard at the same time: InfluxDB would lose one of the writes.
+
+A shard's cache in memory is made by the first write to it, after a start, in a new shard, and in one that lay idle. The
+flag that says so is set before the cache is there (`tsdb/engine/tsm1/cache.go`, `init`, read in v2.9.1): a
+second write in that moment goes into an empty cache that keeps nothing. It is answered with 204, cannot be queried, and
+comes back only if the server is restarted before its log is cleared. Seen in two of 2 300 first writes of two
+connections (2.9.1, two cores).
+
+So whoever writes first to a day of a bucket is waited for, by whoever comes second on another connection. A shard is a
+day long or longer, and none ends within a day of UTC.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+A_DAY = 86_400
+
+WARM_SECONDS = 240
+"""How long after a write a shard's cache is there for certain: InfluxDB empties it after ten minutes without one."""
+
+MOST_KEPT = 50_000
+
+
+@dataclass
+class _First:
+    answer: Future
+    connection: int
+    last: float
+
+
+class FirstWrites:
+    """Which days of which buckets were written to lately, and who was the first."""
+
+    def __init__(self) -> None:
+        self._days: dict[tuple[str, int], _First] = {}
+
+    def of_others(self, bucket: str, days: Iterable[int], connection: int, answer: Future) -> set[Future]:
+        """The answers that a write by `connection` must wait for; where it is the first itself, its own is kept."""
+        now = time.monotonic()
+        found: set[Future] = set()
+        for day in days:
+            first = self._days.get((bucket, day))
+            if first is None or now - first.last > WARM_SECONDS:
+                self._days[bucket, day] = _First(answer, connection, now)
+                continue
+            first.last = now
+            if first.connection != connection and not first.answer.done():
+                found.add(first.answer)
+        self._forget(now)
+        return found
+
+    def _forget(self, now: float) -> None:
+        if len(self._days) > MOST_KEPT:
+            self._days = {day: first for day, first in self._days.items() if now - first.last <= WARM_SECONDS}

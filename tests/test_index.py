@@ -39,9 +39,10 @@ from test_index import CHANNEL, settled
 from powerview.inbox import upload_order
 from powerview.ingest.index import Span, UploadIndex
 index = UploadIndex(Path(sys.argv[1]))
-index.remember(settled(0), upload_order(settled(0)), Span(0, 1, (CHANNEL,)))
+for number in range(300):
+    index.remember(settled(number), upload_order(settled(number)), Span(number * 7919 % 3000, 3000, (CHANNEL,)))
 index._db.execute("PRAGMA cache_size=1")  # what is changed goes to the disk before it is all there
-for number in range(3000):
+for number in range(10_000, 16_000):
     index._db.execute(
         "INSERT INTO stretch VALUES ('client','roof','02001283',?,?,?,'02001283','parsed',?)",
         (number % 20, number * 7919 % 3000, number, settled(number).name.encode() * 3),
@@ -57,8 +58,8 @@ def test_a_process_that_is_killed_while_it_writes_damages_nothing(tmp_path):
     assert ended.returncode == -signal.SIGKILL
     with closing(UploadIndex(tmp_path)) as index:
         assert index._db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert index.known(settled(0).folder) == {("parsed", settled(0).name)}
-        assert index.overlapping("client", "roof", ["02001283"], 0, 0) == [settled(0)]
+        assert index.known(settled(0).folder) == {("parsed", settled(number).name) for number in range(300)}
+        assert index.overlapping("client", "roof", ["02001283"], 3000, 3000) == [settled(n) for n in range(300)]
 
 
 def test_a_disk_that_gets_full_in_the_middle_of_a_run_costs_no_later_reading(influx, influx_house, client, monkeypatch):

@@ -105,6 +105,18 @@ def test_a_header_that_comes_again_in_another_layout_changes_nothing():
     assert recording.left_out == {}
 
 
+@pytest.mark.parametrize("cut", [b"01/07/25 12:05:00\t7.5\t8", b"01/07/25 12:05:00\t7.5\t", b"01/07/25 12:0"])
+@pytest.mark.parametrize("form", [v002, v003])
+def test_a_cut_row_that_a_header_is_glued_to_never_counts_and_the_rows_behind_it_do(form, cut):
+    whole = form(ROW)
+    first = whole.removesuffix(b"END_DATA\n") + cut
+    recording = golden.read(first + form("01/07/25 12:10:00 3.5 4.5"))
+    noon = NOON - 7200 if form is v002 else NOON
+    assert (recording.times.tolist(), recording.unread) == ([noon, noon + 600], None)
+    assert recording.left_out == {"malformed rows": 1}
+    assert recording.torn == "there are malformed rows"
+
+
 def test_behind_a_header_that_comes_again_the_end_mark_must_come_again():
     recording = golden.read(v003(ROW) + v003("01/07/25 12:10:00 3.5 4.5", end=b""))
     assert (recording.rows, recording.torn, recording.incomplete) == (2, "END_DATA is missing", True)

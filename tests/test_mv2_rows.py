@@ -135,7 +135,10 @@ def test_a_marker_inside_the_hour_shows_that_the_file_begins_there():
     assert stamps(local("26/10/25 02:05:00 0 0", "26/10/25 02:10:00")) == ["251026 01:10"]
 
 
-@pytest.mark.parametrize("above", ["01/01/20 01:00:00 0 0", "01/01/20 01:00:00", "01/01/40 00:00:00"])
+@pytest.mark.parametrize(
+    "above",
+    ["01/01/20 01:00:00 0 0", "01/01/20 01:00:00", "01/01/40 00:00:00", "01/01/40 00:00:00 0 0", "25/10/40 00:00:00"],
+)
 def test_a_row_without_a_set_clock_at_the_top_shows_nothing(above):
     assert stamps(local(above, "26/10/25 02:10:00")) == ["251026 01:10"]
 

@@ -87,6 +87,7 @@ class Request(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     proxy: FaultProxy
     number = 0
+    _body: bytes | None = None
 
     @property
     def is_write(self) -> bool:
@@ -114,6 +115,7 @@ class Request(BaseHTTPRequestHandler):
             self.close_connection = True  # cut by a plan, or the parser was killed
 
     def _relay(self) -> None:
+        self._body = None
         self.proxy._count(self)
         self.proxy.plan(self)
 
@@ -123,8 +125,10 @@ class Request(BaseHTTPRequestHandler):
         pass
 
     def body(self) -> bytes:
-        """The request's body, read whole."""
-        return self.rfile.read(self.length)
+        """The request's body, read whole; a plan may look at it and hand the request on all the same."""
+        if self._body is None:
+            self._body = self.rfile.read(self.length)
+        return self._body
 
     def ask(self) -> tuple[int, list[tuple[str, str]], bytes]:
         """Hand the request on; returns the server's status, headers and body."""

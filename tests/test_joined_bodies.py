@@ -1,0 +1,176 @@
+"""Bodies of small files are joined into one write: each file gets its own answer, in its own order."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+from faults import proxy as proxies
+from faults.proxy import FaultProxy, Request
+from influx_server import wait_until
+from test_ingest import run, statuses
+from test_store import lines, settings_for, values
+from trees import House, v002
+
+from powerview.ingest.journal import Status
+from powerview.store import BadLines, influxdb, open_store
+from powerview.store.buckets import SHARD_SECONDS
+
+FOLDER = "roof/02001283"
+DECEMBER = 1_764_586_800
+TOO_LARGE = proxies.refuse(413, "request too large", "request entity too large")
+
+
+class Gate:
+    """A proxy's plan that holds the first write to a bucket until `wanted` bodies were handed to the connection, so
+    that those behind it wait together; none is handed on before that write has begun.
+
+    `bodies` are the writes as they came; `refuse` may answer one of them.
+    """
+
+    def __init__(self, monkeypatch, bucket: str, wanted: int, refuse=lambda _: None) -> None:
+        self.bodies: list[bytes] = []
+        self._bucket, self._wanted, self._refuse = bucket, wanted, refuse
+        self._handed = [0]
+        real = influxdb._InfluxDelivery._put
+
+        def put(delivery, which: int) -> None:
+            real(delivery, which)
+            self._handed[0] += 1
+            wait_until(lambda: self.bodies, 30, lambda: "the first body was not written")
+
+        monkeypatch.setattr(influxdb._InfluxDelivery, "_put", put)
+
+    def __call__(self, request: Request) -> None:
+        becomes = proxies.hand_on
+        if request.is_write and f"bucket={self._bucket}&" in request.path + "&":
+            self.bodies.append(request.body())
+            if len(self.bodies) == 1:
+                wait_until(lambda: self._handed[0] >= self._wanted, 30, lambda: f"{self._handed[0]} bodies came")
+            becomes = self._refuse(request.body()) or proxies.hand_on
+        becomes(request)
+
+    def counts(self) -> list[int]:
+        """How many lines each write had."""
+        return [body.count(b"\n") for body in self.bodies]
+
+
+@pytest.fixture
+def between(influx):
+    with FaultProxy(influx.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def held_house(influx_house, between) -> House:
+    influx_house.environment["INFLUXDB_HOST"] = between.url
+    return influx_house
+
+
+def put(house: House, client: str, day: int, *rows: str, label: str = "Voie1 W"):
+    return house.put(f"{client}/{FOLDER}/T_2512{day:02}_031500.tsv", v002(*rows, labels=(label,)))
+
+
+def path(client: str, day: int, state: str = "") -> str:
+    return f"{client}/{FOLDER}/{state}T_2512{day:02}_031500.tsv"
+
+
+JULY, IN_DECEMBER = ("01/07/25 12:00:00 1.5",), ("01/12/25 12:00:00 2.5", "01/12/25 12:10:00 2.5")
+
+
+@pytest.mark.parametrize("bad", [3, 4])
+def test_the_bad_lines_of_one_file_are_not_blamed_on_its_neighbour(
+    influx, held_house, between, client, monkeypatch, bad
+):
+    influx.make_bucket(client, SHARD_SECONDS)
+    influx.write(client, f"roof,channel=x value=1i {DECEMBER}\n")  # the field of that quarter has another type
+    good = 7 - bad
+    put(held_house, client, 2, *JULY)
+    put(held_house, client, good, *JULY)
+    put(held_house, client, bad, *IN_DECEMBER)
+    between.plan = gate = Gate(monkeypatch, client, 3)
+    assert statuses(run(held_house)) == [
+        (Status.ERROR if day == bad else Status.OK, path(client, day)) for day in (2, 3, 4)
+    ]
+    assert gate.counts()[:2] == [1, 3], "the bodies were not joined: the test shows nothing"
+    assert sorted(p for p in held_house.files() if p.endswith(".tsv")) == sorted(
+        path(client, day, "error/" if day == bad else "parsed/") for day in (2, 3, 4)
+    )
+
+
+@pytest.mark.parametrize("bad", [1, 2])
+def test_a_line_that_cannot_be_parsed_is_its_own_deliverys_fault(influx, between, client, monkeypatch, bad):
+    between.plan = gate = Gate(monkeypatch, client, 3)
+    with open_store(settings_for(between.url, influx.token, INFLUXDB_ORG=influx.org)) as store:
+        deliveries = [store.deliver(client) for _ in range(3)]
+        for number, delivery in enumerate(deliveries):
+            delivery.send("a", lines("a", 1, number, "x=1" if number == bad else "1.5")[1])
+            delivery.finish()
+        for number, delivery in enumerate(deliveries):
+            if number == bad:
+                with pytest.raises(BadLines):
+                    delivery.result()
+            else:
+                delivery.result()
+    assert gate.counts()[:2] == [1, 2]
+    assert values(influx, client) == {("a", number): 1.5 for number in range(3) if number != bad}
+
+
+def test_bodies_that_are_too_large_together_are_sent_one_by_one(influx, held_house, between, client, monkeypatch):
+    for day in (2, 3, 4):
+        put(held_house, client, day, f"01/12/25 12:{day}0:00 {day}.5")
+
+    def refuse(body: bytes):
+        return TOO_LARGE if body.count(b"\n") > 1 else None
+
+    between.plan = gate = Gate(monkeypatch, client, 3, refuse)
+    assert statuses(run(held_house)) == [(Status.OK, path(client, day)) for day in (2, 3, 4)]
+    assert gate.counts() == [1, 2, 1, 1]
+    assert sorted(influx.points(client).values()) == [2.5, 3.5, 4.5]
+
+
+def test_behind_a_refusal_nothing_more_is_written(influx, held_house, between, client, monkeypatch):
+    for day in (2, 3, 4):
+        put(held_house, client, day, f"01/12/25 12:{day}0:00 {day}.5")
+    failed = proxies.refuse(500, "internal error", "engine: cache full")
+    between.plan = gate = Gate(monkeypatch, client, 3, lambda _: failed)
+    done = run(held_house)
+    assert (done.status, statuses(done), gate.counts()) == (75, [], [1])
+    assert sorted(held_house.files()) == [path(client, day) for day in (2, 3, 4)]
+
+
+def connection_of(label: str) -> int:
+    series = f"roof,campaign=roof,channel=SN:\\ 02001283\\ -\\ Ch:\\ {label},channel_idx=1"
+    series += f",channel_name={label},device=02001283,unit=W"
+    return zlib.crc32(series.encode()) % influxdb.CONNECTIONS
+
+
+def test_no_file_is_settled_before_what_was_uploaded_before_it(influx, held_house, between, client, monkeypatch):
+    slow = "Voie1"
+    quick = next(f"Voie{n}" for n in range(2, 20) if connection_of(f"Voie{n}") != connection_of(slow))
+    for day, device, label in ((2, "02001283", slow), (3, "02001283", quick), (4, "02001283", quick)):
+        name = f"{client}/{'roof' if day == 2 else 'cellar'}/{device}/T_2512{day:02}_031500.tsv"
+        held_house.put(name, v002(f"01/12/25 12:{day}0:00 {day}.5", labels=(f"{label} W",)))
+    deliveries, early = [], []
+    real = influxdb._InfluxDelivery._put
+
+    def handed_on(delivery, which: int) -> None:
+        real(delivery, which)
+        deliveries.append(delivery)
+        if len(deliveries) == 3:  # the loop goes on when the second file is stored and the first is not
+            wait_until(lambda: deliveries[1].done, 30, lambda: "the other connection wrote nothing")
+
+    monkeypatch.setattr(influxdb._InfluxDelivery, "_put", handed_on)
+
+    def plan(request: Request) -> None:
+        of_client = request.is_write and f"bucket={client}" in request.path
+        if of_client and request.body().startswith(b"roof"):
+            wait_until(lambda: len(deliveries) == 3 and deliveries[1].done, 30, lambda: "only one file was sent")
+            between.closing.wait(1)  # time in which the quick ones could be settled
+            early.extend(p for p in held_house.files() if "/parsed/" in p)
+        proxies.hand_on(request)
+
+    between.plan = plan
+    done = run(held_house)
+    assert early == []
+    assert [outcome.path[-17:-11] for outcome in done.outcomes] == ["251202", "251203", "251204"]

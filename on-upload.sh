@@ -230,7 +230,7 @@ worse() {
 # The parser writes the fate of each file into uploads.log itself; what it prints on standard error is for a person.
 ingest() {
   local status=0
-  trap : TERM # a sweep that is stopped: the parser ends first
+  trap : TERM # a stopped sweep waits for the parser's end
   { "$PYTHON" "$HERE/tsv_parser.py" </dev/null 2>&1 >&3 3>&- | repeat hook.log 'ingest: '; } 3>&1 || status=$?
   case $status in
     0 | 1 | 75 | 77 | 78) ;; # the parser has printed why
@@ -247,23 +247,33 @@ readonly COMPLAINT='^(\[ERROR\]: |ERROR! )(.*)$'
 readonly FAILED='^(fatal: |failed: ).*"(msg|censored)": "(([^"\]|\\.)*)"'
 
 # The playbook prints `powerview: …` for each campaign that it created or repaired; that is what goes into the log.
+# It never ends as 1 or 75: from the parser these mean that nothing of ours has failed, and the sweep would hide it.
 provision() {
-  local status=0 reason='it printed nothing' playbook='' ansible began=$SECONDS
+  local status=0 reason='it printed nothing'
   local memory=$POWERVIEW_STATE_DIR/provision.refused refused='' refused_before=''
   if [[ ! -f $HERE/$PLAYBOOK ]] || ! in_venv ansible-playbook; then
     log provisioning.log "FAILED $EX_CONFIG: $PLAYBOOK or ansible-playbook is missing: no dashboard is created"
     return "$EX_CONFIG"
   fi
-  ansible=$REPLY
   if [[ -r $memory ]]; then IFS= read -r -d '' refused_before <"$memory" || :; fi
-  trap '[[ ! $playbook ]] || kill "$playbook" || :' TERM # a sweep that is stopped: the playbook ends first
+  run_playbook "$REPLY" || status=$?
+  [[ $refused == "$refused_before" ]] || printf %s "$refused" >"$memory" || :
+  ((status)) || return 0
+  log provisioning.log "FAILED $status: $reason (ansible-playbook $HERE/$PLAYBOOK shows more)"
+  if ((status == 1 || status == EX_TEMPFAIL)); then status=$EX_SOFTWARE; fi
+  return "$status"
+}
+
+# usage: run_playbook ANSIBLE_PLAYBOOK; for provision. Status: the playbook's; 124 or 137 if it had to be ended.
+run_playbook() {
+  local ansible=$1 playbook='' began=$SECONDS status=0
+  trap '[[ ! $playbook ]] || stop_group "$playbook"' TERM # a stopped sweep waits for the playbook's end
   exec 3< <(exec timeout -k "$KILL_SECONDS" "$PLAYBOOK_SECONDS" "$ansible" "$HERE/$PLAYBOOK" </dev/null 2>&1)
   playbook=$!
   read_playbook <&3
   wait "$playbook" || status=$?
   ((SECONDS - began < PLAYBOOK_SECONDS)) || reason="it did not end within $PLAYBOOK_SECONDS seconds ($reason)"
-  [[ $refused == "$refused_before" ]] || printf %s "$refused" >"$memory" || :
-  provisioned "$status" "$reason"
+  return "$status"
 }
 
 # For provision: log what the playbook reports, and find its reason if it fails.
@@ -278,16 +288,6 @@ read_playbook() {
       plain "${BASH_REMATCH[2]}" && reason=$REPLY
     fi
   done
-}
-
-# usage: provisioned STATUS REASON; log how the playbook failed, if it did. Returns STATUS, but never one that only the
-# parser gives a meaning: 1 and 75 would hide that the playbook has failed.
-provisioned() {
-  local status=$1 reason=$2
-  ((status)) || return 0
-  log provisioning.log "FAILED $status: $reason (ansible-playbook $HERE/$PLAYBOOK shows more)"
-  if ((status == 1 || status == EX_TEMPFAIL)); then status=$EX_SOFTWARE; fi
-  return "$status"
 }
 
 # usage: log_once TEXT; for provision, a line of its log. A refused name stays until it is renamed: it is logged once.
@@ -322,43 +322,61 @@ in_venv() {
 # every five minutes: a lane that hangs holds up neither.
 sweep() {
   local -A at_work=() ended=()
-  local lane stopped='' worst=0
+  local lane stopped='' clock='' worst=0
   only_owner
   trap 'stop 130' INT
   trap 'stop 143' TERM
   trap 'stop 129' HUP
   while :; do
-    for lane in ingest provision; do
-      [[ $stopped || ${at_work[$lane]-} ]] || start "$lane"
-    done
+    [[ $stopped ]] || start_lanes
     wait_for_lanes
-    [[ $stopped ]] || watch
+    if [[ $stopped ]]; then stop "$stopped"; else watch; fi
     ((${#at_work[@]})) || break
   done
+  set_clock 0
   for lane in "${!ended[@]}"; do worse "$worst" "${ended[$lane]}" && worst=$REPLY; done
   exit "${stopped:-$worst}"
 }
 
-# usage: start LANE; for sweep. In a session of its own: all of it can be stopped, and nothing else with it.
-start() {
-  local lane=$1
-  setsid -- "$BASH" "$HERE/on-upload.sh" lane "$lane" </dev/null &
-  at_work[$lane]=$!
+# For sweep: those that are not at work, each in a session of its own. So all of it can be stopped, and nothing else.
+start_lanes() {
+  local lane
+  set_clock "$SWEEP_SECONDS"
+  for lane in ingest provision; do
+    [[ ! $stopped && ! ${at_work[$lane]-} ]] || continue
+    setsid -- "$BASH" "$HERE/on-upload.sh" lane "$lane" </dev/null &
+    at_work[$lane]=$!
+  done
 }
 
-# usage: stop STATUS; for sweep, when a signal ends it. The lanes end in good order, and the sweep after them.
+# usage: stop STATUS; for sweep, when a signal ends it. The lanes end in good order, and the sweep after them. The clock
+# lets it try again: a shell that is just starting a program can miss a signal.
 stop() {
   local lane
   stopped=$1
-  for lane in "${!at_work[@]}"; do kill -- "-${at_work[$lane]}" || :; done
+  for lane in "${!at_work[@]}"; do stop_group "${at_work[$lane]}"; done
+  set_clock "$KILL_SECONDS"
 }
 
-# For sweep: until no lane is at work, at most five minutes. `wait -n` does not notice a child that a signal has ended
-# just before; at worst it waits for the clock then.
-wait_for_lanes() {
-  local lane status clock
-  sleep "$SWEEP_SECONDS" &
+# usage: stop_group PID; the group of what setsid or timeout runs, also if that has ended before, or the process that is
+# just starting one of them.
+stop_group() {
+  local pid=$1
+  kill -- "-$pid" 2>/dev/null || kill "$pid" 2>/dev/null || :
+}
+
+# usage: set_clock SECONDS; for sweep, in place of the clock that runs
+set_clock() {
+  local seconds=$1
+  [[ ! $clock ]] || kill "$clock" 2>/dev/null || :
+  sleep "$seconds" &
   clock=$!
+}
+
+# For sweep: until no lane is at work, or the clock has run down. `wait -n` does not notice a child that a signal has
+# ended just before; at worst it waits for the clock then.
+wait_for_lanes() {
+  local lane status
   while :; do
     for lane in "${!at_work[@]}"; do
       kill -0 "${at_work[$lane]}" 2>/dev/null && continue
@@ -367,17 +385,15 @@ wait_for_lanes() {
       ended[$lane]=$status
       unset "at_work[$lane]"
     done
-    ((${#at_work[@]})) || break
-    kill -0 "$clock" 2>/dev/null || return 0
+    ((${#at_work[@]})) && kill -0 "$clock" 2>/dev/null || return 0
     wait -n "$clock" "${at_work[@]}" || :
   done
-  kill "$clock" 2>/dev/null || :
 }
 
 # usage: lane LANE; a lane of a sweep, after the worker that is at it, if there is one.
 lane() {
   local lane=$1
-  trap 'exit 143' TERM # it waits for the program: the lane ends with it
+  trap 'exit 143' TERM # bash runs this only after the program has ended
   if find_lock "$lane"; then
     { if lock "$lane"; then drain "$lane"; return; fi; } 9<>"$REPLY"
   fi

@@ -377,6 +377,25 @@ def test_a_sweep_that_is_stopped_ends_with_all_that_it_started(house, number, st
     assert house.run("sweep")[0] == 0
 
 
+@pytest.mark.parametrize("function", ["run_playbook", "start_lanes"])
+def test_a_sweep_that_is_stopped_at_any_moment_leaves_no_program_behind(tmp_path, function):
+    note = "while [[ ! -s {notes}/sweep ]]; do sleep 0.02; done; "
+    for house, step in every_step(tmp_path, least=2):
+        house.constants(KILL_SECONDS=1)
+        house.close_gate("ansible-playbook")
+        variables = stopped(house, function, step, note + "kill -TERM $(<{notes}/sweep)")
+        sweep = house.start("sweep", **variables)
+        (house.notes / "sweep").write_text(f"{sweep.pid}\n")
+        wait_until(
+            lambda house=house, sweep=sweep: (house.notes / "reached").exists() or len(house.calls()) == 2,
+            120, lambda: "neither stopped nor at work",
+        )  # fmt: skip
+        if not (house.notes / "reached").exists():
+            sweep.send_signal(signal.SIGTERM)
+        assert sweep.wait(120) == 143, f"step {step}"
+        house.rest()
+
+
 def test_a_sweep_that_is_stopped_leaves_the_work_of_a_later_event_to_the_next(house):
     house.close_gate()
     sweep = house.start("sweep")

@@ -387,7 +387,7 @@ def test_a_sweep_that_is_stopped_at_any_moment_leaves_no_program_behind(tmp_path
         sweep = house.start("sweep", **variables)
         (house.notes / "sweep").write_text(f"{sweep.pid}\n")
         wait_until(
-            lambda house=house, sweep=sweep: (house.notes / "reached").exists() or len(house.calls()) == 2,
+            lambda house=house: (house.notes / "reached").exists() or len(house.calls()) == 2,
             120, lambda: "neither stopped nor at work",
         )  # fmt: skip
         if not (house.notes / "reached").exists():

@@ -104,7 +104,7 @@ def test_a_line_that_cannot_be_parsed_is_its_own_deliverys_fault(influx, between
     with open_store(settings_for(between.url, influx.token, INFLUXDB_ORG=influx.org)) as store:
         deliveries = [store.deliver(client) for _ in range(3)]
         for number, delivery in enumerate(deliveries):
-            delivery.send("a", lines("a", 1, number, "x=1" if number == bad else "1.5")[1])
+            delivery.send("a", lines("a", 1, number, "x=1" if number == bad else "1.5")[1], (0, 0))
             delivery.finish()
         for number, delivery in enumerate(deliveries):
             if number == bad:
@@ -150,7 +150,7 @@ def test_no_file_is_settled_before_what_was_uploaded_before_it(influx, held_hous
     quick = next(f"Voie{n}" for n in range(2, 20) if connection_of(f"Voie{n}") != connection_of(slow))
     for day, device, label in ((2, "02001283", slow), (3, "02001283", quick), (4, "02001283", quick)):
         name = f"{client}/{'roof' if day == 2 else 'cellar'}/{device}/T_2512{day:02}_031500.tsv"
-        held_house.put(name, v002(f"01/12/25 12:{day}0:00 {day}.5", labels=(f"{label} W",)))
+        held_house.put(name, v002(f"{day:02}/12/25 12:00:00 {day}.5", labels=(f"{label} W",)))
     deliveries, early = [], []
     real = influxdb._InfluxDelivery._put
 

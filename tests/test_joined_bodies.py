@@ -174,3 +174,26 @@ def test_no_file_is_settled_before_what_was_uploaded_before_it(influx, held_hous
     done = run(held_house)
     assert early == []
     assert [outcome.path[-17:-11] for outcome in done.outcomes] == ["251202", "251203", "251204"]
+
+
+def test_no_series_is_moved_while_points_of_it_are_on_their_way(influx, held_house, between, client):
+    put(held_house, client, 5, "01/12/25 12:50:00 5.5", label="Oven W")
+    run(held_house)
+    put(held_house, client, 4, "01/12/25 12:40:00 4.5")  # late, so it is written as Oven
+    put(held_house, client, 6, "01/12/25 12:00:00 6.5")  # renamed back, so Oven is moved
+    moved: list[str] = []
+
+    def plan(request: Request) -> None:
+        if request.is_write and b"=Oven" in request.body():
+            between.closing.wait(1)  # time in which the series could be moved
+            moved.append("behind the write" if moved else "no delete before the write")
+        elif request.path.startswith("/api/v2/delete"):
+            moved.append("delete")
+        proxies.hand_on(request)
+
+    between.plan = plan
+    assert run(held_house).status == 0
+    assert moved == ["no delete before the write", "delete"]
+    points = influx.points(client)
+    assert {dict(tags)["channel_name"] for _, tags, _ in points} == {"Voie1"}
+    assert sorted(points.values()) == [4.5, 5.5, 6.5]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 
 import pytest
@@ -197,3 +198,28 @@ def test_no_series_is_moved_while_points_of_it_are_on_their_way(influx, held_hou
     points = influx.points(client)
     assert {dict(tags)["channel_name"] for _, tags, _ in points} == {"Voie1"}
     assert sorted(points.values()) == [4.5, 5.5, 6.5]
+
+
+def test_a_connection_that_is_closed_with_bodies_waiting_ends(influx, between, client):
+    begun, may_go = threading.Event(), threading.Event()
+
+    def plan(request: Request) -> None:
+        if request.is_write:
+            begun.set()
+            may_go.wait(30)
+        proxies.hand_on(request)
+
+    between.plan = plan
+    store = influxdb.InfluxStore(settings_for(between.url, influx.token, INFLUXDB_ORG=influx.org))
+    for number in range(3):
+        delivery = store.deliver(client)
+        delivery.send("a", lines("a", 1, number)[1])
+        delivery.finish()
+        assert begun.wait(30)
+    closing = threading.Thread(target=store.close)
+    closing.start()
+    for each in store._connections:
+        wait_until(lambda c=each: None in c.queue.queue or not c._thread.is_alive(), 30, lambda: "it is not closed")
+    may_go.set()
+    closing.join(30)
+    wait_until(lambda: not any(c._thread.is_alive() for c in store._connections), 10, lambda: "a thread goes on")

@@ -148,3 +148,21 @@ def test_the_label_of_a_file_with_markers_alone_is_the_latest_in_any_order(influ
     upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5))
     run(influx_house)
     assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5}}
+
+
+def test_a_file_that_goes_to_error_is_remembered_there_and_nowhere_else(house):
+    whole = v002("01/07/25 12:00:00 1.5 2.5")
+    house.put("acme/roof/02001283/T_250702_031500.tsv", whole + v002("01/07/25 13:00:00 1.5", labels=("Oven W",)))
+    assert run(house).status == 1
+    with closing(UploadIndex(house.state)) as index:
+        assert index.known(("acme", "roof", "02001283")) == {("error", "T_250702_031500.tsv")}
+
+
+def test_a_file_sent_again_after_one_of_its_name_went_to_error_brings_its_own_labels(influx, influx_house, client):
+    name = f"{client}/roof/02001283/T_250702_031500.tsv"
+    half = v002(at(0, 1.5), at(10, 1.5), labels=("Voie1 W",))
+    influx_house.put(name, half + v002(at(20, 1.5), labels=("Other W",)))
+    assert run(influx_house).status == 1
+    influx_house.put(name, v002(at(10, 2.5), labels=("Oven W",)))
+    assert run(influx_house).status == 0
+    assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 10: 2.5}}

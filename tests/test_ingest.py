@@ -504,6 +504,13 @@ def test_after_ten_minutes_without_a_change_it_is_read_as_torn(house):
     assert first_values(house) == ["1.5"]
 
 
+def test_a_file_whose_time_is_ahead_of_this_clock_waits_for_nothing(house):
+    file = house.put(f"{DEVICE}/x.tsv", HALF)
+    later = time.time() + 7 * 86_400
+    os.utime(file, (later, later))
+    assert statuses(run(house)) == [(Status.PARTIAL, f"{DEVICE}/x.tsv")]
+
+
 def test_a_header_alone_waits_as_well_and_is_then_an_error(house):
     file = house.put(f"{DEVICE}/x.tsv", v003(end=b""))
     assert statuses(run(house)) == [(Status.PENDING, f"{DEVICE}/x.tsv")]

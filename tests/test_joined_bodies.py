@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 
 import pytest
@@ -174,3 +175,51 @@ def test_no_file_is_settled_before_what_was_uploaded_before_it(influx, held_hous
     done = run(held_house)
     assert early == []
     assert [outcome.path[-17:-11] for outcome in done.outcomes] == ["251202", "251203", "251204"]
+
+
+def test_no_series_is_moved_while_points_of_it_are_on_their_way(influx, held_house, between, client):
+    put(held_house, client, 5, "01/12/25 12:50:00 5.5", label="Oven W")
+    run(held_house)
+    put(held_house, client, 4, "01/12/25 12:40:00 4.5")  # late, so it is written as Oven
+    put(held_house, client, 6, "01/12/25 12:00:00 6.5")  # renamed back, so Oven is moved
+    moved: list[str] = []
+
+    def plan(request: Request) -> None:
+        if request.is_write and b"=Oven" in request.body():
+            between.closing.wait(1)  # time in which the series could be moved
+            moved.append("behind the write" if moved else "no delete before the write")
+        elif request.path.startswith("/api/v2/delete"):
+            moved.append("delete")
+        proxies.hand_on(request)
+
+    between.plan = plan
+    assert run(held_house).status == 0
+    assert moved == ["no delete before the write", "delete"]
+    points = influx.points(client)
+    assert {dict(tags)["channel_name"] for _, tags, _ in points} == {"Voie1"}
+    assert sorted(points.values()) == [4.5, 5.5, 6.5]
+
+
+def test_a_connection_that_is_closed_with_bodies_waiting_ends(influx, between, client):
+    begun, may_go = threading.Event(), threading.Event()
+
+    def plan(request: Request) -> None:
+        if request.is_write:
+            begun.set()
+            may_go.wait(30)
+        proxies.hand_on(request)
+
+    between.plan = plan
+    store = influxdb.InfluxStore(settings_for(between.url, influx.token, INFLUXDB_ORG=influx.org))
+    for number in range(3):
+        delivery = store.deliver(client)
+        delivery.send("a", lines("a", 1, number)[1])
+        delivery.finish()
+        assert begun.wait(30)
+    closing = threading.Thread(target=store.close)
+    closing.start()
+    for each in store._connections:
+        wait_until(lambda c=each: None in c.queue.queue or not c._thread.is_alive(), 30, lambda: "it is not closed")
+    may_go.set()
+    closing.join(30)
+    wait_until(lambda: not any(c._thread.is_alive() for c in store._connections), 10, lambda: "a thread goes on")

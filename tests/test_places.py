@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from dashboard_queries import View, fill, load_master, queries
+from faults import proxy as proxies
+from faults.proxy import FaultProxy
 from test_ingest import run, statuses
 from trees import ROOT, House, v002
 
@@ -190,6 +192,30 @@ def test_what_is_remembered_may_be_lost(influx, influx_house, client):
     assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 5: 9.5, 10: 3.5}}
 
 
+OLD_SERIES = "channel=SN:\\ 02001283\\ -\\ Ch:\\ {0},channel_idx=1,channel_name={0},device=02001283,unit=W"
+
+
+def test_where_an_earlier_version_left_two_series_the_later_labels_readings_stay(influx, influx_house, client):
+    influx.make_bucket(client)
+    for label, values in (("Voie1", {1751364000: 1.5, 1751364600: 1.5}), ("Oven", {1751364600: 2.5})):
+        series = f"roof,campaign=roof,{OLD_SERIES.format(label)}"
+        influx.write(client, "".join(f"{series} value={value} {seconds}\n" for seconds, value in values.items()))
+    upload(influx_house, client, "250704_031500", ("Oven W",), at(20, 3.5))
+    run(influx_house)
+    assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 10: 2.5, 20: 3.5}}
+
+
+def test_nothing_is_deleted_before_its_copy_is_stored(influx, influx_house, client):
+    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
+    run(influx_house)
+    upload(influx_house, client, "250703_031500", ("Oven W",), at(10, 3.5))
+    with FaultProxy(influx.url) as between:
+        between.plan = proxies.writes_only(proxies.refuse(500, "internal error", "engine: cache full"))
+        influx_house.environment["INFLUXDB_HOST"] = between.url
+        assert run(influx_house).status == 75
+    assert held(influx, client) == {"02001283/1 Voie1 W": {0: 1.5, 10: 2.5}}
+
+
 STEPS = ("move", "delete", "remember")
 
 
@@ -223,9 +249,13 @@ def test_a_run_that_ends_between_any_two_steps_is_made_good_by_the_next(
 def test_a_file_that_changes_nothing_asks_influxdb_nothing_about_its_series(influx, influx_house, client, monkeypatch):
     upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5))
     run(influx_house)
-    monkeypatch.setattr(stored.Stored, "_frames", lambda *_: pytest.fail("InfluxDB was asked"))
-    upload(influx_house, client, "250703_031500", ("Voie1 W",), at(10, 2.5))
+    upload(influx_house, client, "250703_031500", ("Oven W",), at(10, 2.5))
+    run(influx_house)
+    asked = []
+    monkeypatch.setattr(stored.Stored, "_frames", lambda *query: asked.append(query) or [])
+    upload(influx_house, client, "250704_031500", ("Oven W",), at(20, 3.5))
     assert run(influx_house).status == 0
+    assert asked == []
 
 
 # ── what a client sees ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,6 +8,7 @@ same second, that point is deleted: for each device and second the latest upload
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,8 +64,13 @@ class Places:
         stored = self._store.stored(client, campaign)
         for old, new in changes.moves:
             stored.move(old, new)
-        for channel in changes.superseded:
-            self._delete(stored, channel, seconds.get(channel.device))
+        for device, superseded in _by_device(changes.superseded).items():
+            times = seconds.get(device)
+            if times is None or not len(times):
+                continue
+            # Nearly always none: what an earlier upload had in these columns lies at other times.
+            for channel in stored.channels(device, int(times.min()), int(times.max())).intersection(superseded):
+                self._delete(stored, channel, times)
 
     def remember(self, client: str, campaign: str, header: Header, changes: Changes) -> None:
         """The file's channels are stored, and what was moved is gone."""
@@ -83,9 +89,7 @@ class Places:
             self._delete(stored, channel, seconds)
 
     @staticmethod
-    def _delete(stored: Stored, channel: Channel, seconds: np.ndarray | None) -> None:
-        if seconds is None or not len(seconds):
-            return
+    def _delete(stored: Stored, channel: Channel, seconds: np.ndarray) -> None:
         there = stored.times(channel, int(seconds.min()), int(seconds.max()))
         stored.delete(channel, np.intersect1d(there, seconds))
 
@@ -105,7 +109,7 @@ class Places:
         return {Channel(idx, device, name, unit or None, channel) for idx, unit, name, channel in rows}
 
 
-def _by_device(channels: tuple[Channel, ...]) -> dict[str, list[Channel]]:
+def _by_device(channels: Iterable[Channel]) -> dict[str, list[Channel]]:
     found: dict[str, list[Channel]] = {}
     for channel in channels:
         found.setdefault(channel.device, []).append(channel)

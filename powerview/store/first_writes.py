@@ -1,13 +1,11 @@
-"""No two connections may be the first to write to a shard at the same time: InfluxDB would lose one of the writes.
+"""No two connections may be the first to write to a shard at the same time: InfluxDB could lose one of the writes.
 
 A shard's cache in memory is made by the first write to it, after a start, in a new shard, and in one that lay idle. The
-flag that says so is set before the cache is there (`tsdb/engine/tsm1/cache.go`, `init`, read in v2.9.1): a
-second write in that moment goes into an empty cache that keeps nothing. It is answered with 204, cannot be queried, and
-comes back only if the server is restarted before its log is cleared. Seen in two of 2 300 first writes of two
-connections (2.9.1, two cores).
+flag that says so is set before the cache is there (`tsdb/engine/tsm1/cache.go`, `init`, read in v2.9.1): a second write
+in that moment goes into an empty cache that keeps nothing, though it is answered with 204.
 
 So whoever writes first to a day of a bucket is waited for, by whoever comes second on another connection. A shard is a
-day long or longer, and none ends within a day of UTC.
+day long or longer, and none ends within a day of UTC. docs/promises.md describes what InfluxDB can lose beyond this.
 """
 
 from __future__ import annotations

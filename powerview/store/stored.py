@@ -36,9 +36,9 @@ class Stored:
         self._store = store
         self._bucket, self._campaign = bucket, campaign
 
-    def channels(self, device: str) -> set[Channel]:
-        """The channels of a device that have a point."""
-        query = self._from(f'r.device == "{_text(device)}"', BEGIN, END) + " |> last() |> group()"
+    def channels(self, device: str, first: int = BEGIN, last: int = END) -> set[Channel]:
+        """The channels of a device that have a point from `first` to `last`, UTC seconds, both included."""
+        query = self._from(f'r.device == "{_text(device)}"', first, last + 1) + " |> last() |> group()"
         found: set[Channel] = set()
         for frame in self._frames(query, ["channel", "channel_idx", "channel_name", "device", "unit"]):
             found |= {

@@ -207,10 +207,10 @@ def sweep(house: House) -> subprocess.Popen:
     return start_hook(house, "sweep")
 
 
-def swept(house: House) -> None:
+def swept(house: House, timeout: float = 120) -> None:
     """A sweep to its end, after which nothing is pending. 78: there is no playbook for the provision lane here."""
     house.proxy.heal()
-    status = house.end(sweep(house)).status
+    status = house.end(sweep(house), timeout).status
     assert status == 78, status
     pending(house, most=0)
 

@@ -272,6 +272,10 @@ run_playbook() {
   playbook=$!
   read_playbook <&3
   wait "$playbook" || status=$?
+  while kill -0 "$playbook" 2>/dev/null; do # a signal has ended the reading or the waiting
+    status=0
+    wait "$playbook" || status=$?
+  done
   ((SECONDS - began < PLAYBOOK_SECONDS)) || reason="it did not end within $PLAYBOOK_SECONDS seconds ($reason)"
   return "$status"
 }
@@ -333,7 +337,7 @@ sweep() {
     if [[ $stopped ]]; then stop "$stopped"; else watch; fi
     ((${#at_work[@]})) || break
   done
-  set_clock 0
+  stop_clock
   for lane in "${!ended[@]}"; do worse "$worst" "${ended[$lane]}" && worst=$REPLY; done
   exit "${stopped:-$worst}"
 }
@@ -355,7 +359,7 @@ stop() {
   local lane
   stopped=$1
   for lane in "${!at_work[@]}"; do stop_group "${at_work[$lane]}"; done
-  set_clock "$KILL_SECONDS"
+  stop_clock # the next one starts in wait_for_lanes: here, in a trap, it would be the $! that start_lanes is about to read
 }
 
 # usage: stop_group PID; the group of what setsid or timeout runs, also if that has ended before, or the process that is
@@ -365,12 +369,17 @@ stop_group() {
   kill -- "-$pid" 2>/dev/null || kill "$pid" 2>/dev/null || :
 }
 
-# usage: set_clock SECONDS; for sweep, in place of the clock that runs
+# usage: set_clock SECONDS; for sweep, in place of the clock that is running
 set_clock() {
   local seconds=$1
-  [[ ! $clock ]] || kill "$clock" 2>/dev/null || :
+  stop_clock
   sleep "$seconds" &
   clock=$!
+}
+
+stop_clock() {
+  [[ ! $clock ]] || kill "$clock" 2>/dev/null || :
+  clock=''
 }
 
 # For sweep: until no lane is at work, or the clock has run down. `wait -n` does not notice a child that a signal has
@@ -378,6 +387,7 @@ set_clock() {
 wait_for_lanes() {
   local lane status
   while :; do
+    [[ $clock ]] || set_clock "$KILL_SECONDS"
     for lane in "${!at_work[@]}"; do
       kill -0 "${at_work[$lane]}" 2>/dev/null && continue
       status=0

@@ -201,6 +201,10 @@ class Installation:
                 continue  # it has ended meanwhile
         return found
 
+    def commands(self) -> dict[int, tuple[int, str]]:
+        """Those processes for a person: each one's parent and words."""
+        return {p: (of, command(p).replace(b"\0", b" ").decode()) for p, of in self.processes().items()}
+
     def workers(self, lane: str = "ingest", does: str = "work") -> list[int]:
         """The pids of a lane's workers (of those of sweeps: `does="lane"`), without the shells that they forked."""
         words = [b"/bin/bash", str(self.script).encode(), does.encode(), lane.encode(), b""]
@@ -209,7 +213,7 @@ class Installation:
 
     def rest(self) -> None:
         """Wait until none of its processes is left."""
-        wait_until(lambda: not self.processes(), 120, lambda: f"still running: {self.processes()}")
+        wait_until(lambda: not self.processes(), 120, lambda: f"still running: {self.commands()}")
 
     def kill_all(self) -> None:
         """What a restart of SFTPGo's unit does to the workers and all below them."""

@@ -438,6 +438,13 @@ def test_a_sweep_ends_with_the_worse_status(house, parser, playbook, sweep):
     assert failed == ([f"TIME FAILED {playbook}"] if playbook else [])
 
 
+@pytest.mark.parametrize(("better", "worse"), [(0, 1), (1, 75), (75, 2), (75, 70), (75, 130), (1, 2), (0, 4)])
+def test_which_status_is_worse_does_not_depend_on_the_order(better, worse):
+    words = 'source "$1"; worse "$2" "$3"; printf "%s " "$REPLY"; worse "$3" "$2"; printf "%s" "$REPLY"'
+    done = subprocess.check_output(["/bin/bash", "-c", words, "test", SCRIPT, str(better), str(worse)], text=True)
+    assert done == f"{worse} {worse}"
+
+
 def test_a_run_with_several_passes_ends_with_the_worse_one_and_keeps_the_last_one(house):
     house.close_gate("python")
     (house.notes / "python.status").write_text("78")

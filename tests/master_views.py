@@ -42,8 +42,8 @@ class Grafana:
 
     def table(self, place: str, span: tuple[datetime, datetime], **chosen) -> pd.DataFrame:
         """The rows of a table's query, numbers as numbers."""
-        frame = pd.DataFrame(self.rows(f"{place} A", span, **chosen))
-        return frame.apply(lambda column: pd.to_numeric(column, errors="coerce").fillna(column))
+        frame = pd.DataFrame(self.rows(f"{place} A", span, **chosen)).replace("", None)
+        return frame.apply(lambda column: column if column.str.contains(":").any() else pd.to_numeric(column))
 
     def peak(self, span: tuple[datetime, datetime], **chosen) -> tuple[str, float]:
         """The tile "Peak power": the name of its value and the value, in W."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from master.flux import PLACE, TOTAL, query
-from master.panels import AXES, NO_POWER, field, override, panel, row, stat, step, table
+from master.panels import AXES, NO_POWER, field, organize, override, panel, row, stat, step, table
 
 ZONE = ("date", "timezone")
 
@@ -53,7 +53,7 @@ LOAD_FACTOR = query(TOTAL, ratio("total |> mean()", "total |> max()"))
 
 HOURS_ABOVE = query(
     """\
-typed = strings.replaceAll(v: strings.trimSpace(v: ${subscribed:json}), t: ",", u: ".")
+typed = strings.replaceAll(v: strings.trimSpace(v: ${subscribed:doublequote}), t: ",", u: ".")
 known = typed =~ /^[0-9]+([.][0-9]+)?$/
 limit = if known then float(v: typed) * 1000.0 else 0.0
 """,
@@ -99,7 +99,7 @@ def panels() -> list[dict]:
     """The row, its panels behind the heading."""
     tile = (6, 4)
     curve = field("watt", NO_POWER, "blue", step("green"), overrides=[
-        override("byName", "Hours", unit="h", decimals=0),
+        override("byName", "Hours", unit="suffix: h", decimals=0),
         override("byName", "Power", displayName="Power"),
     ], custom={**AXES, "drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 2, "fillOpacity": 15,
                "gradientMode": "opacity", "showPoints": "never", "pointSize": 4, "spanNulls": False,
@@ -150,7 +150,7 @@ def panels() -> list[dict]:
             """,
             HOURS_ABOVE,
             tile,
-            field("h", "Type in the subscribed power, in kW, at the top", "orange", decimals=1),
+            field("suffix: h", "Type in the subscribed power, in kW, at the top", "orange", decimals=1),
         ),
         panel(
             30,
@@ -179,5 +179,6 @@ def panels() -> list[dict]:
             override("byName", "Begin", unit="time:D MMM YYYY HH:mm", custom__minWidth=130),
             override("byName", "Minutes", displayName="Mean of", unit="m", decimals=0, custom__width=80),
             override("byName", "Power", unit="watt", custom__width=90),
+            transformations=[organize(["Begin", "Power", "Minutes"])],
         ),
     ]

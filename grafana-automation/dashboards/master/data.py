@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from master.flux import DEVICES, LONG, POWER, query, read, window
+from master.flux import DEVICES, LONG, POWER, WATTS, query, read, window
 from master.panels import CHANNEL_TEXT, override, row, table
 
 FIRST = 'r.channel_idx == "1"'
@@ -130,11 +130,10 @@ join(tables: {{series: series, several: several}}, on: ["Device", "place"])
 """)
 
 DOUBTS = query(f"""\
-factor = (unit) => if unit == "MW" then 1000000.0 else if unit == "kW" then 1000.0 else 1.0
 named = (tables=<-, what) => tables
   |> map(fn: (r) => ({{channel: r.channel, unit: r.unit, what: what, _value: float(v: r._value)}}))
 ends = (tables=<-, what) => tables
-  |> map(fn: (r) => ({{channel: r.channel, unit: r.unit, what: what, _value: r._value * factor(unit: r.unit)}}))
+  |> map(fn: (r) => ({{channel: r.channel, unit: r.unit, what: what, _value: {WATTS}}}))
 
 power = () => {read(POWER, indent="    ")}
 volts = () => {read('r.unit == "V"', DEVICES, indent="    ")}

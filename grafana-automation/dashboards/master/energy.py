@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from master.flux import (
     DEVICES,
-    FACTOR,
     LONG,
     PLACE,
     POWER,
     STEP,
+    WATTS,
     in_halves,
     query,
     read,
@@ -18,13 +18,12 @@ from master.panels import AXES, NO_POWER, bars, field, override, panel, row, ste
 
 ENERGY_PER_DAY = query(
     PLACE + STEP,
-    FACTOR,
     f"""\
 part = (start, stop) => {read(POWER, span="range(start: start, stop: stop)", indent="    ")}
     |> {window("every", "mean")}
     |> group(columns: ["unit", "_start", "_stop"])
     |> {window("1d", "sum", empty=True, more=", location: place")}
-    |> map(fn: (r) => ({{r with _value: r._value * factor(unit: r.unit) * hours}}))
+    |> map(fn: (r) => ({{r with _value: {WATTS} * hours}}))
     |> group(columns: ["_start", "_stop"])
     |> {window("1d", "sum", empty=True, more=", location: place")}
     |> group()
@@ -43,7 +42,6 @@ else
 
 SHARES = query(
     STEP,
-    FACTOR,
     f"""\
 part = (start, stop) => {read(POWER, span="range(start: start, stop: stop)", indent="    ")}
     |> {window("every", "mean")}
@@ -51,10 +49,10 @@ part = (start, stop) => {read(POWER, span="range(start: start, stop: stop)", ind
     |> group(columns: ["channel", "unit"])
 """,
     in_halves("sums"),
-    """\
+    f"""\
 sums
   |> sum()
-  |> map(fn: (r) => ({channel: r.channel, _value: r._value * factor(unit: r.unit) * hours}))
+  |> map(fn: (r) => ({{channel: r.channel, _value: {WATTS} * hours}}))
   |> group(columns: ["channel"])
   |> sum()
   |> group()

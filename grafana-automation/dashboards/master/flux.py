@@ -22,10 +22,9 @@ every = if span > {LONG} then 1h else 10m
 hours = float(v: int(v: every)) / 3600000000000.0
 """
 
-FACTOR = """\
-// What a reading is in W.
-factor = (unit) => if unit == "MW" then 1000000.0 else if unit == "kW" then 1000.0 else 1.0
-"""
+WATTS = 'r._value * (if r.unit == "MW" then 1000000.0 else if r.unit == "kW" then 1000.0 else 1.0)'
+"""A reading in W. Written out wherever it is needed: InfluxDB then computes a whole column at once, a hundred times
+as fast as by calling a function for each row."""
 
 PLACE = 'place = timezone.location(name: "${timezone:raw}")\n'
 """Needs the import of `timezone`."""
@@ -52,7 +51,7 @@ def sum_up(every: str, indent: str = "    ") -> str:
             window(every, "mean"),
             'group(columns: ["unit"])',
             window(every, "sum"),
-            "map(fn: (r) => ({r with _value: r._value * factor(unit: r.unit)}))",
+            f"map(fn: (r) => ({{r with _value: {WATTS}}}))",
             "group()",
             window(every, "sum"),
             "group()",
@@ -81,7 +80,7 @@ else
 """
 
 
-TOTAL = "\n".join([STEP, FACTOR, "// The total of the chosen channels at each step.\n" + PART, in_halves("total")])
+TOTAL = "\n".join([STEP, "// The total of the chosen channels at each step.\n" + PART, in_halves("total")])
 """`total`: columns _time, _value (W), _start, _stop; one row for each step in which a channel has a reading."""
 
 

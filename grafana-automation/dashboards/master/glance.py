@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from master.flux import (
-    FACTOR,
     PLACE,
     POWER,
     STEP,
     TOTAL,
+    WATTS,
     in_halves,
     query,
     read,
@@ -16,7 +16,7 @@ from master.flux import (
 )  # fmt: skip
 from master.panels import GREY, field, override, row, stat, step
 
-TILE = (6, 3)
+TILE = (3, 4)
 
 LAST_OF_EACH = f"""\
 last = {read(POWER, indent="    ")}
@@ -27,8 +27,7 @@ last = {read(POWER, indent="    ")}
 POWER_NOW = query(
     PLACE,
     LAST_OF_EACH,
-    FACTOR,
-    """\
+    f"""\
 // A channel that stopped long before the others has no power now.
 times = last |> sort(columns: ["_time"], desc: true) |> findColumn(fn: (key) => true, column: "_time")
 newest = if length(arr: times) > 0 then times[0] else v.timeRangeStop
@@ -43,9 +42,9 @@ name = if int(v: now()) - int(v: newest) <= int(v: 36h) then "now" else "_value"
 
 last
   |> filter(fn: (r) => int(v: newest) - int(v: r._time) <= int(v: 30m))
-  |> map(fn: (r) => ({_value: r._value * factor(unit: r.unit)}))
+  |> map(fn: (r) => ({{_value: {WATTS}}}))
   |> sum()
-  |> map(fn: (r) => ({at: at, _value: r._value}))
+  |> map(fn: (r) => ({{at: at, _value: r._value}}))
   |> group(columns: ["at"])
   |> rename(fn: (column) => if column == "_value" then name else column)
 """,
@@ -55,7 +54,7 @@ last
 
 def of_steps(end: str) -> str:
     """A query on the totals of steps that grow with the range, at most 3600 of them."""
-    return query(FACTOR, f"{read(POWER)}\n{sum_up('v.windowPeriod', '  ')}\n{end}")
+    return query(f"{read(POWER)}\n{sum_up('v.windowPeriod', '  ')}\n{end}")
 
 
 PEAK = of_steps("""\
@@ -72,7 +71,6 @@ MEAN = of_steps("""\
 
 ENERGY = query(
     STEP,
-    FACTOR,
     f"""\
 part = (start, stop) => {read(POWER, span="range(start: start, stop: stop)", indent="    ")}
     |> {window("every", "mean")}
@@ -80,10 +78,10 @@ part = (start, stop) => {read(POWER, span="range(start: start, stop: stop)", ind
     |> group(columns: ["unit"])
 """,
     in_halves("sums"),
-    """\
+    f"""\
 sums
   |> sum()
-  |> map(fn: (r) => ({_value: r._value * factor(unit: r.unit) * hours}))
+  |> map(fn: (r) => ({{_value: {WATTS} * hours}}))
   |> group()
   |> sum()
 """,
@@ -92,13 +90,14 @@ sums
 
 def of_one_sign(condition: str) -> str:
     """The energy of the steps whose total is of one sign, as a number that is not negative."""
-    sign = "" if condition == ">" else "-"
+    value = "r._value" if condition == ">" else "0.0 - r._value"
     return query(
         TOTAL,
         f"""\
 total
-  |> map(fn: (r) => ({{_value: if r._value {condition} 0.0 then {sign}r._value * hours else 0.0}}))
+  |> map(fn: (r) => ({{_value: if r._value {condition} 0.0 then {value} else 0.0}}))
   |> sum()
+  |> map(fn: (r) => ({{_value: r._value * hours}}))
 """,
     )
 
@@ -111,19 +110,20 @@ LAST_READING = query(f"""\
   |> map(fn: (r) => ({{_value: float(v: int(v: now()) - int(v: r._time)) / 1000000000.0}}))
 """)
 
-OTHERS = 'r.unit != "W" and r.unit != "kW" and r.unit != "MW"'
+OTHERS = "r.unit !~ /^(W|kW|MW)$/"
 
 NOT_COUNTED = query(f"""\
 {read(OTHERS)}
   |> last()
-  |> group(columns: ["channel", "unit"])
-  |> last()
-  |> map(fn: (r) => ({{unit: if exists r.unit then r.unit else "?", _value: 1}}))
+  |> group()
+  |> map(fn: (r) => ({{unit: if exists r.unit then r.unit else "?", channel: r.channel}}))
+  |> group(columns: ["unit", "channel"])
+  |> limit(n: 1)
   |> group(columns: ["unit"])
-  |> sum()
+  |> count(column: "channel")
   |> group()
   |> sort(columns: ["unit"])
-  |> map(fn: (r) => ({{text: r.unit + " (" + string(v: r._value) + ")"}}))
+  |> map(fn: (r) => ({{text: r.unit + " (" + string(v: r.channel) + ")"}}))
   |> reduce(
     identity: {{units: ""}},
     fn: (r, accumulator) => ({{

@@ -9,33 +9,33 @@ DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 WEEK, WEEKEND = "Monday to Friday", "Saturday and Sunday"
 
 CELLS = """\
-// Asking for the local hour of each step takes too long: it is worked out from the midnight before, except on the days
-// on which the clocks change.
+// The hour is worked out from the midnight before, which is faster than to ask for it, except on the days on which the
+// clocks change. The weekday is that of noon; 0 is Sunday.
 hour = int(v: 1h)
-clock = (r) =>
-  if int(v: r._stop) - int(v: r._start) == 24 * hour then (int(v: r._time) - int(v: r._start)) / hour
-  else date.hour(t: r._time, location: place)
-two = (n) => (if n < 10 then "0" else "") + string(v: n)
-
-// The weekday of noon: 0 is Sunday.
-weekday = (r) => ((int(v: r._start) + 12 * hour) / (24 * hour) + 4) % 7
 cells = total
+  |> aggregateWindow(every: 1h, fn: mean, createEmpty: false, timeSrc: "_start")
   |> window(every: 1d, location: place)
-  |> map(fn: (r) => ({hour: clock(r: r), day: weekday(r: r), _value: r._value}))
+  |> group()
+  |> map(fn: (r) => ({
+    hour:
+      if int(v: r._stop) - int(v: r._start) == 24 * hour then (int(v: r._time) - int(v: r._start)) / hour
+      else date.hour(t: r._time, location: place),
+    day: ((int(v: r._start) + 12 * hour) / (24 * hour) + 4) % 7,
+    _value: r._value,
+  }))
+  |> group(columns: ["hour", "day"])
+clock = (n) => (if n < 10 then "0" else "") + string(v: n) + ":00"
 """
 
 
-def by_hour(column: str, how: str, value: str = "r._value") -> str:
+def by_hour(cells: str, column: str, value: str = "r._value") -> str:
     """A row for each local hour; a column for each group of days, named by the expression `column`."""
     return query(
         PLACE + TOTAL,
         CELLS,
         f"""\
-cells
-  |> map(fn: (r) => ({{r with days: {column}}}))
-  |> group(columns: ["hour", "days"])
-  |> {how}()
-  |> map(fn: (r) => ({{hour: two(n: r.hour), days: r.days, _value: {value}}}))
+{cells}
+  |> map(fn: (r) => ({{hour: clock(n: r.hour), days: {column}, _value: {value}}}))
   |> group()
   |> pivot(rowKey: ["hour"], columnKey: ["days"], valueColumn: "_value")
   |> sort(columns: ["hour"])
@@ -45,16 +45,22 @@ cells
 
 
 BY_WEEKDAY = "[" + ", ".join(f'"{day}"' for day in [DAYS[-1], *DAYS[:-1]]) + "][r.day]"
-KILOWATTS = by_hour(BY_WEEKDAY, "mean", "r._value / 1000.0")
-STEPS = by_hour(BY_WEEKDAY, "count")
-MEAN_DAY = by_hour(f'if r.day == 0 or r.day == 6 then "{WEEKEND}" else "{WEEK}"', "mean")
-
-LONGER = "In ranges of more than three months from means of an hour."
+KILOWATTS = by_hour("cells |> mean()", BY_WEEKDAY, "r._value / 1000.0")
+HOURS = by_hour("cells |> count()", BY_WEEKDAY)
+MEAN_DAY = by_hour(
+    f"""\
+cells
+  |> group()
+  |> map(fn: (r) => ({{r with days: if r.day == 0 or r.day == 6 then "{WEEKEND}" else "{WEEK}"}}))
+  |> group(columns: ["hour", "days"])
+  |> mean()""",
+    "r.days",
+)
 
 
 def panels() -> list[dict]:
     """The row, its panels behind the heading."""
-    hour = override("byName", "hour", displayName="Hour", custom__width=50, custom__cellOptions={"type": "auto"})
+    hour = override("byName", "hour", displayName="Hour", custom__width=58, custom__cellOptions={"type": "auto"})
     narrow = override("byRegexp", "|".join(DAYS), custom__minWidth=44)
     colored = override(
         "byRegexp", "|".join(DAYS), custom__minWidth=44, custom__align="center",
@@ -72,10 +78,9 @@ def panels() -> list[dict]:
         table(
             22,
             "Mean power by hour and weekday, kW",
-            f"""
-            Mean total of the chosen channels in kW, for each hour of each weekday in the dashboard's time zone: 07 is
-            from 07:00 to 08:00. Each ten minutes with readings weigh alike; beside it is how many of them make a
-            cell. {LONGER}
+            """
+            Mean total of the chosen channels in kW, for each hour of each weekday in the dashboard's time zone: 07:00
+            is from 07:00 to 08:00. Each hour with readings weighs alike; beside it is how many of them make a cell.
             """,
             KILOWATTS,
             (12, 26),
@@ -86,13 +91,12 @@ def panels() -> list[dict]:
         ),
         table(
             23,
-            "Readings behind each cell",
-            f"""
-            How many ten-minute totals make each cell of the table of mean power: 6 for an hour without a gap in each
-            week. On the days on which the clocks change, the hour from 02:00 to 03:00 is missing or there twice.
-            {LONGER}
+            "Hours behind each cell",
+            """
+            How many hours with readings make each cell of the table of mean power: one a week. On the days on which
+            the clocks change, the hour from 02:00 to 03:00 is missing or there twice.
             """,
-            STEPS,
+            HOURS,
             (12, 26),
             NO_POWER,
             hour,
@@ -103,10 +107,9 @@ def panels() -> list[dict]:
         bars(
             24,
             "Mean day",
-            f"""
+            """
             Mean total of the chosen channels in each hour of the day, in the dashboard's time zone: weekdays beside
-            weekends. Each ten minutes with readings weigh alike. Public holidays are counted as the weekdays that
-            they are. {LONGER}
+            weekends. Each hour with readings weighs alike. Public holidays are counted as the weekdays that they are.
             """,
             MEAN_DAY,
             (24, 9),

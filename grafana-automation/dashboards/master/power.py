@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from master.flux import (
     CHOSEN,
-    FACTOR,
     POWER,
+    WATTS,
     query,
     read,
     window,
@@ -30,13 +30,12 @@ every = duration(v: window * (1 + steps / {points * 149 // 100}))
 
 TOTAL_POWER = query(
     steps_of(1000),
-    FACTOR,
     f"""\
 {read(POWER)}
   |> {window("every", "mean")}
   |> group(columns: ["unit"])
   |> {window("every", "sum")}
-  |> map(fn: (r) => ({{r with _value: r._value * factor(unit: r.unit)}}))
+  |> map(fn: (r) => ({{r with _value: {WATTS}}}))
   |> group()
   |> {window("every", "sum", empty=True)}
   |> keep(columns: ["_time", "_value"])
@@ -46,11 +45,11 @@ TOTAL_POWER = query(
 
 def each_channel(condition: str, points: int, chosen: str = CHOSEN, scaled: bool = False) -> str:
     """A curve for each channel, in W if it is `scaled`, broken where there are no readings."""
-    scale = "\n  |> map(fn: (r) => ({r with _value: r._value * factor(unit: r.unit)}))" if scaled else ""
+    scale = f"\n  |> map(fn: (r) => ({{r with _value: {WATTS}}}))" if scaled else ""
     kept = '["channel", "unit", "_start", "_stop"]' if scaled else '["channel", "_start", "_stop"]'
     return query(
         steps_of(points),
-        *([FACTOR] if scaled else []),
+        *([] if scaled else []),
         f"""\
 {read(condition, chosen)}
   |> {window("every", "mean")}

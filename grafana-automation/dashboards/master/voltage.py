@@ -139,6 +139,7 @@ def panels() -> list[dict]:
                 custom__minWidth=90,
                 **colored,
             ),
+            transformations=[organize(["Week", "channel", "Means", "Outside", "Share", "Far"])],
         ),
         table(
             34,

@@ -100,6 +100,17 @@ def test_drawn_minus_fed_in_is_the_energy(changing, longer):
     assert fed > 0
 
 
+@pytest.mark.parametrize(("watts", "drawn", "fed", "above"), [(600.0, 2000, 0, 20 / 6), (-600.0, 0, 2000, 0)])
+def test_what_flows_one_way_only_is_nothing_the_other_way(made, influx, client, watts, drawn, fed, above):
+    start = datetime(2025, 6, 1, 6, tzinfo=UTC)
+    store(influx, client, "made", channel(), start, [watts] * 20, 600)
+    span = (start, start + timedelta(days=1))
+    found = [made.number(f"{tile} A", span) for tile in ("Drawn", "Fed in")]
+    assert found == [pytest.approx(drawn), pytest.approx(fed)]
+    hours = made.number("Hours above the subscribed power A", span, subscribed="0.5")
+    assert hours == pytest.approx(above)
+
+
 def test_sun_and_load_of_one_step_are_netted_and_of_two_are_not(made, influx, client):
     start = datetime(2025, 6, 1, 6, tzinfo=UTC)
     store(influx, client, "made", channel("Load"), start, [600.0, 600.0], 600)

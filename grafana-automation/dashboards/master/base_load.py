@@ -59,10 +59,13 @@ limit = if known then float(v: typed) * 1000.0 else 0.0
 """,
     TOTAL,
     """\
-total
-  |> filter(fn: (r) => known)
-  |> map(fn: (r) => ({_value: if r._value > limit then hours else 0.0}))
+steps = total |> filter(fn: (r) => known)
+none = steps |> count() |> map(fn: (r) => ({_value: r._value * 0}))
+above = steps |> filter(fn: (r) => r._value > limit) |> count()
+
+union(tables: [none, above])
   |> sum()
+  |> map(fn: (r) => ({_value: float(v: r._value) * hours}))
 """,
     imports=("strings",),
 )
@@ -99,14 +102,14 @@ def panels() -> list[dict]:
     """The row, its panels behind the heading."""
     tile = (6, 4)
     curve = field("watt", NO_POWER, "blue", step("green"), overrides=[
-        override("byName", "Hours", unit="suffix: h", decimals=0),
+        override("byName", "Hours", unit="suffix:h", decimals=0),
         override("byName", "Power", displayName="Power"),
     ], custom={**AXES, "drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 2, "fillOpacity": 15,
                "gradientMode": "opacity", "showPoints": "never", "pointSize": 4, "spanNulls": False,
                "stacking": {"group": "A", "mode": "none"}, "thresholdsStyle": {"mode": "off"}})  # fmt: skip
     options = {
         "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
-        "tooltip": {"mode": "single", "sort": "none"}, "xField": "Hours",
+        "tooltip": {"mode": "single", "sort": "none"},
     }  # fmt: skip
     return [
         row(25, "Base load and peaks", collapsed=True),
@@ -150,7 +153,7 @@ def panels() -> list[dict]:
             """,
             HOURS_ABOVE,
             tile,
-            field("suffix: h", "Type in the subscribed power, in kW, at the top", "orange", decimals=1),
+            field("suffix:h", "Type in the subscribed power, in kW, at the top", "orange", decimals=1),
         ),
         panel(
             30,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from master.flux import DEVICES, LONG, POWER, WATTS, query, read, window
-from master.panels import CHANNEL_TEXT, override, row, table
+from master.panels import CHANNEL_TEXT, organize, override, row, table
 
 FIRST = 'r.channel_idx == "1"'
 EVER = "range(start: 2020-01-01T00:00:00Z)"
@@ -192,6 +192,8 @@ def panels() -> list[dict]:
         }
     ]
     channel = override("byName", "channel", displayName="Channel", mappings=CHANNEL_TEXT, custom__minWidth=110)
+    device = override("byName", "Device", unit="string", custom__minWidth=90)  # else it loses its leading zero
+    hours = {"unit": "suffix:h", "decimals": 1, "custom__minWidth": 90}
     ends = {"decimals": 1, "custom__width": 85}
     return [
         row(36, "Data", collapsed=True),
@@ -207,8 +209,9 @@ def panels() -> list[dict]:
             (10, 9),
             "No readings of this campaign in this time range",
             override("byName", "Coverage", unit="percentunit", decimals=1, custom__minWidth=80),
-            override("byName", "Missing", displayName="Without readings", unit="h", decimals=1, custom__minWidth=90),
-            override("byName", "Device", custom__minWidth=90),
+            override("byName", "Missing", displayName="Without readings", **hours),
+            device,
+            transformations=[organize(["Device", "Coverage", "Missing"])],
         ),
         table(
             38,
@@ -223,7 +226,8 @@ def panels() -> list[dict]:
             "No gaps of more than an hour",
             override("byRegexp", "From|To", **date),
             override("byName", "Length", unit="dtdurations", decimals=0, custom__minWidth=110),
-            override("byName", "Device", custom__minWidth=90),
+            device,
+            transformations=[organize(["Device", "From", "To", "Length"])],
         ),
         table(
             39,
@@ -236,11 +240,12 @@ def panels() -> list[dict]:
             """,
             DOUBTS,
             (24, 9),
-            "Nothing looks wrong",
+            "Nothing to check",
             channel,
             override("byName", "Doubt", displayName="To check", mappings=texts, custom__minWidth=300),
             override("byRegexp", "Lowest|Highest", **ends),
             override("byName", "Negative", displayName="Below zero", unit="percentunit", decimals=0, custom__width=90),
+            transformations=[organize(["channel", "Doubt", "Lowest", "Highest", "Negative"])],
         ),
         table(
             40,
@@ -253,7 +258,9 @@ def panels() -> list[dict]:
             (24, 7),
             "No label or unit changed",
             override("byRegexp", "From|To", **date),
+            device,
             override("byName", "Unit", noValue=" ", custom__width=60),
             override("byName", "Place", displayName="Input", decimals=0, custom__width=70),
+            transformations=[organize(["Device", "Place", "Label", "Unit", "From", "To"])],
         ),
     ]

@@ -91,11 +91,12 @@ sums
 def of_one_sign(condition: str) -> str:
     """The energy of the steps whose total is of one sign, as a number that is not negative."""
     value = "r._value" if condition == ">" else "0.0 - r._value"
+    # A plain 0.0 becomes null where InfluxDB (2.9.1) computes a whole column of which no value meets the condition.
     return query(
         TOTAL,
         f"""\
 total
-  |> map(fn: (r) => ({{_value: if r._value {condition} 0.0 then {value} else 0.0}}))
+  |> map(fn: (r) => ({{_value: if r._value {condition} 0.0 then {value} else r._value * 0.0}}))
   |> sum()
   |> map(fn: (r) => ({{_value: r._value * hours}}))
 """,
@@ -258,7 +259,7 @@ def panels(coverage: str) -> list[dict]:
             """,
             NOT_COUNTED,
             (24, 2),
-            field("none", "None: all chosen channels are in W, kW or MW", "text"),
+            field("none", "None", "text"),
             text=True,
         ),
     ]

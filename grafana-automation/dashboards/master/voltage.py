@@ -167,8 +167,9 @@ def panels() -> list[dict]:
             """,
             NEVER_CONNECTED,
             (8, 8),
-            "None: all phases are connected",
+            "None",
             phase,
             override("byName", "Highest", **volt),
+            transformations=[organize(["channel", "Highest"])],
         ),
     ]

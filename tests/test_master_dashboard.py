@@ -23,7 +23,7 @@ PUSHED_DOWN = {"aggregateWindow", "first", "last", "min", "max", "mean", "sum", 
 PANEL_QUERIES = [p for p in QUERIES if not p.startswith(("variable", "annotation"))]
 CHOSEN = {"subscribed": "1", "other": ["°C"]}
 ON_ODD_CHANNELS = (
-    "Channels in ${other} A", "Phases never connected A", "Gaps of more than an hour A", "Wiring to check A",
+    "Other units: ${other} A", "Phases never connected A", "Gaps of more than an hour A", "Wiring to check A",
     "Channels that changed A", "variable other",
 )  # fmt: skip
 """Queries that have nothing to show about an ordinary campaign."""

@@ -44,7 +44,7 @@ def test_voltages_by_week_are_those_of_the_files(roof, truth, span):
 def monday_of(moment: str) -> str:
     """The Monday before a moment, on the dashboard's clock."""
     day = pd.Timestamp(moment).tz_convert(PARIS)
-    return str((day - pd.Timedelta(days=day.dayofweek)).date())
+    return str((day - pd.Timedelta(days=day.weekday())).date())
 
 
 @pytest.mark.parametrize("monday", ["2026-03-23", "2026-10-19"])
@@ -244,7 +244,7 @@ def test_what_is_not_counted_is_named(odd):
 
 def test_other_units_have_curves_of_their_own(odd):
     assert [r["_value"] for r in odd.rows("variable other", SUMMER)] == ["kWh", "°C"]
-    rows = odd.rows("Channels in ${other} A", SUMMER, other=["°C"])
+    rows = odd.rows("Other units: ${other} A", SUMMER, other=["°C"])
     assert {(r["channel"][-4:], r["_value"]) for r in rows if r["_value"]} == {("Room", "19.5")}
 
 

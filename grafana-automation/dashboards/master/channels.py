@@ -80,7 +80,7 @@ def panels() -> list[dict]:
             "No readings in this time range",
             override("byName", "Channel", custom__minWidth=122, mappings=CHANNEL_TEXT),
             override("byName", "Unit", custom__width=45, noValue=" "),
-            override("byRegexp", "Min|Mean|Max", custom__minWidth=58),
+            override("byRegexp", "Min|Mean|Max", custom__minWidth=66),
             sort_by="Channel",
             transformations=[
                 {"id": "merge", "options": {}},

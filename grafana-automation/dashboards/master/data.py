@@ -184,16 +184,16 @@ DOUBT_TEXTS = {
 
 def panels() -> list[dict]:
     """The row, its panels behind the heading."""
-    date = {"unit": "time:D MMM YYYY HH:mm", "custom__minWidth": 130}
+    date = {"unit": "time:D MMM YYYY HH:mm", "custom__minWidth": 145}
     texts = [
         {
             "type": "value",
             "options": {key: {"text": text, "index": i} for i, (key, text) in enumerate(DOUBT_TEXTS.items())},
         }
     ]
-    channel = override("byName", "channel", displayName="Channel", mappings=CHANNEL_TEXT, custom__minWidth=110)
+    channel = override("byName", "channel", displayName="Channel", mappings=CHANNEL_TEXT, custom__minWidth=150)
     device = override("byName", "Device", unit="string", custom__minWidth=90)  # else it loses its leading zero
-    hours = {"unit": "suffix:h", "decimals": 1, "custom__minWidth": 90}
+    hours = {"unit": "suffix:h", "decimals": 1, "custom__minWidth": 130}
     ends = {"decimals": 1, "custom__width": 85}
     return [
         row(36, "Data", collapsed=True),
@@ -242,7 +242,7 @@ def panels() -> list[dict]:
             (24, 9),
             "Nothing to check",
             channel,
-            override("byName", "Doubt", displayName="To check", mappings=texts, custom__minWidth=300),
+            override("byName", "Doubt", displayName="To check", mappings=texts, custom__minWidth=430),
             override("byRegexp", "Lowest|Highest", **ends),
             override("byName", "Negative", displayName="Below zero", unit="percentunit", decimals=0, custom__width=90),
             transformations=[organize(["channel", "Doubt", "Lowest", "Highest", "Negative"])],

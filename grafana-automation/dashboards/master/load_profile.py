@@ -6,6 +6,7 @@ from master.flux import PLACE, TOTAL, query
 from master.panels import NO_POWER, bars, field, organize, override, row, step, table
 
 DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+EMPTY = "rgb(128, 128, 128)"
 WEEK, WEEKEND = "Monday to Friday", "Saturday and Sunday"
 
 CELLS = """\
@@ -61,15 +62,19 @@ cells
 def panels() -> list[dict]:
     """The row, its panels behind the heading."""
     hour = override("byName", "hour", displayName="Hour", custom__width=58, custom__cellOptions={"type": "auto"})
-    narrow = override("byRegexp", "|".join(DAYS), custom__minWidth=44)
+    empty = [{"type": "special", "options": {"match": "null", "result": {"text": " ", "color": EMPTY, "index": 0}}}]
+    cell = {"custom__minWidth": 44, "custom__align": "center", "noValue": " ", "mappings": empty}
+    narrow = override("byRegexp", "|".join(DAYS), **cell)
     colored = override(
-        "byRegexp", "|".join(DAYS), custom__minWidth=44, custom__align="center",
+        "byRegexp",
+        "|".join(DAYS),
         custom__cellOptions={"type": "color-background", "mode": "basic"},
         color={"mode": "continuous-BlYlRd"},
-    )  # fmt: skip
-    narrow["properties"].append({"id": "custom.align", "value": "center"})
+        **cell,
+    )
     order = [organize(["hour", *DAYS])]
     mean_day = field("watt", NO_POWER, None, step("green"), overrides=[
+        override("byName", "hour", noValue=" "),  # the labels that have no room
         override("byName", WEEK, color={"mode": "fixed", "fixedColor": "blue"}),
         override("byName", WEEKEND, color={"mode": "fixed", "fixedColor": "orange"}),
     ])  # fmt: skip
@@ -116,6 +121,6 @@ def panels() -> list[dict]:
             mean_day,
             "hour",
             {"displayMode": "list", "calcs": []},
-            spacing=0,
+            spacing=100,
         ),
     ]

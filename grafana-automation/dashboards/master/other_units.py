@@ -14,7 +14,7 @@ def panels() -> list[dict]:
         row(41, "Other units", collapsed=True),
         curves(
             42,
-            "Channels in ${other}",
+            "Other units: ${other}",
             """
             Chosen channels in this unit, a mean for each step of the curve. They are in no figure of power and
             energy. A line breaks where there are no readings for an hour.

@@ -96,7 +96,7 @@ join(tables: {{weeks: weeks, phases: phases}}, on: ["channel"])
 def panels() -> list[dict]:
     """The row, its panels behind the heading."""
     no_volts = "No voltage readings of these devices in this time range"
-    phase = override("byName", "channel", displayName="Phase", mappings=CHANNEL_TEXT, custom__minWidth=110)
+    phase = override("byName", "channel", displayName="Phase", mappings=CHANNEL_TEXT, custom__minWidth=140)
     date, volt = "time:D MMM YYYY HH:mm", {"unit": "volt", "decimals": 1, "custom__minWidth": 70}
     bad = {"mode": "absolute", "steps": [{"color": "text", "value": None}, {"color": "red", "value": 0.0500001}]}
     some = {"mode": "absolute", "steps": [{"color": "text", "value": None}, {"color": "red", "value": 1}]}
@@ -118,8 +118,8 @@ def panels() -> list[dict]:
             no_volts,
             phase,
             override("byName", "Week", unit="time:D MMM YYYY", custom__minWidth=100),
-            override("byName", "Means", displayName="Ten-minute means", decimals=0, custom__minWidth=90),
-            override("byName", "Outside", displayName="Outside ±10 %", decimals=0, custom__minWidth=90),
+            override("byName", "Means", displayName="Ten-minute means", decimals=0, custom__minWidth=140),
+            override("byName", "Outside", displayName="Outside ±10 %", decimals=0, custom__minWidth=115),
             override(
                 "byName",
                 "Share",
@@ -127,7 +127,7 @@ def panels() -> list[dict]:
                 unit="percentunit",
                 decimals=1,
                 thresholds=bad,
-                custom__minWidth=90,
+                custom__minWidth=150,
                 **colored,
             ),
             override(
@@ -136,7 +136,7 @@ def panels() -> list[dict]:
                 displayName="Outside +10/−15 %",
                 decimals=0,
                 thresholds=some,
-                custom__minWidth=90,
+                custom__minWidth=145,
                 **colored,
             ),
             transformations=[organize(["Week", "channel", "Means", "Outside", "Share", "Far"])],
@@ -154,8 +154,8 @@ def panels() -> list[dict]:
             phase,
             override("byName", "Lowest", **volt),
             override("byName", "Highest", **volt),
-            override("byName", "At", displayName="Lowest at", unit=date, custom__minWidth=130),
-            override("byName", "Since", displayName="Highest at", unit=date, custom__minWidth=130),
+            override("byName", "At", displayName="Lowest at", unit=date, custom__minWidth=140),
+            override("byName", "Since", displayName="Highest at", unit=date, custom__minWidth=140),
             transformations=[organize(["channel", "Lowest", "At", "Highest", "Since"])],
         ),
         table(

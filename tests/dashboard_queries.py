@@ -122,9 +122,12 @@ def _written(values: dict, name: str, how: str | None) -> str:
             re.sub(r"[\\^$*+?.()|\[\]{}/]", r"\\\g<0>", v) for v in ([value] if isinstance(value, str) else value)
         ]
         return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
-    if how == "json":
+    if how == "doublequote":
+        quoted = ['"' + v.replace('"', '\\"') + '"' for v in ([value] if isinstance(value, str) else value)]
+        return ",".join(quoted)
+    if how == "json" and isinstance(value, list):  # Grafana writes a single text as it stands
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    assert how in (None, "raw"), how
+    assert how in (None, "raw", "json"), how
     assert isinstance(value, str), f"{name} has several values: it needs a format"
     return value
 

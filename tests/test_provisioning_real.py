@@ -315,4 +315,11 @@ def millis(moment: datetime) -> int:
 
 def may_be_empty(place: str) -> bool:
     """Whether a query may find nothing in a campaign of the samples: not each had restarts, or three phases."""
-    return place.startswith(("annotation ", "Phase voltages"))
+    return place.startswith(("annotation ", "Phase voltages", *NOT_IN_EACH_CAMPAIGN))
+
+
+NOT_IN_EACH_CAMPAIGN = (
+    "Base load", "Hours above the subscribed power", "Voltage by week", "Lowest and highest voltage",
+    "Phases never connected", "Gaps of more than an hour", "Wiring to check", "Channels that changed", "Other units",
+    "variable other", "Not counted",
+)  # fmt: skip

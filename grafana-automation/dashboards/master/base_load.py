@@ -1,0 +1,187 @@
+"""The row "Base load and peaks"."""
+
+from __future__ import annotations
+
+from master.flux import PLACE, TOTAL, query
+from master.panels import AXES, NO_POWER, field, organize, override, panel, row, stat, step, table
+
+ZONE = ("date", "timezone")
+
+
+DAILY = """\
+lowest = (column, tables=<-) => tables |> quantile(q: 0.05, method: "exact_mean", column: column)
+low = total
+  |> aggregateWindow(every: 1d, fn: lowest, createEmpty: false, timeSrc: "_start", location: place)
+  |> map(fn: (r) => ({day: date.truncate(t: r._time, unit: 1d, location: place), what: "low", _value: r._value}))
+covered = total
+  |> aggregateWindow(every: 1d, fn: count, createEmpty: false, timeSrc: "_start", location: place)
+  |> map(fn: (r) => ({
+    day: date.truncate(t: r._time, unit: 1d, location: place),
+    what: "covered",
+    _value: float(v: r._value * int(v: every)),
+  }))
+midnight = (t) => date.truncate(t: time(v: int(v: t) + int(v: 36h)), unit: 1d, location: place)
+
+// The days with at least 90 % coverage.
+base = union(tables: [low, covered])
+  |> group()
+  |> pivot(rowKey: ["day"], columnKey: ["what"], valueColumn: "_value")
+  |> filter(fn: (r) => r.covered >= 0.9 * float(v: int(v: midnight(t: r.day)) - int(v: r.day)))
+  |> quantile(q: 0.5, method: "exact_mean", column: "low")
+"""
+
+BASE_LOAD = query(PLACE + TOTAL, DAILY, 'base |> rename(columns: {low: "_value"})', imports=ZONE)
+
+
+def ratio(above: str, below: str) -> str:
+    """One number over another, each of them the column `_value` of one row."""
+    return f"""\
+above = {above} |> map(fn: (r) => ({{_value: r._value, what: "above", one: 1}}))
+below = {below} |> map(fn: (r) => ({{_value: r._value, what: "below", one: 1}}))
+
+union(tables: [above, below])
+  |> pivot(rowKey: ["one"], columnKey: ["what"], valueColumn: "_value")
+  |> filter(fn: (r) => exists r.above and exists r.below and r.below > 0.0)
+  |> map(fn: (r) => ({{_value: r.above / r.below}}))
+"""
+
+
+SHARE = query(
+    PLACE + TOTAL, DAILY, ratio('base |> rename(columns: {low: "_value"})', "total |> mean()"), imports=ZONE,
+)  # fmt: skip
+LOAD_FACTOR = query(TOTAL, ratio("total |> mean()", "total |> max()"))
+
+HOURS_ABOVE = query(
+    """\
+typed = strings.replaceAll(v: strings.trimSpace(v: ${subscribed:doublequote}), t: ",", u: ".")
+known = typed =~ /^[0-9]+([.][0-9]+)?$/
+limit = if known then float(v: typed) * 1000.0 else 0.0
+""",
+    TOTAL,
+    """\
+steps = total |> filter(fn: (r) => known)
+none = steps |> count() |> map(fn: (r) => ({_value: r._value * 0}))
+above = steps |> filter(fn: (r) => r._value > limit) |> count()
+
+union(tables: [none, above])
+  |> sum()
+  |> map(fn: (r) => ({_value: float(v: r._value) * hours}))
+""",
+    imports=("strings",),
+)
+
+DURATION = query(
+    TOTAL,
+    """\
+// At most a thousand points are drawn.
+nth = span / int(v: every) / 1000 + 1
+
+total
+  |> sort(columns: ["_value"], desc: true)
+  |> map(fn: (r) => ({Hours: hours, Power: r._value}))
+  |> cumulativeSum(columns: ["Hours"])
+  |> sample(n: nth, pos: 0, column: "Power")
+  |> keep(columns: ["Hours", "Power"])
+""",
+)
+
+HIGHEST = query(
+    TOTAL,
+    """\
+total
+  |> sort(columns: ["_value"], desc: true)
+  |> limit(n: 10)
+  |> map(fn: (r) => ({Begin: r._time, Power: r._value, Minutes: int(v: every) / int(v: 1m)}))
+""",
+)
+
+LONGER = "In ranges of more than three months from means of an hour."
+
+
+def panels() -> list[dict]:
+    """The row, its panels behind the heading."""
+    tile = (6, 4)
+    curve = field("watt", NO_POWER, "blue", step("green"), overrides=[
+        override("byName", "Hours", unit="suffix:h", decimals=0),
+        override("byName", "Power", displayName="Power"),
+    ], custom={**AXES, "drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 2, "fillOpacity": 15,
+               "gradientMode": "opacity", "showPoints": "never", "pointSize": 4, "spanNulls": False,
+               "stacking": {"group": "A", "mode": "none"}, "thresholdsStyle": {"mode": "off"}})  # fmt: skip
+    options = {
+        "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
+        "tooltip": {"mode": "single", "sort": "none"},
+    }  # fmt: skip
+    return [
+        row(25, "Base load and peaks", collapsed=True),
+        stat(
+            26,
+            "Base load",
+            f"""
+            What never stops: the median, over the days with at least 90 % coverage, of the power below which the
+            total of the chosen channels is for 5 % of the day (each day's 5 % quantile of ten-minute means). Days
+            begin at midnight in the dashboard's time zone. {LONGER}
+            """,
+            BASE_LOAD,
+            tile,
+            field("watt", "No day with 90 % coverage", "purple"),
+        ),
+        stat(
+            27,
+            "Base load's share of the energy",
+            f"How much of the energy the base load makes: the base load over the mean power. {LONGER}",
+            SHARE,
+            tile,
+            field("percentunit", "No day with 90 % coverage", "purple", decimals=1),
+        ),
+        stat(
+            28,
+            "Load factor",
+            f"""
+            Mean power over peak power: 100 % is a load that never changes. Both are those of ten-minute means of the
+            total of the chosen channels. {LONGER}
+            """,
+            LOAD_FACTOR,
+            tile,
+            field("percentunit", NO_POWER, "blue", decimals=1),
+        ),
+        stat(
+            29,
+            "Hours above the subscribed power",
+            f"""
+            How long the total of the chosen channels, as a mean over ten minutes, is above the power that you type in
+            above, in kW, not kVA: with a power factor below 1 the supplier counts more than this. {LONGER}
+            """,
+            HOURS_ABOVE,
+            tile,
+            field("suffix:h", "Type in the subscribed power, in kW, at the top", "orange", decimals=1),
+        ),
+        panel(
+            30,
+            "trend",
+            "Load duration curve",
+            f"""
+            For how many hours of the time range, not necessarily in succession, the total of the chosen channels was
+            at least so high: all ten-minute means from the highest to the lowest, or about a thousand of them.
+            {LONGER}
+            """,
+            DURATION,
+            (14, 12),
+            fieldConfig=curve,
+            options=options,
+        ),
+        table(
+            31,
+            "The ten highest means",
+            f"""
+            The ten highest ten-minute means of the total of the chosen channels, with the time at which each begins.
+            {LONGER}
+            """,
+            HIGHEST,
+            (10, 12),
+            NO_POWER,
+            override("byName", "Begin", unit="time:D MMM YYYY HH:mm", custom__minWidth=130),
+            override("byName", "Minutes", displayName="Mean of", unit="m", decimals=0, custom__width=80),
+            override("byName", "Power", unit="watt", custom__width=90),
+            transformations=[organize(["Begin", "Power", "Minutes"])],
+        ),
+    ]

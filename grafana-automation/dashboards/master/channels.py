@@ -1,0 +1,90 @@
+"""The row "Voltages and channels": voltages, and a table of all channels."""
+
+from __future__ import annotations
+
+from master.flux import (
+    DEVICES,
+    LONG,
+    query,
+    read,
+    window,
+)
+from master.panels import CHANNEL_TEXT, curves, field, organize, override, row, step, table
+from master.power import MOVED, each_channel
+
+TABLE_UNITS = "r.unit =~ /^${unit:regex}$/"
+
+
+def extreme(how: str, name: str) -> str:
+    """The smallest or largest reading of each channel."""
+    return query(f"""\
+{read(TABLE_UNITS)}
+  |> {how}()
+  {MOVED}
+  |> group(columns: ["channel", "unit"])
+  |> {how}()
+  |> group()
+  |> keep(columns: ["channel", "unit", "_value"])
+  |> rename(columns: {{_value: "{name}"}})
+""")
+
+
+MEANS = query(
+    f"""\
+// Up to three months by ten minutes, the logger's interval; beyond that by a quarter of a day.
+every = if int(v: v.timeRangeStop) - int(v: v.timeRangeStart) > {LONG} then 6h else 10m
+""",
+    f"""\
+{read(TABLE_UNITS)}
+  |> {window("every", "mean")}
+  |> group(columns: ["channel", "unit"])
+  |> mean()
+  |> group()
+  |> keep(columns: ["channel", "unit", "_value"])
+  |> rename(columns: {{_value: "Mean"}})
+""",
+)
+
+
+def panels() -> list[dict]:
+    """The row "Voltages and channels"."""
+    limits = [step("red"), step("transparent", 207), step("red", 253)]
+    volts = field("volt", "No voltage readings of these devices in this time range", None, *limits, decimals=1,
+                  displayName="${__field.labels.channel}")  # fmt: skip
+    return [
+        row(14, "Voltages and channels"),
+        curves(
+            15,
+            "Phase voltages",
+            """
+            Voltage of each phase of the chosen devices, a mean for each step of the curve. Dashed: 207 V and 253 V,
+            the limits of 230 V ± 10 %.
+            """,
+            each_channel('r.unit == "V"', 1000, DEVICES),
+            (24, 9),
+            volts,
+            {"calcs": ["min", "max"]},
+            {"thresholdsStyle": {"mode": "dashed"}},
+            maxDataPoints=1000,
+        ),
+        table(
+            16,
+            "Minimum, mean and maximum",
+            """
+            Smallest and largest single reading and mean of each chosen channel in the time range, in the channel's
+            own unit. The mean weighs each ten minutes alike (each quarter of a day, in ranges of more than three
+            months).
+            """,
+            [extreme("min", "Min"), MEANS, extreme("max", "Max")],
+            (24, 14),
+            "No readings in this time range",
+            override("byName", "Channel", custom__minWidth=122, mappings=CHANNEL_TEXT),
+            override("byName", "Unit", custom__width=45, noValue=" "),
+            override("byRegexp", "Min|Mean|Max", custom__minWidth=66),
+            sort_by="Channel",
+            transformations=[
+                {"id": "merge", "options": {}},
+                organize(["channel", "unit", "Min", "Mean", "Max"], {"channel": "Channel", "unit": "Unit"}),
+            ],
+        ),
+    ]

@@ -1,0 +1,266 @@
+"""The row "Data": coverage of each device, gaps, channels that changed, wiring to check. And the tile "Coverage"."""
+
+from __future__ import annotations
+
+from master.flux import DEVICES, LONG, POWER, WATTS, query, read, window
+from master.panels import CHANNEL_TEXT, organize, override, row, table
+
+FIRST = 'r.channel_idx == "1"'
+EVER = "range(start: 2020-01-01T00:00:00Z)"
+
+SPAN = f"""\
+// Every device of the campaign that is chosen, whether it has readings in the time range or not.
+known = () => {read(FIRST, "", EVER, "    ")}
+begins = known() |> first() |> group(columns: ["device"]) |> min(column: "_time") |> group()
+ends = known() |> last() |> group()
+
+// From the campaign's first reading to its last, within the time range; whole windows of ten minutes only.
+ten = int(v: 10m)
+earliest = begins |> min(column: "_time") |> findColumn(fn: (key) => true, column: "_time")
+latest = ends |> max(column: "_time") |> findColumn(fn: (key) => true, column: "_time")
+some = length(arr: earliest) > 0
+asked = (int(v: v.timeRangeStart) + ten - 1) / ten * ten
+offered = if some then int(v: earliest[0]) / ten * ten else asked
+from_ten = if offered > asked then offered else asked
+until = int(v: v.timeRangeStop) / ten * ten
+last_ten = if some then int(v: latest[0]) / ten * ten + ten else until
+to_ten = if last_ten < until then last_ten else until
+any = to_ten > from_ten
+start = time(v: from_ten)
+stop = time(v: if any then to_ten else from_ten + ten)
+wanted = (to_ten - from_ten) / ten
+
+devices = begins
+  |> filter(fn: (r) => any and r.device =~ /^${{device:regex}}$/)
+"""
+
+COVERED = f"""\
+counted = {read(FIRST, DEVICES, "range(start: start, stop: stop)", "    ")}
+    |> {window("10m", "count")}
+    |> count()
+    |> map(fn: (r) => ({{device: r.device, _value: r._value}}))
+none = devices |> map(fn: (r) => ({{device: r.device, _value: 0}}))
+
+// In the window in which a channel is renamed it counts once.
+covered = union(tables: [none, counted])
+  |> group(columns: ["device"])
+  |> sum()
+  |> filter(fn: (r) => any)
+  |> map(fn: (r) => ({{device: r.device, _value: if r._value > wanted then wanted else r._value}}))
+  |> group()
+"""
+
+COVERAGE = query(
+    SPAN,
+    COVERED,
+    """\
+covered
+  |> map(fn: (r) => ({_value: float(v: r._value) / float(v: wanted)}))
+  |> mean()
+""",
+)
+
+BY_DEVICE = query(
+    SPAN,
+    COVERED,
+    """\
+covered
+  |> map(fn: (r) => ({
+    Device: r.device,
+    Coverage: float(v: r._value) / float(v: wanted),
+    Missing: float(v: wanted - r._value) / 6.0,
+  }))
+  |> sort(columns: ["Device"])
+""",
+)
+
+GAPS = query(
+    SPAN,
+    f"""\
+// Up to three months by ten minutes; beyond that by the hour, and gaps are hours without any reading.
+long = int(v: v.timeRangeStop) - int(v: v.timeRangeStart) > {LONG}
+every = if long then 1h else 10m
+least = if long then int(v: 1h) else int(v: 1h) + 1
+begin = from_ten / int(v: every) * int(v: every)
+
+windows = {read(FIRST, DEVICES, "range(start: start, stop: stop)", "    ")}
+    |> {window("every", "count")}
+    |> map(fn: (r) => ({{device: r.device, _time: r._time}}))
+edges = (at) => devices |> map(fn: (r) => ({{device: r.device, _time: time(v: at)}}))
+
+union(tables: [windows, edges(at: begin - int(v: every)), edges(at: int(v: stop))])
+  |> group(columns: ["device"])
+  |> sort(columns: ["_time"])
+  |> elapsed(unit: 1ns)
+  |> filter(fn: (r) => r.elapsed - int(v: every) >= least)
+  |> group()
+  |> map(fn: (r) => ({{
+    Device: r.device,
+    From: time(v: int(v: r._time) - r.elapsed + int(v: every)),
+    To: r._time,
+    Length: float(v: r.elapsed - int(v: every)) / 1000000000.0,
+  }}))
+  |> sort(columns: ["Length"], desc: true)
+  |> limit(n: 500)
+""",
+)
+
+CHANGED = query(f"""\
+all = () => {read("", DEVICES, EVER, "    ")}
+begins = all() |> first() |> map(fn: (r) => ({{r with begin: r._time, what: "From"}}))
+ends = all() |> last() |> map(fn: (r) => ({{r with begin: r._time, what: "To"}}))
+series = union(tables: [begins, ends])
+  |> group()
+  |> map(fn: (r) => ({{
+    Device: r.device, place: r.channel_idx, Label: r.channel_name, unit: if exists r.unit then r.unit else "",
+    what: r.what, _time: r.begin,
+  }}))
+  |> pivot(rowKey: ["Device", "place", "Label", "unit"], columnKey: ["what"], valueColumn: "_time")
+several = series
+  |> group(columns: ["Device", "place"])
+  |> count(column: "Label")
+  |> filter(fn: (r) => r.Label > 1)
+  |> keep(columns: ["Device", "place"])
+  |> group()
+
+join(tables: {{series: series, several: several}}, on: ["Device", "place"])
+  |> map(fn: (r) => ({{r with Place: int(v: r.place), Unit: r.unit}}))
+  |> keep(columns: ["Device", "Place", "Label", "Unit", "From", "To"])
+  |> sort(columns: ["Device", "Place", "From"])
+""")
+
+DOUBTS = query(f"""\
+named = (tables=<-, what) => tables
+  |> map(fn: (r) => ({{channel: r.channel, unit: r.unit, what: what, _value: float(v: r._value)}}))
+ends = (tables=<-, what) => tables
+  |> map(fn: (r) => ({{channel: r.channel, unit: r.unit, what: what, _value: {WATTS}}}))
+
+power = () => {read(POWER, indent="    ")}
+volts = () => {read('r.unit == "V"', DEVICES, indent="    ")}
+
+// A channel that moved to another column is one; its readings are added up.
+low = union(tables: [power() |> min() |> ends(what: "Lowest"), volts() |> min() |> ends(what: "Lowest")])
+  |> group(columns: ["channel", "unit", "what"])
+  |> min()
+high = union(tables: [power() |> max() |> ends(what: "Highest"), volts() |> max() |> ends(what: "Highest")])
+  |> group(columns: ["channel", "unit", "what"])
+  |> max()
+readings = power()
+  |> count()
+  |> named(what: "Readings")
+  |> group(columns: ["channel", "unit", "what"])
+  |> sum()
+negative = power()
+  |> filter(fn: (r) => r._value < 0.0)
+  |> count()
+  |> named(what: "Negative")
+  |> group(columns: ["channel", "unit", "what"])
+  |> sum()
+share = (r) => if exists r.Negative and exists r.Readings then r.Negative / r.Readings else 0.0
+doubt = (r) =>
+  if r.unit == "V" then (if r.Highest >= 80.0 and r.Highest < 150.0 then "half" else "")
+  else if r.Lowest > -1.0 and r.Highest < 1.0 then "idle"
+  else if r.Lowest >= 190.0 and r.Highest <= 270.0 then "volts"
+  else if share(r: r) > 0.5 then "negative"
+  else ""
+
+union(tables: [low, high, readings, negative])
+  |> group()
+  |> pivot(rowKey: ["channel", "unit"], columnKey: ["what"], valueColumn: "_value")
+  |> map(fn: (r) => ({{
+    channel: r.channel, Doubt: doubt(r: r), Lowest: r.Lowest, Highest: r.Highest, Negative: share(r: r),
+  }}))
+  |> filter(fn: (r) => r.Doubt != "")
+  |> sort(columns: ["Doubt", "channel"])
+""")
+
+DOUBT_TEXTS = {
+    "half": "A phase at half voltage: is it connected?",
+    "idle": "Always under 1 W: is the clamp closed, is the circuit in use?",
+    "volts": "Looks like a voltage: is it in the right input?",
+    "negative": "Mostly negative: feeds in, or the clamp is the wrong way round",
+}
+
+
+def panels() -> list[dict]:
+    """The row, its panels behind the heading."""
+    date = {"unit": "time:D MMM YYYY HH:mm", "custom__minWidth": 145}
+    texts = [
+        {
+            "type": "value",
+            "options": {key: {"text": text, "index": i} for i, (key, text) in enumerate(DOUBT_TEXTS.items())},
+        }
+    ]
+    channel = override("byName", "channel", displayName="Channel", mappings=CHANNEL_TEXT, custom__minWidth=150)
+    device = override("byName", "Device", unit="string", custom__minWidth=90)  # else it loses its leading zero
+    hours = {"unit": "suffix:h", "decimals": 1, "custom__minWidth": 130}
+    ends = {"decimals": 1, "custom__width": 85}
+    return [
+        row(36, "Data", collapsed=True),
+        table(
+            37,
+            "Coverage by device",
+            """
+            For each chosen device how much of the time range has readings: windows of ten minutes with a reading,
+            between the campaign's first and last reading. A device is judged by its first channel; readings of each
+            minute make a window complete once, so twelve of them in an hour are two windows of six.
+            """,
+            BY_DEVICE,
+            (10, 9),
+            "No readings of this campaign in this time range",
+            override("byName", "Coverage", unit="percentunit", decimals=1, custom__minWidth=80),
+            override("byName", "Missing", displayName="Without readings", **hours),
+            device,
+            transformations=[organize(["Device", "Coverage", "Missing"])],
+        ),
+        table(
+            38,
+            "Gaps of more than an hour",
+            """
+            When a chosen device had no readings for more than an hour: from the first window of ten minutes without a
+            reading to the next one with a reading; the longest first, 500 at most. Between the campaign's first and
+            last reading. In ranges of more than three months whole hours of the clock without a reading.
+            """,
+            GAPS,
+            (14, 9),
+            "No gaps of more than an hour",
+            override("byRegexp", "From|To", **date),
+            override("byName", "Length", unit="dtdurations", decimals=0, custom__minWidth=110),
+            device,
+            transformations=[organize(["Device", "From", "To", "Length"])],
+        ),
+        table(
+            39,
+            "Wiring to check",
+            """
+            Chosen channels whose readings in the time range look as if something was mounted or connected wrongly, by
+            their lowest and highest reading (W, or V for a phase) and the share of readings below zero. Mostly
+            negative: more than half of them. Always under 1 W: of either sign. Half voltage: a phase whose highest
+            reading is between 80 V and 150 V. Looks like a voltage: power that is always between 190 W and 270 W.
+            """,
+            DOUBTS,
+            (24, 9),
+            "Nothing to check",
+            channel,
+            override("byName", "Doubt", displayName="To check", mappings=texts, custom__minWidth=430),
+            override("byRegexp", "Lowest|Highest", **ends),
+            override("byName", "Negative", displayName="Below zero", unit="percentunit", decimals=0, custom__width=90),
+            transformations=[organize(["channel", "Doubt", "Lowest", "Highest", "Negative"])],
+        ),
+        table(
+            40,
+            "Channels that changed",
+            """
+            Inputs of the chosen devices that have had more than one label or unit since the beginning of the
+            campaign, and from when to when there are readings under each.
+            """,
+            CHANGED,
+            (24, 7),
+            "No label or unit changed",
+            override("byRegexp", "From|To", **date),
+            device,
+            override("byName", "Unit", noValue=" ", custom__width=60),
+            override("byName", "Place", displayName="Input", decimals=0, custom__width=70),
+            transformations=[organize(["Device", "Place", "Label", "Unit", "From", "To"])],
+        ),
+    ]

@@ -1,0 +1,179 @@
+"""The row "Energy and coverage": energy per day, shares of the channels, and when there are readings."""
+
+from __future__ import annotations
+
+from master.flux import (
+    DEVICES,
+    LONG,
+    PLACE,
+    POWER,
+    STEP,
+    WATTS,
+    in_halves,
+    query,
+    read,
+    window,
+)
+from master.panels import AXES, NO_POWER, bars, field, override, panel, row, step
+
+ENERGY_PER_DAY = query(
+    PLACE + STEP,
+    f"""\
+part = (start, stop) => {read(POWER, span="range(start: start, stop: stop)", indent="    ")}
+    |> {window("every", "mean")}
+    |> group(columns: ["unit", "_start", "_stop"])
+    |> {window("1d", "sum", empty=True, more=", location: place")}
+    |> map(fn: (r) => ({{r with _value: {WATTS} * hours}}))
+    |> group(columns: ["_start", "_stop"])
+    |> {window("1d", "sum", empty=True, more=", location: place")}
+    |> group()
+    |> map(fn: (r) => ({{Day: r._time, Energy: r._value}}))
+
+// InfluxDB reads the two halves of a long range at the same time, if nothing but the union follows.
+middle = date.truncate(t: time(v: int(v: v.timeRangeStart) + span / 2), unit: 1d, location: place)
+
+if span > {LONG} then
+  union(tables: [part(start: v.timeRangeStart, stop: middle), part(start: middle, stop: v.timeRangeStop)])
+else
+  part(start: v.timeRangeStart, stop: v.timeRangeStop)
+""",
+    imports=("date", "timezone"),
+)
+
+SHARES = query(
+    STEP,
+    f"""\
+part = (start, stop) => {read(POWER, span="range(start: start, stop: stop)", indent="    ")}
+    |> {window("every", "mean")}
+    |> sum()
+    |> group(columns: ["channel", "unit"])
+""",
+    in_halves("sums"),
+    f"""\
+sums
+  |> sum()
+  |> map(fn: (r) => ({{channel: r.channel, _value: {WATTS} * hours}}))
+  |> group(columns: ["channel"])
+  |> sum()
+  |> group()
+  |> filter(fn: (r) => r._value > 0.0)
+  |> sort(columns: ["_value"], desc: true)
+""",
+)
+
+COVERAGE = query(
+    """\
+// Whole windows of whole ten minutes only, so that each is complete with the same number of readings.
+ten = int(v: 10m)
+period = int(v: v.windowPeriod)
+least = period * (1 + (int(v: v.timeRangeStop) - int(v: v.timeRangeStart)) / period / 1045)
+window = (least + ten - 1) / ten * ten
+wanted = window / ten
+floor = int(v: v.timeRangeStart) / window * window
+to = int(v: v.timeRangeStop) / window * window
+start = time(v: floor)
+stop = time(v: if to > floor then to else floor + window)
+""",
+    f"""\
+readings = {read('r.channel_idx == "1"', DEVICES, "range(start: start, stop: stop)", "    ")}
+
+// Without any reading there is no device to draw: one bar says so.
+some = readings |> first() |> group() |> findColumn(fn: (key) => true, column: "_value")
+none = array.from(rows: [{{_time: start, _value: 0, device: "No device"}}])
+  |> filter(fn: (r) => length(arr: some) == 0)
+state = (n) => if n >= wanted then 2 else if n > 0 then 1 else 0
+
+found = readings
+  |> {window("duration(v: window)", "count", empty=True)}
+  // A channel that was given another name goes on as another series.
+  |> group(columns: ["device"])
+  |> {window("duration(v: window)", "sum")}
+  |> map(fn: (r) => ({{_time: r._time, device: r.device, _value: state(n: r._value)}}))
+
+union(tables: [none, found]) |> group(columns: ["device"]) |> sort(columns: ["_time"])
+""",
+    imports=("array",),
+)
+
+
+def panels() -> list[dict]:
+    """The row "Energy and coverage"."""
+    day = override("byName", "Day", unit="time:D MMM YY", noValue=" ")
+    states = {"0": ("No readings", "red"), "1": ("Some missing", "orange"), "2": ("Complete", "green")}
+    mappings = [
+        {
+            "type": "value",
+            "options": {n: {"text": text, "color": color, "index": int(n)} for n, (text, color) in states.items()},
+        }
+    ]
+    timeline = field(
+        "none", "No readings in this time range", displayName="${__field.labels.device}", mappings=mappings,
+        custom={"fillOpacity": 70, "lineWidth": 0, "hideFrom": AXES["hideFrom"]},
+    )  # fmt: skip
+    return [
+        row(10, "Energy and coverage"),
+        bars(
+            11,
+            "Energy per day",
+            """
+            Energy of all chosen channels for each day, from midnight to midnight in the dashboard's time zone; the
+            days on which the clocks change have 23 or 25 hours. A day without readings has no bar; times without
+            readings count as nothing (in ranges of more than three months an hour with at least one reading counts
+            whole). The first and the last bar hold only what lies in the time range.
+            """,
+            ENERGY_PER_DAY,
+            (24, 9),
+            field("watth", NO_POWER, "green", step("green"), overrides=[day]),
+            "Day",
+            {"displayMode": "table", "calcs": ["sum", "mean", "max"]},
+            interval="1d",
+            maxDataPoints=1500,
+            transformations=[{"id": "sortBy", "options": {"fields": {}, "sort": [{"field": "Day"}]}}],
+        ),
+        panel(
+            12,
+            "piechart",
+            "Share by channel",
+            """
+            Which part of the energy went through which of the chosen channels, largest first. Channels with no or
+            negative energy (clamp the wrong way round, or feeding in) have no share.
+            """,
+            SHARES,
+            (12, 11),
+            fieldConfig=field("watth", "No energy in this time range", None, step("green")),
+            options={
+                "pieType": "donut",
+                "displayLabels": [],
+                "legend": {
+                    "showLegend": True,
+                    "displayMode": "table",
+                    "placement": "right",
+                    "values": ["percent", "value"],
+                },
+                "tooltip": {"mode": "single", "sort": "none"},
+                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "/^_value$/", "values": True, "limit": 100},
+            },
+        ),
+        panel(
+            13,
+            "state-timeline",
+            "Coverage over time",
+            """
+            When each chosen device has readings, judged by its first channel: complete, some of the ten-minute
+            readings missing, or none. What is missing is neither energy nor zero power.
+            """,
+            COVERAGE,
+            (12, 11),
+            interval="10m",
+            maxDataPoints=700,
+            fieldConfig=timeline,
+            options={
+                "mergeValues": True,
+                "showValue": "never",
+                "alignValue": "center",
+                "rowHeight": 0.8,
+                "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom"},
+                "tooltip": {"mode": "single", "sort": "none"},
+            },
+        ),
+    ]

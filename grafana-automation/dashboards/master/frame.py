@@ -1,0 +1,111 @@
+"""What the Master has around its panels: time range, variables, annotations."""
+
+from __future__ import annotations
+
+from master.panels import DATA_SOURCE
+
+
+def constant(name: str, label: str, description: str, value: str) -> dict:
+    """A hidden variable that a clone fills in."""
+    one = {"selected": True, "text": value, "value": value}
+    return {
+        "type": "constant", "name": name, "label": label, "description": description, "hide": 2, "query": value,
+        "skipUrlSync": True, "current": dict(one), "options": [dict(one)],
+    }  # fmt: skip
+
+
+def tag_values(name: str, label: str, description: str, tag: str, condition: str = "", hidden: bool = False) -> dict:
+    """A variable that lists the values of a tag, all of them chosen."""
+    more = f" and {condition}" if condition else ""
+    flux = f"""\
+import "influxdata/influxdb/schema"
+
+schema.tagValues(
+  bucket: v.defaultBucket,
+  tag: "{tag}",
+  predicate: (r) => r._measurement == "${{campaign:raw}}"{more},
+  start: 2020-01-01T00:00:00Z,
+)"""
+    return {
+        "type": "query", "name": name, "label": label, "description": description,
+        "datasource": dict(DATA_SOURCE),
+        "query": flux, "definition": flux, "refresh": 1, "sort": 7, "regex": "", "multi": True,
+        "hide": 2 if hidden else 0, "includeAll": True, "allValue": "" if hidden else ".*",
+        "skipUrlSync": False, "options": [],
+        "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
+    }  # fmt: skip
+
+
+def typed(name: str, label: str, description: str) -> dict:
+    """A variable that the viewer types in."""
+    return {
+        "type": "textbox", "name": name, "label": label, "description": description, "hide": 0, "query": "",
+        "skipUrlSync": False, "current": {"selected": True, "text": "", "value": ""},
+        "options": [{"selected": True, "text": "", "value": ""}],
+    }  # fmt: skip
+
+
+def events(name: str, color: str, event: str, text: str, ref: str) -> dict:
+    """An annotation for each event of a kind."""
+    flux = f"""\
+from(bucket: v.defaultBucket)
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "powerview_events" and r._field == "count" and \
+r.campaign == "${{campaign:raw}}" and r.event == "{event}")
+  |> group()
+  |> sort(columns: ["_time"])
+  |> map(fn: (r) => ({{_time: r._time, text: "{text} " + r.device, tags: r.event}}))"""
+    return {
+        "name": name, "datasource": dict(DATA_SOURCE), "enable": True, "hide": False, "iconColor": color,
+        "target": {"query": flux, "refId": ref},
+    }  # fmt: skip
+
+
+DEVICE = "r.device =~ /^${device:regex}$/"
+NEITHER = " and ".join(f'r.unit != "{unit}"' for unit in ("W", "kW", "MW", "V"))
+
+VARIABLES = [
+    constant("campaign", "Campaign", "Name of the campaign: what the readings' measurement is called.", "Master"),
+    constant("timezone", "Timezone", "Time zone in which days, weeks and hours begin and end.", "Europe/Paris"),
+    tag_values("device", "Device", "Serial numbers of the logger and of the modules on its bus.", "device"),
+    tag_values("unit", "Unit", "Narrows the channels and the table to units.", "unit", DEVICE),
+    tag_values(
+        "channel",
+        "Channel",
+        "Which channels are shown and added up.",
+        "channel",
+        DEVICE + " and r.unit =~ /^${unit:regex}$/",
+    ),
+    typed("subscribed", "Subscribed power, kW", 'For "Hours above the subscribed power": a number of kW, not kVA.'),
+    tag_values("other", "Other units", "Units that are neither power nor voltage.", "unit", NEITHER, hidden=True),
+]
+
+
+def dashboard(panels: list[dict]) -> dict:
+    """The Master with these panels."""
+    return {
+        "uid": "powerview-master",
+        "title": "Master",
+        "description": "One measuring campaign: power, energy, voltages and coverage of its channels.",
+        "tags": ["powerview"],
+        "schemaVersion": 39,
+        "version": 1,
+        "editable": True,
+        "graphTooltip": 1,
+        "liveNow": False,
+        "fiscalYearStartMonth": 0,
+        "weekStart": "monday",
+        "timezone": "Europe/Paris",
+        "refresh": "15m",
+        "time": {"from": "now-7d", "to": "now"},
+        "timepicker": {"refresh_intervals": ["1m", "5m", "15m", "30m", "1h"]},
+        "links": [],
+        "annotations": {
+            "list": [
+                events("Restarts", "orange", "restart", "Restart of logger", "Restarts"),
+                events("Clock not set", "purple", "clock_unset", "Clock not set on logger", "Clock"),
+            ]
+        },
+        "templating": {"list": VARIABLES},
+        "panels": panels,
+    }

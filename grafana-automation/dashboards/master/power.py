@@ -1,0 +1,101 @@
+"""The row "Power": the total, and a curve for each channel."""
+
+from __future__ import annotations
+
+from master.flux import (
+    CHOSEN,
+    POWER,
+    WATTS,
+    query,
+    read,
+    window,
+)
+from master.panels import NO_POWER, curves, field, row, step
+
+ROUNDING = """\
+// Grafana rounds its window down, at worst to seven times the points that it asked for, and cuts what is over 1.5
+// times."""
+MOVED = "// A channel that moved to another column goes on as another series."
+
+
+def steps_of(points: int) -> str:
+    """`every`: Grafana's window, made longer where it would give more than 1.5 times `points`."""
+    return f"""\
+{ROUNDING}
+window = int(v: v.windowPeriod)
+steps = (int(v: v.timeRangeStop) - int(v: v.timeRangeStart)) / window
+every = duration(v: window * (1 + steps / {points * 149 // 100}))
+"""
+
+
+TOTAL_POWER = query(
+    steps_of(1000),
+    f"""\
+{read(POWER)}
+  |> {window("every", "mean")}
+  |> group(columns: ["unit"])
+  |> {window("every", "sum")}
+  |> map(fn: (r) => ({{r with _value: {WATTS}}}))
+  |> group()
+  |> {window("every", "sum", empty=True)}
+  |> keep(columns: ["_time", "_value"])
+""",
+)
+
+
+def each_channel(condition: str, points: int, chosen: str = CHOSEN, scaled: bool = False) -> str:
+    """A curve for each channel, in W if it is `scaled`, broken where there are no readings."""
+    scale = f"\n  |> map(fn: (r) => ({{r with _value: {WATTS}}}))" if scaled else ""
+    kept = '["channel", "unit", "_start", "_stop"]' if scaled else '["channel", "_start", "_stop"]'
+    return query(
+        steps_of(points),
+        *([] if scaled else []),
+        f"""\
+{read(condition, chosen)}
+  |> {window("every", "mean")}
+  {MOVED}
+  |> group(columns: {kept})
+  |> {window("every", "mean", empty=True)}{scale}
+  |> group(columns: ["channel"])
+  |> keep(columns: ["_time", "_value", "channel"])
+""",
+    )
+
+
+def panels() -> list[dict]:
+    """The row "Power"."""
+    total = field("watt", NO_POWER, "blue", step("green"), displayName="Total")
+    each = field("watt", NO_POWER, None, step("green"), displayName="${__field.labels.channel}")
+    filled = {"fillOpacity": 15, "gradientMode": "opacity", "axisSoftMin": 0}
+    return [
+        row(7, "Power"),
+        curves(
+            8,
+            "Total power",
+            """
+            Sum of the chosen channels in W, kW or MW, a mean for each step of the curve. If a chosen channel measures
+            the whole and others its parts, they are counted twice: choose either. In the step in which a channel was
+            renamed, the old name and the new one both count. The line breaks where there are no readings for an hour.
+            """,
+            TOTAL_POWER,
+            (24, 8),
+            total,
+            {"calcs": ["min", "mean", "max"]},
+            filled,
+            maxDataPoints=1000,
+        ),
+        curves(
+            9,
+            "Power by channel",
+            """
+            Each chosen channel in W, kW or MW, a mean for each step of the curve. Click a name to see it alone,
+            Ctrl+click to add more. Negative values: power flows the other way, or the clamp was mounted the wrong way
+            round. A line breaks where there are no readings for an hour.
+            """,
+            each_channel(POWER, 500, scaled=True),
+            (24, 12),
+            each,
+            {"placement": "right", "calcs": ["mean", "max"], "sortBy": "Mean", "sortDesc": True},
+            maxDataPoints=500,
+        ),
+    ]

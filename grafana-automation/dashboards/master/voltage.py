@@ -1,0 +1,175 @@
+"""The row "Voltage": how often each phase is outside the limits of EN 50160, and its extremes."""
+
+from __future__ import annotations
+
+from master.flux import DEVICES, PLACE, query, read, window
+from master.panels import CHANNEL_TEXT, organize, override, row, table
+
+CONNECTED = 150
+"""A phase that never reaches so many volts was never connected: such inputs show about 114 V, or 0."""
+
+VOLTS = 'r.unit == "V"'
+
+EXTREMES = f"""\
+readings = () => {read(VOLTS, DEVICES, indent="    ")}
+low = readings()
+  |> min()
+  |> group(columns: ["channel"])
+  |> min()
+  |> map(fn: (r) => ({{channel: r.channel, Lowest: r._value, At: r._time}}))
+high = readings()
+  |> max()
+  |> group(columns: ["channel"])
+  |> max()
+  |> map(fn: (r) => ({{channel: r.channel, Highest: r._value, Since: r._time}}))
+"""
+
+LOWEST_AND_HIGHEST = query(
+    EXTREMES,
+    f"""\
+join(tables: {{low: low, high: high}}, on: ["channel"])
+  |> filter(fn: (r) => r.Highest >= {CONNECTED}.0)
+  |> group()
+  |> sort(columns: ["channel"])
+""",
+)
+
+NEVER_CONNECTED = query(f"""\
+{read(VOLTS, DEVICES)}
+  |> max()
+  |> group(columns: ["channel"])
+  |> max()
+  |> group()
+  |> filter(fn: (r) => r._value < {CONNECTED}.0)
+  |> map(fn: (r) => ({{channel: r.channel, Highest: r._value}}))
+  |> sort(columns: ["channel"])
+""")
+
+BY_WEEK = query(
+    PLACE,
+    f"""\
+means = {read(VOLTS, DEVICES, indent="    ")}
+    |> {window("10m", "mean")}
+    // A channel that moved to another column goes on as another series.
+    |> group(columns: ["channel"])
+
+// Weeks begin on Monday, at midnight in the dashboard's time zone.
+by_week = (tables=<-, how, what) => tables
+  |> aggregateWindow(every: 1w, offset: 4d, fn: how, createEmpty: false, timeSrc: "_start", location: place)
+  |> map(fn: (r) => ({{channel: r.channel, week: r._time, what: what, _value: float(v: r._value)}}))
+all = means |> by_week(how: count, what: "Means")
+highest = means |> by_week(how: max, what: "highest")
+narrow = means
+  |> filter(fn: (r) => r._value < 207.0 or r._value > 253.0)
+  |> by_week(how: count, what: "narrow")
+wide = means
+  |> filter(fn: (r) => r._value < 195.5 or r._value > 253.0)
+  |> by_week(how: count, what: "wide")
+weeks = union(tables: [all, highest, narrow, wide])
+  |> group(columns: ["channel"])
+  |> pivot(rowKey: ["channel", "week"], columnKey: ["what"], valueColumn: "_value")
+number = (n) => if exists n then n else 0.0
+""",
+    f"""\
+// Phases that were never connected are left out.
+phases = weeks
+  |> max(column: "highest")
+  |> filter(fn: (r) => r.highest >= {CONNECTED}.0)
+  |> keep(columns: ["channel"])
+
+join(tables: {{weeks: weeks, phases: phases}}, on: ["channel"])
+  |> group()
+  |> map(fn: (r) => ({{
+    Week: r.week,
+    channel: r.channel,
+    Means: r.Means,
+    Outside: number(n: r.narrow),
+    Share: number(n: r.narrow) / r.Means,
+    Far: number(n: r.wide),
+  }}))
+  |> sort(columns: ["Week", "channel"])
+""",
+    imports=("timezone",),
+)
+
+
+def panels() -> list[dict]:
+    """The row, its panels behind the heading."""
+    no_volts = "No voltage readings of these devices in this time range"
+    phase = override("byName", "channel", displayName="Phase", mappings=CHANNEL_TEXT, custom__minWidth=140)
+    date, volt = "time:D MMM YYYY HH:mm", {"unit": "volt", "decimals": 1, "custom__minWidth": 70}
+    bad = {"mode": "absolute", "steps": [{"color": "text", "value": None}, {"color": "red", "value": 0.0500001}]}
+    some = {"mode": "absolute", "steps": [{"color": "text", "value": None}, {"color": "red", "value": 1}]}
+    colored = {"custom__cellOptions": {"type": "color-text"}}
+    return [
+        row(32, "Voltage", collapsed=True),
+        table(
+            33,
+            "Voltage by week",
+            """
+            How many ten-minute means of each phase are outside 230 V ± 10 % (207 V to 253 V) and outside 230 V +10 %,
+            −15 % (195.5 V to 253 V), in each week from Monday. EN 50160 wants 95 % of a week's means inside the first
+            and all of them inside the second; red is what it does not allow. The first and the last week hold only
+            what is in the time range. Times without readings do not count, and phases that were never connected are
+            left out.
+            """,
+            BY_WEEK,
+            (24, 11),
+            no_volts,
+            phase,
+            override("byName", "Week", unit="time:D MMM YYYY", custom__minWidth=100),
+            override("byName", "Means", displayName="Ten-minute means", decimals=0, custom__minWidth=140),
+            override("byName", "Outside", displayName="Outside ±10 %", decimals=0, custom__minWidth=115),
+            override(
+                "byName",
+                "Share",
+                displayName="Share outside ±10 %",
+                unit="percentunit",
+                decimals=1,
+                thresholds=bad,
+                custom__minWidth=150,
+                **colored,
+            ),
+            override(
+                "byName",
+                "Far",
+                displayName="Outside +10/−15 %",
+                decimals=0,
+                thresholds=some,
+                custom__minWidth=145,
+                **colored,
+            ),
+            transformations=[organize(["Week", "channel", "Means", "Outside", "Share", "Far"])],
+        ),
+        table(
+            34,
+            "Lowest and highest voltage",
+            """
+            The lowest and the highest single reading of each phase of the chosen devices in the time range, and when
+            they were taken (the first time, if it was more than once). Phases that were never connected are left out.
+            """,
+            LOWEST_AND_HIGHEST,
+            (16, 8),
+            no_volts,
+            phase,
+            override("byName", "Lowest", **volt),
+            override("byName", "Highest", **volt),
+            override("byName", "At", displayName="Lowest at", unit=date, custom__minWidth=140),
+            override("byName", "Since", displayName="Highest at", unit=date, custom__minWidth=140),
+            transformations=[organize(["channel", "Lowest", "At", "Highest", "Since"])],
+        ),
+        table(
+            35,
+            "Phases never connected",
+            f"""
+            Inputs for a voltage that never reach {CONNECTED} V in the time range: an input without a wire shows about
+            114 V, or 0. They are in no figure of this row.
+            """,
+            NEVER_CONNECTED,
+            (8, 8),
+            "None",
+            phase,
+            override("byName", "Highest", **volt),
+            transformations=[organize(["channel", "Highest"])],
+        ),
+    ]

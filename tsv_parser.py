@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
                          help="the tree client/campaign/device/*.tsv (default: POWERVIEW_DATA_DIR)")  # fmt: skip
     options.add_argument("-t", "--tsvFile", type=some_path, metavar="FILE", nargs="+", action="extend",
                          help="only these files of the tree")  # fmt: skip
+    options.set_defaults(other_tree=False)
     options.add_argument("--dry-run", action="store_true", help="show what would happen, change nothing")
     options.add_argument("--output", type=some_path, metavar="DIR",
                          help="write line protocol files to DIR to look at, move nothing")  # fmt: skip
@@ -57,7 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = load_settings()
         if options.dataFolder is not None:
-            settings = dataclasses.replace(settings, data_dir=Path(os.path.abspath(options.dataFolder)))
+            data_dir = Path(os.path.abspath(options.dataFolder))
+            options.other_tree = os.path.realpath(data_dir) != os.path.realpath(settings.data_dir)
+            settings = dataclasses.replace(settings, data_dir=data_dir)
         if not (options.dry_run or options.output):
             require_influxdb(settings)
         return work(settings, options)
@@ -88,7 +91,7 @@ def work(settings: Settings, options: argparse.Namespace) -> int:
         done = ingest.run(
             settings, uploads, refusals, lambda: open_store(settings, options.output, dry_run=options.dry_run),
             parsed=tree.folders_with_parsed, keep=not for_a_look, again=options.again,
-            every=options.tsvFile is None, tick=tick,
+            every=options.tsvFile is None, sheets=not options.other_tree, tick=tick,
         )  # fmt: skip
     report(done, dry_run=options.dry_run)
     return done.status

@@ -1,4 +1,4 @@
-"""Look at what was uploaded, export it, check and watch the installation: `python -m powerview COMMAND`.
+"""Look at uploads, name their channels, export them, check and watch the installation: `python -m powerview COMMAND`.
 
 Exit status: 0 done; 1 something is not in place (check); 2 usage, or nothing is there to show or export; 75 InfluxDB is
 away or refuses us, or a message could not be delivered (watch); 78 a setting is missing or wrong, or a file cannot be
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from powerview import __version__
 from powerview.output import trouble
-from powerview.settings import Settings, SettingsError, load_settings, require_grafana
+from powerview.settings import Settings, SettingsError, load_settings, require_grafana, require_language
 
 EX_USAGE, EX_TEMPFAIL, EX_CONFIG = 2, os.EX_TEMPFAIL, os.EX_CONFIG
 
@@ -46,6 +46,13 @@ def parser() -> argparse.ArgumentParser:
                        help="from the files of this tree (default: InfluxDB if INFLUXDB_HOST is set, else from the "
                             "files of POWERVIEW_DATA_DIR)")  # fmt: skip
     table.set_defaults(run=export)
+
+    sheet = commands.add_parser("channels", help="write channels.csv, which says what each clamp of a campaign "
+                                                 "measures, or bring it up to date")  # fmt: skip
+    sheet.add_argument("client", metavar="CLIENT")
+    sheet.add_argument("campaign", metavar="CAMPAIGN")
+    sheet.add_argument("-d", "--data", type=Path, metavar="DATA", help="the tree (default: POWERVIEW_DATA_DIR)")
+    sheet.set_defaults(run=run_channels)
 
     check = commands.add_parser("check", help="is everything in place? One line for each thing, with the remedy")
     check.add_argument("--json", action="store_true", help="for monitoring")
@@ -108,6 +115,23 @@ def export(settings: Settings, options: argparse.Namespace) -> int:
         return complain(error, EX_USAGE)
     except StoreAway as error:
         return complain(error, EX_TEMPFAIL)
+    return 0
+
+
+def run_channels(settings: Settings, options: argparse.Namespace) -> int:
+    """Write the sheet and print what changed."""
+    settings = in_tree(settings, options.data)
+    require_language(settings)
+    from powerview.channels import NAME, NotUnderstood
+    from powerview.reporting.sheet import NoSheet, write_sheet  # late: pandas takes its time
+
+    try:
+        print("\n- ".join(write_sheet(settings, options.client, options.campaign)))
+    except NoSheet as error:
+        return complain(error, EX_USAGE)
+    except NotUnderstood as error:
+        where = settings.data_dir / options.client / options.campaign / NAME
+        return complain(f"{where} is not changed: " + "\n".join(error.problems), EX_CONFIG)
     return 0
 
 

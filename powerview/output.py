@@ -14,18 +14,21 @@ from typing import BinaryIO
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, follow: bool = True) -> Iterator[BinaryIO]:
     """A file to write; when the block ends well it takes the place of `path`, in one step. Else `path` is as it was.
 
-    A symlink stays: the file that it names is replaced. A file keeps its mode, and its owner where this user may give
-    it away. What is no regular file (a device, a pipe) is written to as it is. Raises OSError.
+    A symlink stays: the file that it names is replaced; without `follow`, where others may make one, it is replaced
+    itself. A file keeps its mode, and its owner where this user may give it away. What is no regular file (a device, a
+    pipe) is written to as it is, or without `follow` replaced. Raises OSError.
     """
     try:
-        there = os.stat(path)
+        there = os.stat(path, follow_symlinks=follow)
     except FileNotFoundError:
         there = None
-    target = Path(os.path.realpath(path))
-    if there and not (stat.S_ISREG(there.st_mode) and _same(target, there)):
+    target = Path(os.path.realpath(path)) if follow else path
+    if not follow:
+        there = there if there and stat.S_ISREG(there.st_mode) else None
+    elif there and not (stat.S_ISREG(there.st_mode) and _same(target, there)):
         with open(path, "wb") as file:
             yield file
         return

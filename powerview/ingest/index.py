@@ -158,6 +158,11 @@ class UploadIndex:
         stamp, stem, number, device, name, label = rows[0]
         return (stamp, _name(stem), number, client, campaign, device), name, label
 
+    def places(self, client: str, campaign: str) -> set[tuple[str, int, str | None]]:
+        """Device, position and unit of every clamp that the remembered files of a campaign have."""
+        rows = self._all("SELECT serial, idx, unit FROM label WHERE client=? AND campaign=?", (client, campaign))
+        return {(serial, idx, unit or None) for serial, idx, unit in rows}
+
     # ── folders ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def unread(self, folders: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:

@@ -33,7 +33,8 @@ class Status(StrEnum):
 @dataclass
 class Outcome:
     """What became of one file. Times are UTC seconds; `settled_as` is where it is now, below the tree;
-    `logger` what its header says of it; `repeated`: an earlier run has logged this."""
+    `logger` what its header says of it; `repeated`: an earlier run has logged this; `sheet`: it is a channels.csv,
+    which has no rows."""
 
     status: Status
     path: str
@@ -49,6 +50,7 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     logger: dict[str, str | None] = field(default_factory=dict)
     repeated: bool = False
+    sheet: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -60,7 +62,7 @@ class Outcome:
         return f"{self.status:<8}{printable(self.path)}: {'; '.join(self._parts())}"
 
     def _parts(self) -> list[str]:
-        if self.status in (Status.REFUSED, Status.PENDING):
+        if self.sheet or self.status in (Status.REFUSED, Status.PENDING):
             return [printable(self.reason)]
         parts = [printable(self.reason).removesuffix(".")] if self.reason else []
         if self.rows or self.status != Status.ERROR:

@@ -9,6 +9,7 @@ from powerview.inbox import Refusal, Upload
 from powerview.ingest.index import UploadIndex
 from powerview.ingest.journal import Journal
 from powerview.ingest.reports import Reports, Result
+from powerview.ingest.sheets import put_into_force
 from powerview.ingest.state import InHand, Reported
 from powerview.settings import Settings
 from powerview.store import Store
@@ -24,14 +25,14 @@ Folder = tuple[str, str, str]
 def run(
     settings: Settings, uploads: list[Upload], refusals: list[Refusal],
     store: Callable[[], AbstractContextManager[Store]], *, parsed: Iterable[Folder] = (), keep: bool = True,
-    again: bool = False, every: bool = True, tick: Callable[[], object] = lambda: None,
+    again: bool = False, every: bool = True, sheets: bool = False, tick: Callable[[], object] = lambda: None,
 ) -> Result:  # fmt: skip
     """Store the uploads, report the refusals.
 
     `store` opens the store, and is called only when there is something to store. `parsed` are the devices' folders
     that have a `parsed/` folder. `keep` False: nothing is moved, logged or remembered. `again`: the uploads were
-    settled before, and are left where they are. `every`: they are all that are pending, not a choice. `tick` is called
-    once for each upload.
+    settled before, and are left where they are. `every`: they are all that are pending, not a choice. `sheets`: the
+    tree is the installation's own, so its channels.csv are put into force. `tick` is called once for each upload.
     """
     state_dir = settings.state_dir if keep else None
     journal, reported = (Journal(settings.log_dir), Reported(state_dir)) if keep else (None, None)
@@ -39,6 +40,8 @@ def run(
     for refusal in refusals:
         reports.refused(refusal)
     with closing(UploadIndex(state_dir)) as index:
+        if keep and sheets:
+            put_into_force(settings, reports, index)
         unread = index.unread(parsed) if keep and not again else []
         for folder in unread:
             reports.refused(Refusal("/".join(folder), UNREAD))

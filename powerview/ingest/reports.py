@@ -58,6 +58,13 @@ class Reports:
             if not outcome.repeated:
                 self._journal.file(outcome)
 
+    def sheet(self, path: str, what: str) -> None:
+        """A channels.csv was put into force or taken out of it."""
+        outcome = Outcome(Status.OK, path, what, sheet=True)
+        self.result.outcomes.append(outcome)
+        if self._journal:
+            self._journal.file(outcome)
+
     def finish(self, wanted: int) -> Result:
         """The run is over; `wanted` files were to be read."""
         if not self._journal:
@@ -65,7 +72,7 @@ class Reports:
         self._reported.save(keep=not self._every or self.result.away is not None)
         pending = [o for o in self.result.outcomes if o.status == Status.PENDING]
         if self.result.away:
-            settled = sum(o.status in SETTLED for o in self.result.outcomes)
+            settled = sum(o.status in SETTLED and not o.sheet for o in self.result.outcomes)
             self._journal.run(self.result.away, wanted - settled)
         elif pending:
             self._journal.run(f"{pending[0].path} {pending[0].reason}", len(pending))

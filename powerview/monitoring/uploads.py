@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from powerview import channels
 from powerview.inbox import ERROR_DIR, REASON, Inbox, Refusal, Upload
 from powerview.ingest.lane import UNREAD
 from powerview.ingest.state import Reported
@@ -34,7 +35,7 @@ def uploads(settings: Settings) -> Iterator[Item]:
         return
     yield from _pending(settings, [f for f in found if isinstance(f, Upload)])
     # The parser reports a refused file once; a month later nobody would know of it.
-    refused = [f for f in found if isinstance(f, Refusal)] + _unread_folders(settings)
+    refused = [f for f in found if isinstance(f, Refusal)] + _logged(settings)
     yield from each("refused files", refused, _refused, "none")
 
 
@@ -90,10 +91,14 @@ def _pending(settings: Settings, found: list[Upload]) -> Iterator[Item]:
     yield from each("pending files", old, item, "none for longer than an hour")
 
 
-def _unread_folders(settings: Settings) -> list[Refusal]:
-    # Only the lane knows which folders were renamed after they were read.
+def _logged(settings: Settings) -> list[Refusal]:
+    # Only the lane knows which folders were renamed after they were read, and which sheets it did not understand.
     logged = Reported(settings.state_dir).reasons
-    return [Refusal(path, reason) for path, reason in logged.items() if reason == UNREAD]
+    return [Refusal(path, reason) for path, reason in logged.items() if reason == UNREAD or _is_sheet(path)]
+
+
+def _is_sheet(path: str) -> bool:
+    return path.count("/") == 2 and path.endswith(f"/{channels.NAME}")
 
 
 def _refused(refusal: Refusal) -> Item:

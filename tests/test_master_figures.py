@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 from dashboard_queries import View, duration
-from faults.truth import points_of
+from faults.truth_uploads import points_of
 from master_views import ALL_YEAR, OCTOBER, PARIS, QUERIES, SUMMER, channel, energy, means, store, within
 
 pytest_plugins = ("master_fixture",)

@@ -11,7 +11,8 @@ import pytest
 from trees import ROOT
 
 PROGRAMS = [ROOT / "tsv_parser.py", *(ROOT / "powerview").rglob("*.py"), *(ROOT / "grafana-automation").rglob("*.py")]
-OWN = {"powerview", "powerview_grafana", "tsv_parser"}
+OWN = {name for file in PROGRAMS for name in (file.stem, file.parent.name)}
+"""Our own modules and packages; none may be called like a package that it imports."""
 NAMES = {"dotenv": "python-dotenv", "yaml": "pyyaml", "influxdb_client": "influxdb-client", "ansible": "ansible-core"}
 OF_EXPORT = {"pyarrow", "xlsxwriter"}
 

@@ -2,7 +2,8 @@
 """Store the readings of uploaded logger files: the ingest lane's command line.
 
 Exit status: 0 all stored; 1 a file went to error/ or was refused; 2 usage; 75 InfluxDB is away or refuses us and files
-are pending; 70 PowerView failed; 77 another user owns the files; 78 a setting is missing or wrong; 130 interrupted (Ctrl-C).
+are pending; 70 PowerView failed; 77 another user owns the files; 78 a setting is missing or wrong; 130 interrupted
+(Ctrl-C).
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def test_labels_stay_text(site, tmp_path):
 
 def test_a_title_that_begins_with_an_equals_sign_is_text(tmp_path):
     class Source:
-        channels = [Channel(1, "x", "n", "V", "=1+1")]
+        channels, clamps = [Channel(1, "x", "n", "V", "=1+1")], ()
 
         def frames(self):
             return iter(())

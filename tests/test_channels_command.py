@@ -123,15 +123,15 @@ def test_french_installations_get_what_french_spreadsheets_open(roof):
 
 
 def test_means_and_largest_values_are_those_of_the_readings(site):
-    site = make_site.make_site()
-    make_site.write_files(site, site.data)
+    made_up = make_site.make_site()
+    make_site.write_files(made_up, site.data)
     write_sheet(site.settings(), make_site.CLIENT, make_site.CAMPAIGN)
     written = pd.read_csv(site.data / make_site.CLIENT / make_site.CAMPAIGN / "channels.csv", dtype={"device": str})
-    rounded = [round(x, 2 if abs(x) < 10 else 1) for x in site.readings.mean()]
+    rounded = [round(x, 2 if abs(x) < 10 else 1) for x in made_up.readings.mean()]
     assert written["mean"].tolist() == pytest.approx(rounded, abs=0.051)
-    assert written["largest"].tolist() == pytest.approx(site.readings.max().tolist(), abs=0.051)
-    proposed = {c["logger"]: c["group"] for c in site.clamps if c["logger"][-2:] in ("L1", "L2", "L3")}
-    assert written["group"].fillna("").tolist() == [proposed.get(c["logger"], "") for c in site.clamps]
+    assert written["largest"].tolist() == pytest.approx(made_up.readings.max().tolist(), abs=0.051)
+    proposed = {c["logger"]: c["group"] for c in made_up.clamps if c["logger"][-2:] in ("L1", "L2", "L3")}
+    assert written["group"].fillna("").tolist() == [proposed.get(c["logger"], "") for c in made_up.clamps]
 
 
 # ── proposals ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ import openpyxl
 import pandas as pd
 import pytest
 from test_export import powerview
-from trees import House, v002, v003
+from trees import Site, v002, v003
 
 from powerview.channels import Sheet, read_sheet
 from powerview.mv2 import Channel
@@ -53,25 +53,25 @@ def totals(found: dict[Channel, Series], by: Sheet) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def site() -> make_site.Site:
+def made_up() -> make_site.Site:
     return make_site.make_site()
 
 
 @pytest.fixture(scope="module")
-def bakery(site, tmp_path_factory) -> House:
-    house = House(tmp_path_factory.mktemp("bakery"))
-    make_site.write_files(site, house.data)
-    shutil.copyfile(make_site.SHEET, house.data / make_site.CLIENT / make_site.CAMPAIGN / "channels.csv")
-    return house
+def bakery(made_up, tmp_path_factory) -> Site:
+    site = Site(tmp_path_factory.mktemp("bakery"))
+    make_site.write_files(made_up, site.data)
+    shutil.copyfile(make_site.SHEET, site.data / make_site.CLIENT / make_site.CAMPAIGN / "channels.csv")
+    return site
 
 
-def bakery_view(bakery: House) -> View:
+def bakery_view(bakery: Site) -> View:
     [campaign], _ = read_tree(bakery.settings())
     return view_of(campaign, PARIS, 600_000)
 
 
-def test_the_preview_has_the_true_figures_of_the_bakery(bakery, site):
-    view, truth = bakery_view(bakery), make_site.true_figures(site)
+def test_the_preview_has_the_true_figures_of_the_bakery(bakery, made_up):
+    view, truth = bakery_view(bakery), make_site.true_figures(made_up)
     assert list(view.totals) == ["drawn", "fed in", "production", "rest"]
     for title, kwh in view.totals.items():
         assert kwh == pytest.approx(truth[title].sum(), abs=1e-6)
@@ -83,7 +83,7 @@ def test_the_preview_has_the_true_figures_of_the_bakery(bakery, site):
     assert {view.names[c]: role for c, role in view.roles.items()}["Solar"] == "production"
 
 
-def test_the_page_shows_names_roles_and_totals_and_no_label(bakery, site, tmp_path):
+def test_the_page_shows_names_roles_and_totals_and_no_label(bakery, made_up, tmp_path):
     write_preview(bakery.settings(), tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8").split("<script>")[0]
     assert "Voie6" not in page
@@ -95,8 +95,8 @@ def test_the_page_shows_names_roles_and_totals_and_no_label(bakery, site, tmp_pa
     assert "wrong way round" not in page
 
 
-def test_the_workbook_by_the_sheet_has_the_true_figures_of_each_day(bakery, site, tmp_path):
-    file, truth = tmp_path / "x.xlsx", make_site.true_figures(site)
+def test_the_workbook_by_the_sheet_has_the_true_figures_of_each_day(bakery, made_up, tmp_path):
+    file, truth = tmp_path / "x.xlsx", make_site.true_figures(made_up)
     names = (make_site.CLIENT, make_site.CAMPAIGN)
     done = powerview(bakery, "export", *names, "--sheet", "--format", "xlsx", "-o", file)
     assert (done.returncode, done.stderr) == (0, "")
@@ -109,30 +109,30 @@ def test_the_workbook_by_the_sheet_has_the_true_figures_of_each_day(bakery, site
         np.testing.assert_allclose(found[title], truth[title], atol=1e-6)
 
 
-def test_the_export_by_the_sheet_names_columns_and_applies_factors(bakery, site):
+def test_the_export_by_the_sheet_names_columns_and_applies_factors(bakery, made_up):
     names = (make_site.CLIENT, make_site.CAMPAIGN)
     done = powerview(bakery, "export", *names, "--sheet", "--from", "2026-04-01", "--to", "2026-04-01")
     plain = powerview(bakery, "export", *names, "--from", "2026-04-01", "--to", "2026-04-01")
     found, raw = (pd.read_csv(io.StringIO(x.stdout)) for x in (done, plain))
-    titles = [f"{c['name'] or c['logger']} {c['unit']}" for c in site.clamps]
+    titles = [f"{c['name'] or c['logger']} {c['unit']}" for c in made_up.clamps]
     assert list(found) == ["time", *titles]
-    factors = [float(c["factor"] or 1) for c in site.clamps]
+    factors = [float(c["factor"] or 1) for c in made_up.clamps]
     np.testing.assert_allclose(found.iloc[:, 1:], raw.iloc[:, 1:] * factors)
     assert found["Coffee machine W"].min() > 0
 
 
-def test_influxdb_and_files_give_the_same_export_by_the_sheet(influx, client, tmp_path, site):
-    house = House(tmp_path, {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
-    files = make_site.write_files(site, tmp_path / "made")
+def test_influxdb_and_files_give_the_same_export_by_the_sheet(influx, client, tmp_path, made_up):
+    site = Site(tmp_path, {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
+    files = make_site.write_files(made_up, tmp_path / "made")
     for file in files[:3]:
-        house.put(f"{client}/bakery/{site.logger}/{file.name}", file.read_bytes())
-    house.put(f"{client}/bakery/channels.csv", make_site.SHEET.read_bytes())
-    assert house.run().returncode == 0
-    (house.data / client / "bakery/channels.csv").write_bytes(b"broken")  # the one in force counts
+        site.put(f"{client}/bakery/{made_up.logger}/{file.name}", file.read_bytes())
+    site.put(f"{client}/bakery/channels.csv", make_site.SHEET.read_bytes())
+    assert site.run().returncode == 0
+    (site.data / client / "bakery/channels.csv").write_bytes(b"broken")  # the one in force counts
     found = []
-    for i, options in enumerate(([], ["--data", house.data])):
+    for i, options in enumerate(([], ["--data", site.data])):
         file = tmp_path / f"{i}.xlsx"
-        done = powerview(house, "export", client, "bakery", "--sheet", "--format", "xlsx", "-o", file, *options)
+        done = powerview(site, "export", client, "bakery", "--sheet", "--format", "xlsx", "-o", file, *options)
         assert (done.returncode, done.stderr) == (0, "")
         rows = list(openpyxl.load_workbook(file)["kWh per day"].iter_rows(values_only=True))
         found.append((rows[0], [row[0] for row in rows], np.array([row[1:] for row in rows[1:]], float)))
@@ -246,15 +246,15 @@ PATH = "acme/roof/channels.csv"
 
 
 @pytest.fixture
-def roof(house) -> House:
+def roof(site) -> Site:
     rows = [f"01/07/25 {h:02}:00:00 240.5 {h}.0" for h in range(24)]
-    house.put("acme/roof/02001283/a.tsv", v002(*rows))
-    return house
+    site.put("acme/roof/02001283/a.tsv", v002(*rows))
+    return site
 
 
-def page(house: House) -> str:
-    write_preview(house.settings(), house.root / "page.html")
-    text = (house.root / "page.html").read_text(encoding="utf-8").partition("<script>")[0]
+def page(site: Site) -> str:
+    write_preview(site.settings(), site.root / "page.html")
+    text = (site.root / "page.html").read_text(encoding="utf-8").partition("<script>")[0]
     return re.sub(r'<script type="application/json".*?</script>', "", text, flags=re.DOTALL)
 
 
@@ -296,23 +296,23 @@ def test_an_export_by_a_sheet_that_is_not_there_says_so(roof, content, sentence)
 HOSTILE = ["=1+1", "<script>alert(1)</script>", "{{ 7*7 }}", "@v0{custom}"]
 
 
-def test_hostile_names_are_text_on_the_page_and_in_exports(house):
+def test_hostile_names_are_text_on_the_page_and_in_exports(site):
     labels = ["a W", "b W", "c W", "d W"]
     rows = [f"01/07/25 00:{m}0:00 1.0 2.0 3.0 4.0" for m in range(3)]
-    house.put("acme/roof/02001311/a.tsv", v003(*rows, labels=labels))
+    site.put("acme/roof/02001311/a.tsv", v003(*rows, labels=labels))
     lines = io.StringIO()
     writer = csv.writer(lines)
     writer.writerow(["device", "place", "name"])
     writer.writerows(["02001311", i, name] for i, name in enumerate(HOSTILE, 1))
-    house.put(PATH, lines.getvalue().encode())
-    text = page(house)
+    site.put(PATH, lines.getvalue().encode())
+    text = page(site)
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert "{{ 7*7 }}" in text
-    header = next(csv.reader(io.StringIO(powerview(house, "export", "acme", "roof", "--sheet").stdout)))
+    header = next(csv.reader(io.StringIO(powerview(site, "export", "acme", "roof", "--sheet").stdout)))
     assert header == ["time", "'=1+1 W", *(f"{name} W".replace("@v0", "'@v0") for name in HOSTILE[1:])]
-    file = house.root / "x.xlsx"
-    assert powerview(house, "export", "acme", "roof", "--sheet", "--format", "xlsx", "-o", file).returncode == 0
+    file = site.root / "x.xlsx"
+    assert powerview(site, "export", "acme", "roof", "--sheet", "--format", "xlsx", "-o", file).returncode == 0
     for opened in openpyxl.load_workbook(file).worksheets:
         assert {cell.data_type for cell in next(opened.iter_rows())} == {"s"}
 

@@ -132,13 +132,13 @@ def test_six_weeks_can_end_with_any_day():
 def test_the_page_of_make_demo_is_by_the_sheet_that_the_lane_put_into_force(site, tmp_path):
     recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ndemo: setup")[2].partition("\n\n")[0]
     assert "make_site.py demo/out/data --sheet" in recipe
-    house = House(tmp_path)
-    device = make_site.write_files(site, house.data)[0].parent
+    installation = Site(tmp_path)
+    device = make_site.write_files(site, installation.data)[0].parent
     sheet = device.parent / "channels.csv"
     sheet.write_bytes(make_site.SHEET.read_bytes())
-    assert house.run().returncode == 0
+    assert installation.run().returncode == 0
     sheet.write_bytes(b"no longer a sheet")
-    write_preview(house.settings(), tmp_path / "page.html")
+    write_preview(installation.settings(), tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     kwh = make_site.true_figures(site).sum()
     shown = {title: number for number, title in re.findall("<b>([^<]*) kWh</b><span>([^<]*)", page)}

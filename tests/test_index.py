@@ -16,6 +16,7 @@ from trees import Site, v002
 
 from powerview.inbox import Claim, Upload
 from powerview.ingest.index import UploadIndex
+from powerview.ingest.loop import Ingest
 from powerview.mv2 import Channel
 
 SLAVE = "04000466"
@@ -128,6 +129,34 @@ def test_a_run_that_dies_as_it_moves_a_file_leaves_it_known_to_other_folders(inf
     through(influx_site, client, "02001300", "250702_031500", "Voie1 W", at(10, 2.5), at(20, 2.5))
     run(influx_site)
     assert held(influx, client) == {f"{SLAVE}/1 Oven W": {0: 5.5, 10: 5.5, 20: 2.5, 50: 1.5}}
+
+
+@pytest.mark.parametrize("step", [(Claim, "to_parsed"), (Ingest, "_after_the_store")])
+def test_what_a_run_stored_and_did_not_settle_is_overtaken_by_a_later_upload(
+    influx, influx_site, client, monkeypatch, step
+):
+    upload(influx_site, client, "250701_031500", ("A W",), at(50, 0.5))
+    run(influx_site)
+    rows = (at(minute, 1.5, 1.5, 1.5) for minute in (0, 10, 20))
+    file = upload(influx_site, client, "250702_031500", ("A W", "B W", "C W"), *rows)
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(*step, dies)
+    with pytest.raises(KeyboardInterrupt):
+        run(influx_site)
+    monkeypatch.undo()
+    kept = file.rename(influx_site.root / file.name)  # it cannot be read now: it is in error/, say
+    upload(influx_site, client, "250703_031500", ("A W", "B W"), at(10, 2.5, "-"), at(20, 2.5, 2.5))
+    run(influx_site)
+    kept.rename(file)
+    run(influx_site)
+    assert held(influx, client) == {
+        "02001283/1 A W": {0: 1.5, 10: 2.5, 20: 2.5, 50: 0.5},
+        "02001283/2 B W": {0: 1.5, 20: 2.5},
+        "02001283/3 C W": {0: 1.5},
+    }
 
 
 def test_an_index_of_yesterday_does_not_hide_what_todays_run_made_in_the_store(influx, influx_site, client):

@@ -10,7 +10,7 @@ from faults import proxy as proxies
 from faults.proxy import FaultProxy, Request
 from influx_server import wait_until
 from test_ingest import run, statuses
-from test_store import lines, settings_for, values
+from test_store import SPAN, lines, settings_for, values
 from trees import Site, v002
 
 from powerview.ingest.journal import Status
@@ -213,7 +213,7 @@ def test_a_connection_that_is_closed_with_bodies_waiting_ends(influx, between, c
     store = influxdb.InfluxStore(settings_for(between.url, influx.token, INFLUXDB_ORG=influx.org))
     for number in range(3):
         delivery = store.deliver(client)
-        delivery.send("a", lines("a", 1, number)[1])
+        delivery.send(*lines("a", 1, number), SPAN)
         delivery.finish()
         assert begun.wait(30)
     closing = threading.Thread(target=store.close)

@@ -102,11 +102,6 @@ class LateFiles:
                 keep |= {device: keep[device] & ~mine for device in theirs.intersection(devices)}
         return Covered(_parts(recording.header.channels, keep), names, _rows_without_any(keep))
 
-    def overlaps_earlier(self, upload: Upload, recording: Recording) -> bool:
-        """Whether an earlier upload has a reading of the same devices and stretch of time."""
-        order = self.order(upload)
-        return any(upload_order(other) < order for other in self._overlapping(upload, recording))
-
     def expected(self, upload: Upload) -> Upload:
         """Where a file will be once it is settled in `parsed/`."""
         return upload if upload.state else replace(upload, name=self.settled_name(upload), state=inbox.PARSED_DIR)

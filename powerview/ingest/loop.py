@@ -190,6 +190,8 @@ class Ingest:
                 self._places.carry_out(
                     sent.changes, client, campaign, points.seconds(sent.recording, sent.header, sent.parts)
                 )
+        # Before anything is written: if the process dies and a later upload is stored first, that one must know of it.
+        self._places.remember(client, campaign, sent.header, sent.changes)
 
     def _deliver(self, sent: _Sent) -> Delivery:
         delivery = self.store.deliver(sent.upload.client)
@@ -233,11 +235,9 @@ class Ingest:
         return False
 
     def _after_the_store(self, sent: _Sent) -> None:
-        client, campaign = sent.upload.client, sent.upload.campaign
-        if sent.recording.left_out["cells"] and self._late.overlaps_earlier(sent.upload, sent.recording):
+        if sent.recording.left_out["cells"]:
             for missing in points.missing_cells(sent.recording, sent.header, sent.parts):
-                self._places.delete_missing(client, campaign, missing)
-        self._places.remember(client, campaign, sent.header, sent.changes)
+                self._places.delete_missing(sent.upload.client, sent.upload.campaign, missing)
 
     def _settle(self, answered: list[_Sent]) -> None:
         self._report_uploads(answered)

@@ -73,7 +73,7 @@ class Places:
                 self._delete(stored, channel, times)
 
     def remember(self, client: str, campaign: str, header: Header, changes: Changes) -> None:
-        """The file's channels are stored, and what was moved is gone."""
+        """The file's channels are about to be stored, and what was moved is gone."""
         moved = {old for old, _ in changes.moves}
         for device, wanted in _by_device(header.channels).items():
             known = self._remembered(client, campaign, device)

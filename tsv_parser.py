@@ -2,7 +2,8 @@
 """Store the readings of uploaded logger files: the ingest lane's command line.
 
 Exit status: 0 all stored; 1 a file went to error/ or was refused; 2 usage; 75 InfluxDB is away or refuses us and files
-are pending; 77 another user owns the files; 78 a setting is missing or wrong; 130 interrupted (Ctrl-C).
+are pending; 70 PowerView failed; 77 another user owns the files; 78 a setting is missing or wrong; 130 interrupted
+(Ctrl-C).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import pwd
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 from powerview import __version__, ingest
@@ -164,4 +166,8 @@ def complain(error: Exception | str, status: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except Exception:  # noqa: BLE001 - a fault of ours must not end like a file in error/, with status 1
+        traceback.print_exc()
+        sys.exit(os.EX_SOFTWARE)

@@ -66,12 +66,12 @@ def by_pending(folder: Path, server: InfluxServer) -> str:
         write_logger_file(original, DAY_ROWS, FIRST + timedelta(days=number), seed=number)
     rows = []
     for count in COUNTS:
-        house = folder / f"pending{count}"
+        site = folder / f"pending{count}"
         for number in range(count):
-            device = house / "data" / f"client{count}" / f"campaign{number % 10}" / f"0200{1000 + number // 10}"
+            device = site / "data" / f"client{count}" / f"campaign{number % 10}" / f"0200{1000 + number // 10}"
             device.mkdir(parents=True, exist_ok=True)
             (device / "T302_240102_031700.tsv").write_bytes(originals[number % 10].read_bytes())
-        seconds = run_parser(house, server).seconds
+        seconds = run_parser(site, server).seconds
         readings = count * DAY_ROWS * CHANNELS
         rows.append((str(count), f"{readings:,}", f"{seconds:.2f}", f"{seconds / readings * 1e6:.1f}"))
     return table(("pending files", "readings", "seconds", "µs per reading"), rows)
@@ -82,16 +82,16 @@ def by_later(folder: Path, server: InfluxServer) -> tuple[str, float]:
     also how many times its own readings it writes at most."""
     rows, worst = [], 0.0
     for later in LATER:
-        house = folder / f"later{later}"
-        device = house / "data" / f"later{later}" / "campaign" / "02001171"
+        site = folder / f"later{later}"
+        device = site / "data" / f"later{later}" / "campaign" / "02001171"
         for number in range(1, later):
             write_logger_file(device / "parsed" / day_name(number), DAY_ROWS, day(number), seed=number)
         write_logger_file(device / day_name(later), DAY_ROWS, day(later), seed=later)
-        first = run_parser(house, server).seconds  # nothing is remembered yet of what was parsed before
+        first = run_parser(site, server).seconds  # nothing is remembered yet of what was parsed before
         write_logger_file(device / day_name(0), DAY_ROWS, day(0), seed=0)
         with FaultProxy(server.url) as proxy:
             written = count_lines(proxy, f"bucket=later{later}&")
-            seconds = run_parser(house, through(server, proxy)).seconds
+            seconds = run_parser(site, through(server, proxy)).seconds
         times = sum(written) / (DAY_ROWS * CHANNELS)
         worst = max(worst, times)
         rows.append((f"{later:,}", f"{first:.2f}", f"{sum(written):,}", f"{times:.2f}", f"{seconds:.2f}"))
@@ -122,12 +122,12 @@ def through(server: InfluxServer, proxy: FaultProxy) -> InfluxServer:
 def by_settled(folder: Path, server: InfluxServer, most: int) -> tuple[str, float]:
     """Seconds of `--again` by the number of settled files; also how much more a file costs among ten times as many."""
     rows, each = [], []
-    house = folder / "again"
+    site = folder / "again"
     for settled, done in ((most // 10, 0), (most, most // 10)):
         for number in range(done, settled):
-            path = device_folder(house / "data", number % LOGGERS) / "parsed" / day_name(number // LOGGERS)
+            path = device_folder(site / "data", number % LOGGERS) / "parsed" / day_name(number // LOGGERS)
             write_logger_file(path, AGAIN_ROWS, day(number // LOGGERS), number, f"0200{2000 + number % LOGGERS}")
-        seconds = run_parser(house, server, "--again").seconds
+        seconds = run_parser(site, server, "--again").seconds
         each.append(seconds / settled)
         rows.append((f"{settled:,}", f"{seconds:.1f}", f"{each[-1] * 1000:.2f}"))
     return table(("settled files", "--again, s", "ms for each"), rows), each[1] / each[0]
@@ -146,16 +146,16 @@ def day_name(number: int) -> str:
 def by_parsed(folder: Path, server: InfluxServer, most: int) -> tuple[str, float]:
     """Seconds of a sweep by the number of files that lie in parsed/; also the slowest one with nothing to do."""
     rows = []
-    house, done, slowest = folder / "grown", 0, 0.0
-    data = house / "data"
+    site, done, slowest = folder / "grown", 0, 0.0
+    data = site / "data"
     fresh = folder / "fresh.tsv"
     write_logger_file(fresh, DAY_ROWS, FIRST, seed=99)
     for number, parsed in enumerate((0, most // 10, most)):
         done = fill(data, done, parsed)
-        idle = statistics.median(run_parser(house, server).seconds for _ in range(3))
+        idle = statistics.median(run_parser(site, server).seconds for _ in range(3))
         newcomer = device_folder(data, 0) / f"T302_99123{number}_031700.tsv"  # uploaded after all the others
         newcomer.write_bytes(fresh.read_bytes())
-        rows.append((f"{parsed:,}", f"{idle:.2f}", f"{run_parser(house, server).seconds:.2f}"))
+        rows.append((f"{parsed:,}", f"{idle:.2f}", f"{run_parser(site, server).seconds:.2f}"))
         slowest = max(slowest, idle)
     return table(("parsed files", "nothing to do, s", "one new file, s"), rows), slowest
 

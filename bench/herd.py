@@ -36,7 +36,7 @@ from load import (
 )
 
 sys.path.append(str(PROJECT / "tests"))
-from hook_house import UPLOAD, Installation  # noqa: E402
+from hook_site import UPLOAD, Installation  # noqa: E402
 
 AT_ONCE = 150
 CLIENTS = 20
@@ -70,22 +70,22 @@ def main(loggers: int) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        house = Installation(folder / "house")
-        house.real_programs()
-        note_start_of_python(house)
+        site = Installation(folder / "site")
+        site.real_programs()
+        note_start_of_python(site)
         empty = folder / "empty.sh"
         empty.write_text("#!/bin/bash\n")
         empty.chmod(0o755)
         uploads = make_files(folder / "files", loggers)
         with running_influxdb(folder / "influxdb") as server:
-            house.set(INFLUXDB_HOST=server.url, INFLUXDB_ADMIN_TOKEN=server.token, INFLUXDB_ORG=server.org)
-            warm_up(server, house)
+            site.set(INFLUXDB_HOST=server.url, INFLUXDB_ADMIN_TOKEN=server.token, INFLUXDB_ORG=server.org)
+            warm_up(server, site)
             top = measured_ceiling(server, folder, uploads)
-            alone = in_turn(empty, house)
+            alone = in_turn(empty, site)
             crowd = herd(empty, loggers)
             let_rest(server)
-            seconds, hooks, watch = measured_herd(server, house, uploads)
-            lone = [lone_file(server, house, number) for number in range(LONE)]
+            seconds, hooks, watch = measured_herd(server, site, uploads)
+            lone = [lone_file(server, site, number) for number in range(LONE)]
     print(hook_table(alone, crowd, hooks))
     print(herd_text(loggers, seconds, top, watch))
     print(lone_table(lone))
@@ -106,19 +106,19 @@ def make_files(folder: Path, loggers: int) -> list[tuple[Path, str]]:
     return uploads
 
 
-def deliver(house: Installation, file: Path, where: str) -> None:
+def deliver(site: Installation, file: Path, where: str) -> None:
     """What SFTPGo has done when it calls the hook: the file stands under its name, whole."""
-    target = house.data / where
+    target = site.data / where
     target.parent.mkdir(parents=True, exist_ok=True)
     target.hardlink_to(file)
 
 
-def warm_up(server: InfluxServer, house: Installation) -> None:
+def warm_up(server: InfluxServer, site: Installation) -> None:
     """One file through all, for the server's first load is slower than the rest."""
-    file = house.notes / "warm.tsv"
+    file = site.notes / "warm.tsv"
     write_logger_file(file, DAY_ROWS, DAY, seed=0)
-    deliver(house, file, "warm/up/02001171/T302_250603_031500.tsv")
-    house.settled_event(UPLOAD)
+    deliver(site, file, "warm/up/02001171/T302_250603_031500.tsv")
+    site.settled_event(UPLOAD)
     assert count(server, "warm") == DAY_ROWS * CHANNELS, "the warm-up did not arrive"
 
 
@@ -150,12 +150,12 @@ def timed(program: Path) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def in_turn(empty: Path, house: Installation) -> tuple[list[float], list[float]]:
+def in_turn(empty: Path, site: Installation) -> tuple[list[float], list[float]]:
     """An empty script and the hook, one after the other, with nothing else to do; the lane is taken."""
-    with open(house.state / "ingest.lock") as lock:
+    with open(site.state / "ingest.lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        pairs = [(timed(empty), timed(house.script)) for _ in range(500)]
-    house.settled_event(UPLOAD)
+        pairs = [(timed(empty), timed(site.script)) for _ in range(500)]
+    site.settled_event(UPLOAD)
     return [nothing for nothing, _ in pairs], [hook for _, hook in pairs]
 
 
@@ -172,15 +172,15 @@ def herd(program: Path, count: int, before: Callable[[int], None] | None = None)
 
 
 def measured_herd(
-    server: InfluxServer, house: Installation, uploads: list[tuple[Path, str]]
+    server: InfluxServer, site: Installation, uploads: list[tuple[Path, str]]
 ) -> tuple[float, list[float], Watch]:
     """Seconds until all is there and the last worker gone, milliseconds of each hook, and what was seen meanwhile."""
     watch = Watch()
-    watcher = threading.Thread(target=watched, args=(house, watch))
+    watcher = threading.Thread(target=watched, args=(site, watch))
     watcher.start()
     started = time.perf_counter()
-    hooks = herd(house.script, len(uploads), lambda number: deliver(house, *uploads[number]))
-    wait_until(lambda: not house.workers(), 600, lambda: "the worker does not end")
+    hooks = herd(site.script, len(uploads), lambda number: deliver(site, *uploads[number]))
+    wait_until(lambda: not site.workers(), 600, lambda: "the worker does not end")
     seconds = time.perf_counter() - started
     watch.done.set()
     watcher.join()
@@ -190,11 +190,11 @@ def measured_herd(
     return seconds, hooks, watch
 
 
-def watched(house: Installation, watch: Watch) -> None:
+def watched(site: Installation, watch: Watch) -> None:
     """Look at all processes of the installation several times a second until `watch.done`."""
     while not watch.done.wait(0.2):
-        memory = [proportional(pid) for pid in house.processes()]
-        watch.workers = max(watch.workers, len(house.workers()))
+        memory = [proportional(pid) for pid in site.processes()]
+        watch.workers = max(watch.workers, len(site.workers()))
         watch.together = max(watch.together, sum(memory))
         watch.largest = max([watch.largest, *memory])
         watch.samples += 1
@@ -213,29 +213,29 @@ def proportional(pid: int) -> float:
 # ── a lone file ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def note_start_of_python(house: Installation) -> None:
+def note_start_of_python(site: Installation) -> None:
     """Let the environment's Python note when it was started."""
-    python = house.home / "envs/powerview/bin/python"
-    note = f"#!/bin/bash\nprintf '%s' \"$EPOCHREALTIME\" >{house.notes}/started\n"
+    python = site.home / "envs/powerview/bin/python"
+    note = f"#!/bin/bash\nprintf '%s' \"$EPOCHREALTIME\" >{site.notes}/started\n"
     python.write_text(python.read_text().replace("#!/bin/bash\n", note))
 
 
-def lone_file(server: InfluxServer, house: Installation, number: int) -> Lone:
+def lone_file(server: InfluxServer, site: Installation, number: int) -> Lone:
     """One day file on an idle machine."""
-    house.rest()
+    site.rest()
     let_rest(server)
-    file = house.notes / f"lone{number}.tsv"
+    file = site.notes / f"lone{number}.tsv"
     write_logger_file(file, DAY_ROWS, DAY, seed=number)
-    deliver(house, file, f"lone/campaign{number}/02001171/T302_250603_031500.tsv")
+    deliver(site, file, f"lone/campaign{number}/02001171/T302_250603_031500.tsv")
     started = time.time()
-    timed(house.script)
+    timed(site.script)
     back = time.time() - started
     wait_until(lambda: there(server, number), 30, lambda: "the lone file does not arrive")
     queryable = time.time() - started
-    house.rest()
-    settled = (house.data / f"lone/campaign{number}/02001171/parsed").stat().st_mtime - started
-    record = json.loads((house.logs / "uploads.jsonl").read_text().splitlines()[-1])
-    python = float((house.notes / "started").read_text()) - started
+    site.rest()
+    settled = (site.data / f"lone/campaign{number}/02001171/parsed").stat().st_mtime - started
+    record = json.loads((site.logs / "uploads.jsonl").read_text().splitlines()[-1])
+    python = float((site.notes / "started").read_text()) - started
     return Lone(back, python, settled - record["seconds"], settled, queryable)
 
 

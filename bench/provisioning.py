@@ -78,9 +78,9 @@ def run(lines: int) -> float:
     begin = time.perf_counter()
     done = subprocess.run([program, PLAYBOOK], capture_output=True, text=True)
     seconds = time.perf_counter() - begin
-    told = finished(done.returncode, done.stdout).told
-    if done.returncode or len(told) != lines:
-        sys.exit(f"the run reported {told} instead of {lines} things:\n{done.stdout}")
+    logged = finished(done.returncode, done.stdout).logged
+    if done.returncode or len(logged) != lines:
+        sys.exit(f"the run reported {logged} instead of {lines} things:\n{done.stdout}")
     return seconds
 
 

@@ -45,6 +45,9 @@ def parser() -> argparse.ArgumentParser:
     table.add_argument("-d", "--data", type=Path, metavar="DATA",
                        help="from the files of this tree (default: InfluxDB if INFLUXDB_HOST is set, else from the "
                             "files of POWERVIEW_DATA_DIR)")  # fmt: skip
+    table.add_argument("--sheet", action="store_true",
+                       help="as the campaign's channels.csv shows them: columns by name, readings times their factor; "
+                            "with xlsx also the totals per day")  # fmt: skip
     table.set_defaults(run=export)
 
     sheet = commands.add_parser("channels", help="write channels.csv, which says what each clamp of a campaign "
@@ -110,7 +113,7 @@ def export(settings: Settings, options: argparse.Namespace) -> int:
 
     try:
         want = export.wanted(settings, options.client, options.campaign, options.first, options.last)
-        export.export(settings, want, options.format, options.output, from_files=from_files)
+        export.export(settings, want, options.format, options.output, from_files=from_files, by_sheet=options.sheet)
     except export.NotExported as error:
         return complain(error, EX_USAGE)
     except StoreAway as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dashboard_queries import load_master
 from grafana_contract import GrafanaContract, Refused, _new_dashboard, route
-from trees import ROOT, House, day_rows, v002
+from trees import ROOT, Site, day_rows, v002
 
 from powerview.monitoring import check, machine
 from powerview.monitoring.grafana import ADMIN_DATASOURCE
@@ -41,7 +41,7 @@ def _data_source_health(_server, call, uid):
 class Installation:
     """A whole installation in a folder, with a real InfluxDB and a Grafana that answers as the real one does."""
 
-    house: House
+    site: Site
     grafana: GrafanaContract
     settings: Settings
     sftpgo: Path
@@ -67,7 +67,7 @@ def install(influx, client, tmp_path, monkeypatch, grafana) -> Installation:
     grafana.orgs[1].data_sources[ADMIN_DATASOURCE] = {"uid": ADMIN_DATASOURCE, "id": 1}
     loggers = {"uid": "powerview-loggers", "title": "Loggers", "panels": []}
     grafana.orgs[1].dashboards[loggers["uid"]] = _new_dashboard(loggers, "powerview-admin", grafana.new_id())
-    house = House(tmp_path)
+    site = Site(tmp_path)
     env = tmp_path / ".env"
     env.write_text("# all is in the environment\n")
     env.chmod(0o600)
@@ -90,7 +90,7 @@ def install(influx, client, tmp_path, monkeypatch, grafana) -> Installation:
     monkeypatch.setattr(machine, "CADDY_SETTINGS", caddy)
     settings = load_settings(
         {
-            **house.environment,
+            **site.environment,
             "INFLUXDB_HOST": influx.url,
             "POWERVIEW_ALERT_URLS": "json://localhost",
             "INFLUXDB_ADMIN_TOKEN": influx.token,
@@ -101,13 +101,13 @@ def install(influx, client, tmp_path, monkeypatch, grafana) -> Installation:
         env,
     )
     influx.make_bucket(client)
-    house.put(f"{DEVICE}/T302_250702_031500.tsv", v002(*day_rows()))
-    assert house.run().returncode == 0
+    site.put(f"{DEVICE}/T302_250702_031500.tsv", v002(*day_rows()))
+    assert site.run().returncode == 0
     for lane in ("ingest", "provision"):
-        (house.state / f"{lane}.status").write_text("0 2026-11-26 20:31:47+00:00\n")
+        (site.state / f"{lane}.status").write_text("0 2026-11-26 20:31:47+00:00\n")
     sftpgo = tmp_path / "sftpgo.env"
     sftpgo.write_text((ROOT / "deploy" / "sftpgo.env").read_text().replace("/srv/powerview/on-upload.sh", str(hook)))
-    return Installation(house, grafana, settings, sftpgo)
+    return Installation(site, grafana, settings, sftpgo)
 
 
 UNITS = {

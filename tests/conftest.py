@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 from influx_server import NoInfluxDB, running_influxdb
-from trees import House
+from trees import Site
 
 
 @pytest.fixture(scope="session")
@@ -31,15 +31,15 @@ def client(influx):
 
 
 @pytest.fixture
-def house(tmp_path) -> House:
+def site(tmp_path) -> Site:
     """The folders of an installation that names no InfluxDB."""
-    return House(tmp_path)
+    return Site(tmp_path)
 
 
 @pytest.fixture
-def influx_house(tmp_path, influx) -> House:
+def influx_site(tmp_path, influx) -> Site:
     """The folders of an installation that writes to the InfluxDB of this run."""
-    return House(
+    return Site(
         tmp_path,
         {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token, "INFLUXDB_ORG": influx.org},
     )

@@ -11,14 +11,14 @@ from faults.truth import Upload
 from faults.truth_uploads import points_of
 from master_views import LONG_AGO, ODD_CHANNELS, SUMMER, Grafana, channel, store
 from sample_tree import SAMPLES, serial
-from trees import House
+from trees import Site
 
 
 @pytest.fixture(scope="session")
 def samples(influx, tmp_path_factory):
     """The sample files, stored by the parser as two campaigns of one client, and what they say by another reading."""
     client = f"client-{uuid.uuid4().hex[:12]}"
-    home = House(tmp_path_factory.mktemp("master"), {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
+    home = Site(tmp_path_factory.mktemp("master"), {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
     uploads = []
     for folder, campaign in (("v002", "roof"), ("v003", "cold.store")):
         for file in sorted((SAMPLES / folder).glob("*.tsv")):

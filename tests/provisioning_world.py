@@ -42,7 +42,7 @@ class Run:
 
     status: int
     output: str
-    told: list[str]
+    logged: list[str]
     changed: int | None
 
 
@@ -134,7 +134,7 @@ class World:
     def to_do(self) -> list[str]:
         """What a run would still find to do."""
         run = self._in_process("create_grafana_resources", True, {})
-        return [line for line in run.told if line.startswith(("powerview: would create", "powerview: would repair"))]
+        return [line for line in run.logged if line.startswith(("powerview: would create", "powerview: would repair"))]
 
     def own_login(self) -> str:
         """The name of the playbooks' own login."""
@@ -257,8 +257,8 @@ def make_everything(env: dict[str, str], influx) -> None:
 def finished(status: int, output: str) -> Run:
     """Read what a playbook printed."""
     recap = RECAP.search(output)
-    told = [json.loads(f'"{line}"') for line in dict.fromkeys(TOLD.findall(output))]
-    return Run(status, output, told, int(recap[2]) if recap else None)
+    logged = [json.loads(f'"{line}"') for line in dict.fromkeys(TOLD.findall(output))]
+    return Run(status, output, logged, int(recap[2]) if recap else None)
 
 
 def kill(process: subprocess.Popen) -> None:

@@ -37,7 +37,7 @@ class Call:
 class Journal:
     """The calls of all proxies in their order.
 
-    `before(number, what)` and `after(number, call)`, where set, are told of each write, numbered from 1, and
+    `before(number, what)` and `after(number, call)`, where set, are logged of each write, numbered from 1, and
     `before_read(what)` of each read. The first and the last may answer with a status: the call is then not passed on,
     and its client gets that status.
     """

@@ -10,7 +10,7 @@ import make_site
 import pandas as pd
 import pytest
 from test_export import powerview
-from trees import House, day_rows, v002
+from trees import Site, day_rows, v002
 
 from powerview.channels import NotUnderstood, read_sheet
 from powerview.channels.table import read_table, write_table
@@ -25,17 +25,17 @@ SHEET = "acme/roof/channels.csv"
 
 
 @pytest.fixture
-def roof(house) -> House:
-    house.put("acme/roof/02001283/a.tsv", v002(*ROWS, labels=PHASES))
-    return house
+def roof(site) -> Site:
+    site.put("acme/roof/02001283/a.tsv", v002(*ROWS, labels=PHASES))
+    return site
 
 
-def write(house: House) -> list[str]:
-    return write_sheet(house.settings(), "acme", "roof")
+def write(site: Site) -> list[str]:
+    return write_sheet(site.settings(), "acme", "roof")
 
 
-def text(house: House) -> str:
-    return house.files()[SHEET].decode()
+def text(site: Site) -> str:
+    return site.files()[SHEET].decode()
 
 
 def test_the_sheet_has_a_line_for_each_clamp_and_proposes_groups(roof):
@@ -122,16 +122,16 @@ def test_french_installations_get_what_french_spreadsheets_open(roof):
     assert text(roof).splitlines()[1] == "02001283;1;Ph 1;V;;;;;241,0;241,5"
 
 
-def test_means_and_largest_values_are_those_of_the_readings(house):
-    site = make_site.make_site()
-    make_site.write_files(site, house.data)
-    write_sheet(house.settings(), make_site.CLIENT, make_site.CAMPAIGN)
-    written = pd.read_csv(house.data / make_site.CLIENT / make_site.CAMPAIGN / "channels.csv", dtype={"device": str})
-    rounded = [round(x, 2 if abs(x) < 10 else 1) for x in site.readings.mean()]
+def test_means_and_largest_values_are_those_of_the_readings(site):
+    made_up = make_site.make_site()
+    make_site.write_files(made_up, site.data)
+    write_sheet(site.settings(), make_site.CLIENT, make_site.CAMPAIGN)
+    written = pd.read_csv(site.data / make_site.CLIENT / make_site.CAMPAIGN / "channels.csv", dtype={"device": str})
+    rounded = [round(x, 2 if abs(x) < 10 else 1) for x in made_up.readings.mean()]
     assert written["mean"].tolist() == pytest.approx(rounded, abs=0.051)
-    assert written["largest"].tolist() == pytest.approx(site.readings.max().tolist(), abs=0.051)
-    proposed = {c["logger"]: c["group"] for c in site.clamps if c["logger"][-2:] in ("L1", "L2", "L3")}
-    assert written["group"].fillna("").tolist() == [proposed.get(c["logger"], "") for c in site.clamps]
+    assert written["largest"].tolist() == pytest.approx(made_up.readings.max().tolist(), abs=0.051)
+    proposed = {c["logger"]: c["group"] for c in made_up.clamps if c["logger"][-2:] in ("L1", "L2", "L3")}
+    assert written["group"].fillna("").tolist() == [proposed.get(c["logger"], "") for c in made_up.clamps]
 
 
 # ── proposals ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -172,16 +172,16 @@ def test_the_same_label_on_two_devices_or_in_the_sheet_is_another_group():
 # ── what cannot be, and what is hostile ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_labels_that_a_spreadsheet_would_run_are_text_in_the_sheet(house):
+def test_labels_that_a_spreadsheet_would_run_are_text_in_the_sheet(site):
     labels = ['=HYPERLINK("http://x")', "@SUM(A1)", "+1+1", "-x", "a;b,c", '"q"', "\x1b[31mred", "{{ 7*7 }}$(id)"]
     row = "01/07/25 00:00:00 " + " ".join("1.0" for _ in labels)
-    house.put("acme/roof/02001283/a.tsv", v002(row, labels=[f"{label} W" for label in labels]))
-    done = powerview(house, "channels", "acme", "roof")
+    site.put("acme/roof/02001283/a.tsv", v002(row, labels=[f"{label} W" for label in labels]))
+    done = powerview(site, "channels", "acme", "roof")
     assert "\x1b" not in done.stdout
-    cells = [row["logger"] for row in csv.DictReader(text(house).removeprefix("\ufeff").splitlines())]
+    cells = [row["logger"] for row in csv.DictReader(text(site).removeprefix("\ufeff").splitlines())]
     assert cells == ["'=HYPERLINK(\"http://x\")", "'@SUM(A1)", "'+1+1", "'-x", "a;b,c", '"q"', "[31mred",
                      "{{ 7*7 }}$(id)"]  # fmt: skip
-    assert write(house) == [f"{house.data}/{SHEET} is up to date, and stays as it is."]
+    assert write(site) == [f"{site.data}/{SHEET} is up to date, and stays as it is."]
 
 
 @pytest.mark.parametrize(

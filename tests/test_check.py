@@ -9,7 +9,7 @@ import sys
 
 from check_installation import DEVICE, HEALTHY
 from influx_server import free_port
-from trees import ROOT, House
+from trees import ROOT, Site
 
 from powerview.monitoring import check
 from powerview.monitoring.item import SIGN
@@ -26,15 +26,15 @@ def test_all_is_well_where_all_is_well(installation, capsys):
 
 def test_nothing_is_written_anywhere(installation, influx):
     before = influx.points(installation.settings.influxdb_bucket)
-    files = installation.house.files()
+    files = installation.site.files()
     installation.lines()
     assert influx.points(installation.settings.influxdb_bucket) == before
-    assert installation.house.files() == files
+    assert installation.site.files() == files
 
 
 def test_json_is_for_monitoring(installation, capsys):
-    (installation.house.data / DEVICE / "error").mkdir()
-    (installation.house.data / DEVICE / "error" / "x.tsv").touch()
+    (installation.site.data / DEVICE / "error").mkdir()
+    (installation.site.data / DEVICE / "error" / "x.tsv").touch()
     assert check.run_check(installation.settings, as_json=True, sftpgo=(installation.sftpgo,)) == 1
     said = json.loads(capsys.readouterr().out)
     assert said["ok"] is False
@@ -59,7 +59,7 @@ def test_no_secret_is_shown(installation, influx, capsys):
 
 
 def test_the_command_line_ends_with_1_and_no_traceback(tmp_path):
-    environment = {**House(tmp_path).environment, "GRAFANA_URL": f"http://127.0.0.1:{free_port()}"}
+    environment = {**Site(tmp_path).environment, "GRAFANA_URL": f"http://127.0.0.1:{free_port()}"}
     done = subprocess.run(
         [sys.executable, "-m", "powerview", "check", "--sftpgo-env", tmp_path / "none"], cwd=ROOT, env=environment,
         capture_output=True, text=True, timeout=60,

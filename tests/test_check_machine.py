@@ -60,7 +60,7 @@ def test_an_env_that_sftpgo_cannot_read_is_reported(installation):
     ],
 )
 def test_a_missing_folder_is_reported(installation, field, variable, folder):
-    missing = installation.house.root / "missing"
+    missing = installation.site.root / "missing"
     broken = installation.broken(**{field: missing})
     assert broken[variable] == (
         f"✗ {variable}: {missing} is no folder that this user can see. "
@@ -70,7 +70,7 @@ def test_a_missing_folder_is_reported(installation, field, variable, folder):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 def test_a_log_folder_of_another_owner_is_reported(installation):
-    log = installation.house.log
+    log = installation.site.log
     shutil.chown(log, "daemon")
     assert installation.broken() == {
         "POWERVIEW_LOG_DIR": f"✗ POWERVIEW_LOG_DIR: {log} belongs to daemon, not to root. chown -R root: {log}",
@@ -114,7 +114,7 @@ def test_a_folder_in_which_sftpgo_cannot_work_is_reported(installation, tree_of_
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_in_which_we_cannot_work_is_reported(installation):
-    (installation.house.data / DEVICE).chmod(0o500)
+    (installation.site.data / DEVICE).chmod(0o500)
     assert "cannot work in it" in installation.broken()["ownership"]
 
 
@@ -126,9 +126,9 @@ def test_where_sftpgo_has_a_user_the_folders_must_be_his(installation, monkeypat
 
 
 def test_a_folder_that_its_owner_cannot_write_is_reported(installation):
-    installation.house.state.chmod(0o500)
+    installation.site.state.chmod(0o500)
     line = installation.broken()["POWERVIEW_STATE_DIR"]
-    assert line.endswith(f"chmod u+rwx {installation.house.state}")
+    assert line.endswith(f"chmod u+rwx {installation.site.state}")
 
 
 def test_a_hook_that_cannot_run_is_reported(installation):
@@ -189,7 +189,7 @@ def test_a_hook_that_costs_uploads_is_reported(installation):
 
 
 def test_settings_of_a_folder_count_too(installation):
-    folder = installation.house.root / "env.d"
+    folder = installation.site.root / "env.d"
     folder.mkdir()
     installation.sftpgo.rename(folder / "powerview.env")
     installation.sftpgo = folder
@@ -197,11 +197,11 @@ def test_settings_of_a_folder_count_too(installation):
 
 
 def test_sftpgo_env_wins_over_env_d_and_there_the_first_file(installation):
-    folder = installation.house.root / "env.d"
+    folder = installation.site.root / "env.d"
     folder.mkdir()
     (folder / "powerview.env").write_text(installation.sftpgo.read_text())
     (folder / "kept").mkdir()
-    (folder / "a-link.env").symlink_to(installation.house.root / "nowhere")
+    (folder / "a-link.env").symlink_to(installation.site.root / "nowhere")
     both = (installation.sftpgo, folder)
 
     def line() -> str:
@@ -218,7 +218,7 @@ def test_sftpgo_env_wins_over_env_d_and_there_the_first_file(installation):
 
 
 def test_a_timer_that_is_not_active_is_reported(installation):
-    fake_systemctl(installation.house.root, {"is-active powerview-sweep.timer": "inactive"})
+    fake_systemctl(installation.site.root, {"is-active powerview-sweep.timer": "inactive"})
     assert installation.broken() == {
         "timer": "✗ timer: powerview-sweep.timer is inactive. "
         "systemctl enable --now powerview-sweep.timer (see deploy/)."
@@ -226,23 +226,23 @@ def test_a_timer_that_is_not_active_is_reported(installation):
 
 
 @pytest.mark.parametrize("unit", ["sftpgo.service", "caddy.service"])
-@pytest.mark.parametrize(("state", "told"), [("inactive", "inactive"), ("activating", "activating"), ("", "unknown")])
-def test_a_server_that_does_not_run_is_reported(installation, unit, state, told):
-    fake_systemctl(installation.house.root, {f"is-active {unit}": state})
+@pytest.mark.parametrize(("state", "logged"), [("inactive", "inactive"), ("activating", "activating"), ("", "unknown")])
+def test_a_server_that_does_not_run_is_reported(installation, unit, state, logged):
+    fake_systemctl(installation.site.root, {f"is-active {unit}": state})
     assert installation.broken() == {
-        unit: f"✗ {unit}: is {told}. systemctl restart {unit}; journalctl -u {unit} says why it ended."
+        unit: f"✗ {unit}: is {logged}. systemctl restart {unit}; journalctl -u {unit} says why it ended."
     }
 
 
 def test_a_caddy_that_is_not_powerviews_is_not_looked_at(installation):
-    fake_systemctl(installation.house.root, {"is-active caddy.service": "inactive"})
+    fake_systemctl(installation.site.root, {"is-active caddy.service": "inactive"})
     machine.CADDY_SETTINGS.unlink()
     assert installation.broken() == {"caddy.service": ""}
 
 
 @pytest.mark.parametrize("state", ["failed", "activating", "active", ""])
 def test_a_sweep_that_failed_is_reported(installation, state):
-    fake_systemctl(installation.house.root, {"is-failed powerview-sweep.service": state})
+    fake_systemctl(installation.site.root, {"is-failed powerview-sweep.service": state})
     assert installation.broken() == {
         "failed": {
             "powerview-sweep.service": "✗ powerview-sweep.service: the last sweep failed. "
@@ -253,7 +253,7 @@ def test_a_sweep_that_failed_is_reported(installation, state):
 
 
 def test_a_machine_without_systemd_says_so(installation, monkeypatch):
-    monkeypatch.setattr(machine, "SYSTEMD", installation.house.root / "none")
+    monkeypatch.setattr(machine, "SYSTEMD", installation.site.root / "none")
     assert installation.broken() == {
         "timer": "– timer: this machine has no systemd. Let something run on-upload.sh sweep every five minutes.",
         "sftpgo.service": "", "caddy.service": "", "powerview-sweep.service": "",
@@ -264,7 +264,7 @@ def test_a_full_disk_is_reported(installation, monkeypatch):
     usage = shutil.disk_usage("/")._replace(total=100 << 30, free=300 << 20)
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: usage)
     assert installation.broken() == {
-        "disk": f"✗ disk: 0.3 GiB free of 100.0 at {installation.house.data}. "
+        "disk": f"✗ disk: 0.3 GiB free of 100.0 at {installation.site.data}. "
         "Make room: a full disk keeps files pending."
     }
 

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from check_installation import DEVICE
-from trees import ROOT, House, day_rows, v002
+from trees import ROOT, Site, day_rows, v002
 
 from powerview.monitoring import check, uploads
 
@@ -16,7 +16,7 @@ pytest_plugins = ("check_fixture",)
 
 
 def test_no_upload_yet_cannot_be_called_good_or_bad(installation):
-    (installation.house.log / "uploads.jsonl").unlink()
+    (installation.site.log / "uploads.jsonl").unlink()
     line = installation.broken()["last upload"]
     assert line.startswith("– last upload: ")
 
@@ -37,30 +37,30 @@ def _later(monkeypatch, hours: float) -> None:
 
 
 def test_a_silence_is_reported_after_the_log_was_rotated(installation, monkeypatch):
-    logs = installation.house.log
-    _rotate(installation.house, "20260301")
+    logs = installation.site.log
+    _rotate(installation.site, "20260301")
     _later(monkeypatch, 50)
     silent = f"OK {DEVICE}/T302_250702_031500.tsv: nothing for 50 hours"
     assert silent in installation.broken()["last upload"]
     (logs / "uploads.jsonl").write_text('{"time": "2099-01-01 00:00:00+00:00", "status": "PENDING", "files": 1}\n')
     assert silent in installation.broken()["last upload"]
-    _rotate(installation.house, "20260308")  # compresses the first
+    _rotate(installation.site, "20260308")  # compresses the first
     assert [p.suffix for p in sorted(logs.glob("uploads.jsonl*"))] == [".gz", ".jsonl-20260308-1"]
     assert silent in installation.broken()["last upload"]
 
 
-def _rotate(house: House, day: str) -> None:
+def _rotate(site: Site, day: str) -> None:
     # As logrotate does it with deploy/powerview.logrotate: of what was rotated all but the newest is compressed.
-    for older in house.log.glob("uploads.jsonl-*"):
+    for older in site.log.glob("uploads.jsonl-*"):
         subprocess.run(["gzip", older], check=True)
-    (house.log / "uploads.jsonl").rename(house.log / f"uploads.jsonl-{day}-1")
+    (site.log / "uploads.jsonl").rename(site.log / f"uploads.jsonl-{day}-1")
 
 
 def test_the_newest_of_the_rotated_logs_counts(installation):
-    logs = installation.house.log
+    logs = installation.site.log
     old = {"time": "2020-05-01 00:00:00+00:00", "status": "OK", "path": "old", "settled_as": "old"}
     (logs / "uploads.jsonl-20200501-1588291200").write_text(json.dumps(old) + "\n")
-    _rotate(installation.house, "20260301")
+    _rotate(installation.site, "20260301")
     assert installation.broken() == {}
     (logs / "uploads.jsonl-20270101-1.gz").write_bytes(b"\x1f\x8bcut off")
     assert installation.broken() == {}
@@ -74,34 +74,34 @@ def test_deploys_logrotate_calls_them_as_check_looks_for_them():
 
 def test_what_is_parsed_again_is_no_upload(installation, monkeypatch):
     _later(monkeypatch, 50)
-    again = installation.house.run("--again")
+    again = installation.site.run("--again")
     assert again.returncode == 0
-    records = installation.house.records()
+    records = installation.site.records()
     assert [r["path"].split("/")[-2:] for r in records] == [
         ["02001171", "T302_250702_031500.tsv"], ["parsed", "T302_250702_031500.tsv"],
     ]  # fmt: skip
     records[1]["time"] = "2099-01-01 00:00:00+00:00"  # now, for the check's clock
-    (installation.house.log / "uploads.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    (installation.site.log / "uploads.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
     assert f"OK {DEVICE}/T302_250702_031500.tsv: nothing for 50 hours" in installation.broken()["last upload"]
 
 
 def test_many_files_parsed_again_hide_no_upload(installation):
-    again = {**installation.house.records()[0], "settled_as": None, "notes": ["x" * 1000]}
-    with (installation.house.log / "uploads.jsonl").open("a") as file:
+    again = {**installation.site.records()[0], "settled_as": None, "notes": ["x" * 1000]}
+    with (installation.site.log / "uploads.jsonl").open("a") as file:
         file.writelines(json.dumps(again) + "\n" for _ in range(1000))
     assert installation.broken() == {}
 
 
 def test_what_was_refused_is_no_upload(installation, monkeypatch):
     now = time.time()
-    with (installation.house.log / "uploads.jsonl").open("a") as file:
+    with (installation.site.log / "uploads.jsonl").open("a") as file:
         file.write(json.dumps({"time": "2099-01-01 00:00:00+00:00", "status": "REFUSED", "path": "x"}) + "\n{half a li")
     monkeypatch.setattr(uploads.time, "time", lambda: now + 50 * 3600)
     assert f"OK {DEVICE}/T302_250702_031500.tsv: nothing for 50 hours" in installation.broken()["last upload"]
 
 
 def test_a_file_that_waits_for_more_than_an_hour_is_reported(installation, monkeypatch):
-    path = installation.house.put(f"{DEVICE}/T302_250703_031500.tsv", v002(*day_rows()))
+    path = installation.site.put(f"{DEVICE}/T302_250703_031500.tsv", v002(*day_rows()))
     os.utime(path, (1, 1))  # the client's own time: it arrived a moment ago
     assert installation.broken() == {}
     now = time.time()
@@ -113,36 +113,36 @@ def test_a_file_that_waits_for_more_than_an_hour_is_reported(installation, monke
 
 
 def test_files_that_are_refused_are_reported_for_as_long_as_they_lie_there(installation):
-    file = installation.house.put("My company/summer/02001171/T302_250703_031500.tsv", v002(*day_rows()))
-    assert installation.house.run().returncode == 1
+    file = installation.site.put("My company/summer/02001171/T302_250703_031500.tsv", v002(*day_rows()))
+    assert installation.site.run().returncode == 1
     line = (
         "✗ refused files: My company/summer/02001171/T302_250703_031500.tsv: the client's folder 'My company' has a "
         "name that is not allowed: names are letters, digits, `_`, `.` and `-`, begin with a letter or digit, and have "
         "64 characters at most. Rename the folder. Rename or move it: the next sweep takes it."
     )
     assert installation.broken() == {"refused files": line}
-    assert installation.house.run().returncode == 1  # which says it no more
+    assert installation.site.run().returncode == 1  # which says it no more
     assert installation.broken() == {"refused files": line}
-    file.parents[2].rename(installation.house.data / "My-company")
+    file.parents[2].rename(installation.site.data / "My-company")
     assert installation.broken() == {}
 
 
 def test_a_campaign_whose_folder_was_renamed_is_reported_with_the_command(installation):
-    house = installation.house
+    site = installation.site
     client, campaign, device = DEVICE.split("/")
-    (house.data / client / campaign).rename(house.data / client / "renamed")
-    assert house.run().returncode == 1
+    (site.data / client / campaign).rename(site.data / client / "renamed")
+    assert site.run().returncode == 1
     line = installation.broken()["refused files"]
     assert line.startswith(f"✗ refused files: {client}/renamed/{device}: its parsed/ files were never read under this")
     assert "tsv_parser.py --again" in line
-    assert house.run("--again").returncode == 0
-    assert house.run().returncode == 0
+    assert site.run("--again").returncode == 0
+    assert site.run().returncode == 0
     assert installation.broken() == {}
 
 
 def test_the_first_few_refused_files_are_named(installation, capsys):
     for number in range(5):
-        installation.house.put(f"{number}.tsv", b"x")
+        installation.site.put(f"{number}.tsv", b"x")
     check.run_check(installation.settings, sftpgo=(installation.sftpgo,))
     lines = [line for line in capsys.readouterr().out.splitlines() if "refused files" in line]
     assert [line[:29] for line in lines] == [
@@ -152,12 +152,12 @@ def test_the_first_few_refused_files_are_named(installation, capsys):
 
 
 def test_a_refused_name_with_a_newline_forges_no_line(installation):
-    installation.house.put("x\n✓ all is well/summer/02001171/a.tsv", b"x")
+    installation.site.put("x\n✓ all is well/summer/02001171/a.tsv", b"x")
     assert "\n" not in installation.broken()["refused files"]
 
 
 def test_a_name_with_a_newline_forges_no_line(installation):
-    folder = installation.house.data / DEVICE / "error"
+    folder = installation.site.data / DEVICE / "error"
     folder.mkdir()
     (folder / "x\n✓ all is well.tsv").touch()
     line = installation.broken()["files in error/"]
@@ -166,8 +166,8 @@ def test_a_name_with_a_newline_forges_no_line(installation):
 
 
 def test_a_file_in_error_is_reported_with_its_reason(installation):
-    installation.house.put(f"{DEVICE}/T302_250703_031500.tsv", b"no logger wrote this\n")
-    assert installation.house.run().returncode == 1
+    installation.site.put(f"{DEVICE}/T302_250703_031500.tsv", b"no logger wrote this\n")
+    assert installation.site.run().returncode == 1
     line = installation.broken()["files in error/"]
     assert line.startswith(f"✗ files in error/: {DEVICE}/error/T302_250703_031500.tsv: ")
-    assert installation.house.records()[-1]["reason"].removesuffix(".") in line
+    assert installation.site.records()[-1]["reason"].removesuffix(".") in line

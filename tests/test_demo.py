@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sample_tree
-from trees import ROOT, House
+from trees import ROOT, Site
 
 from powerview.reporting.campaign import read_tree
 from powerview.reporting.figures import figures_of
@@ -26,10 +26,10 @@ def site() -> make_site.Site:
 
 
 @pytest.fixture(scope="module")
-def bakery(site, tmp_path_factory) -> House:
-    house = House(tmp_path_factory.mktemp("bakery"))
-    make_site.write_files(site, house.data)
-    return house
+def bakery(site, tmp_path_factory) -> Site:
+    installation = Site(tmp_path_factory.mktemp("bakery"))
+    make_site.write_files(site, installation.data)
+    return installation
 
 
 def test_the_command_writes_the_same_files_every_time(bakery, tmp_path):
@@ -81,10 +81,10 @@ def test_it_lives_as_a_bakery_does(site):
 
 
 def test_the_ingest_lane_meets_each_incident(site, tmp_path):
-    house = House(tmp_path)
-    make_site.write_files(site, house.data)
-    assert house.run().returncode == 0
-    records = [record for record in house.records() if record.get("left_out") or record["status"] != "OK"]
+    installation = Site(tmp_path)
+    make_site.write_files(site, installation.data)
+    assert installation.run().returncode == 0
+    records = [record for record in installation.records() if record.get("left_out") or record["status"] != "OK"]
     assert [(r["path"].split("_")[1], r["status"], r["left_out"]) for r in records] == [
         ("260401", "OK", {"restart markers": 1}),
         ("260410", "PARTIAL", {"cut rows": 1}),
@@ -95,7 +95,7 @@ def test_the_ingest_lane_meets_each_incident(site, tmp_path):
 def test_the_page_shows_the_bakery_first_and_lists_its_incidents(site, tmp_path):
     sample_tree.lay_out_by_subject(tmp_path / "data", "real-samples")
     make_site.write_files(site, tmp_path / "data")
-    write_preview(House(tmp_path).settings(), tmp_path / "page.html")
+    write_preview(Site(tmp_path).settings(), tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     campaigns = re.split("<section", page)[1:]
     assert re.findall("<h2>(.*)</h2>", page)[0] == "ovens-and-roof"
@@ -127,3 +127,20 @@ def test_six_weeks_can_end_with_any_day():
     truth = make_site.true_figures(site)
     assert (truth.index[0], truth.index[-1]) == (date(2025, 9, 29), date(2025, 11, 9))
     assert len(site.readings) == 42 * 144 + 6 - 16
+
+
+def test_the_page_of_make_demo_is_by_the_sheet_that_the_lane_put_into_force(site, tmp_path):
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ndemo: setup")[2].partition("\n\n")[0]
+    assert "make_site.py demo/out/data --sheet" in recipe
+    installation = Site(tmp_path)
+    device = make_site.write_files(site, installation.data)[0].parent
+    sheet = device.parent / "channels.csv"
+    sheet.write_bytes(make_site.SHEET.read_bytes())
+    assert installation.run().returncode == 0
+    sheet.write_bytes(b"no longer a sheet")
+    write_preview(installation.settings(), tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    kwh = make_site.true_figures(site).sum()
+    shown = {title: number for number, title in re.findall("<b>([^<]*) kWh</b><span>([^<]*)", page)}
+    assert shown == {t: f"{kwh[t]:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+                     for t in ("drawn", "fed in", "production", "rest")}  # fmt: skip

@@ -11,7 +11,7 @@ from datetime import date
 import pandas as pd
 import pytest
 from sample_tree import SAMPLES
-from trees import ROOT, House, day_rows, v002
+from trees import ROOT, Site, day_rows, v002
 
 from powerview.reporting import sources
 from powerview.reporting.export import wanted
@@ -22,11 +22,11 @@ from powerview.store.influxdb import influx_client
 NIGHT = "T302_251026_031500.tsv"
 
 
-def powerview(house: House, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a house, as a person would."""
+def powerview(site: Site, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a site, as a person would."""
     return subprocess.run(
         [sys.executable, "-m", "powerview", *map(str, arguments)], cwd=ROOT, stdin=subprocess.DEVNULL, timeout=120,
-        env={**house.environment, **environment}, capture_output=True, encoding="utf-8",
+        env={**site.environment, **environment}, capture_output=True, encoding="utf-8",
     )  # fmt: skip
 
 
@@ -36,13 +36,13 @@ def table(text: str) -> list[dict[str, str]]:
 
 @pytest.fixture
 def stored(influx, client, tmp_path):
-    """A house with an InfluxDB, whose `put` files `run` stores."""
-    return House(tmp_path, {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
+    """A site with an InfluxDB, whose `put` files `run` stores."""
+    return Site(tmp_path, {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
 
 
-def test_a_table_has_local_times_and_a_column_for_each_channel(house):
-    house.put("acme/roof/02001283/a.tsv", v002(*day_rows(count=2)))
-    assert powerview(house, "export", "acme", "roof").stdout == (
+def test_a_table_has_local_times_and_a_column_for_each_channel(site):
+    site.put("acme/roof/02001283/a.tsv", v002(*day_rows(count=2)))
+    assert powerview(site, "export", "acme", "roof").stdout == (
         "time,SN: 02001283 - Ch: Ph 1 V,SN: 02001283 - Ch: Voie1 W\n"
         "2025-07-01T00:00:00+02:00,240.5,0.0\n"
         "2025-07-01T00:10:00+02:00,241.51,1.0\n"
@@ -150,10 +150,10 @@ def test_slices_that_begin_at_a_local_midnight_do_not_overlap(stored, client, mo
     assert pd.concat(frames).index.tolist() == [want.start + 600 * i for i in range(2 * 144)]
 
 
-def test_parquet_holds_the_same_readings_with_their_zone(house, tmp_path):
-    house.put(f"acme/roof/02001283/{NIGHT}", (SAMPLES / "v002" / NIGHT).read_bytes())
+def test_parquet_holds_the_same_readings_with_their_zone(site, tmp_path):
+    site.put(f"acme/roof/02001283/{NIGHT}", (SAMPLES / "v002" / NIGHT).read_bytes())
     file = tmp_path / "night.parquet"
-    done = powerview(house, "export", "acme", "roof", "--format", "parquet", "-o", file)
+    done = powerview(site, "export", "acme", "roof", "--format", "parquet", "-o", file)
     assert (done.stderr, done.returncode) == ("", 0)
     frame = pd.read_parquet(file)
     rows = [[time.isoformat(), *map(repr, values)] for time, *values in frame.itertuples(index=False)]
@@ -161,11 +161,11 @@ def test_parquet_holds_the_same_readings_with_their_zone(house, tmp_path):
     assert str(frame["time"].dt.tz) == "Europe/Paris"
 
 
-def test_without_pyarrow_one_sentence_says_what_to_install(house, tmp_path):
+def test_without_pyarrow_one_sentence_says_what_to_install(site, tmp_path):
     (tmp_path / "without" / "pyarrow").mkdir(parents=True)
     (tmp_path / "without" / "pyarrow" / "__init__.py").write_text("raise ImportError")
-    house.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
-    done = powerview(house, "export", "acme", "roof", "--format", "parquet", "-o", tmp_path / "x.parquet",
+    site.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
+    done = powerview(site, "export", "acme", "roof", "--format", "parquet", "-o", tmp_path / "x.parquet",
                      PYTHONPATH=str(tmp_path / "without"))  # fmt: skip
     assert (done.returncode, done.stderr.count("\n")) == (78, 1)
     assert f"-m pip install -r {ROOT}/requirements-export.txt" in done.stderr
@@ -187,19 +187,19 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("arguments", "status", "says"), REFUSED)
-def test_what_cannot_be_exported_is_said_in_one_line(house, arguments, status, says):
-    house.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
-    done = powerview(house, *arguments)
+def test_what_cannot_be_exported_is_said_in_one_line(site, arguments, status, says):
+    site.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
+    done = powerview(site, *arguments)
     assert (done.returncode, done.stdout) == (status, "")
     assert says in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
 
-def test_an_influxdb_that_is_away_is_75_and_leaves_the_file_as_it_was(house, tmp_path):
+def test_an_influxdb_that_is_away_is_75_and_leaves_the_file_as_it_was(site, tmp_path):
     kept = tmp_path / "kept.csv"
     kept.write_text("before")
     environment = {"INFLUXDB_HOST": "http://127.0.0.1:1", "INFLUXDB_ADMIN_TOKEN": "x"}
-    done = powerview(house, "export", "acme", "roof", "-o", kept, **environment)
+    done = powerview(site, "export", "acme", "roof", "-o", kept, **environment)
     assert (done.returncode, kept.read_text()) == (75, "before")
     assert "InfluxDB does not answer at http://127.0.0.1:1" in done.stderr
 

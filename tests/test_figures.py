@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from dashboard_queries import View, fill, load_master, queries
 from sample_tree import SAMPLES, serial
-from trees import House
+from trees import Site
 
 from powerview.mv2 import Channel
 from powerview.reporting.campaign import read_tree
@@ -26,9 +26,9 @@ QUERIES = queries(DASHBOARD)
 class Stored:
     """A campaign in InfluxDB, and its figures from the files."""
 
-    def __init__(self, influx, house: House, client: str, campaign: str) -> None:
+    def __init__(self, influx, site: Site, client: str, campaign: str) -> None:
         self.influx, self.client, self.campaign = influx, client, campaign
-        [read], _ = read_tree(house.settings(), client, campaign)
+        [read], _ = read_tree(site.settings(), client, campaign)
         self.series = read.series
         self.figures = figures_of(read.series, PARIS)
 
@@ -45,19 +45,19 @@ class Stored:
 @pytest.fixture(scope="module", params=["bakery", "samples"])
 def stored(request, influx, tmp_path_factory) -> Stored:
     """The made-up bakery; and real files, with one-minute rows, gaps, and the hour that is there twice."""
-    house = House(tmp_path_factory.mktemp("figures"),
+    site = Site(tmp_path_factory.mktemp("figures"),
                   {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})  # fmt: skip
     client, campaign = f"client-{uuid.uuid4().hex[:12]}", "roof"
     if request.param == "bakery":
-        make_site.write_files(make_site.make_site(), house.data)
-        (house.data / make_site.CLIENT).rename(house.data / client)
+        make_site.write_files(make_site.make_site(), site.data)
+        (site.data / make_site.CLIENT).rename(site.data / client)
         campaign = make_site.CAMPAIGN
     else:
         for file in (SAMPLES / "v002").glob("*.tsv"):
-            house.put(f"{client}/{campaign}/{serial(file)}/{file.name}", file.read_bytes())
-    done = house.run()
+            site.put(f"{client}/{campaign}/{serial(file)}/{file.name}", file.read_bytes())
+    done = site.run()
     assert done.returncode == 0, done.stderr
-    return Stored(influx, house, client, campaign)
+    return Stored(influx, site, client, campaign)
 
 
 def test_energy_per_day_is_the_dashboards(stored):

@@ -1,4 +1,4 @@
-"""What the admins' bucket is told about uploads and the dashboard "Loggers"."""
+"""What the admins' bucket is logged about uploads and the dashboard "Loggers"."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from dashboard_queries import View, fill, panels, queries
-from trees import ROOT, House, day_rows, v002
+from trees import ROOT, Site, day_rows, v002
 
 from powerview.ingest import uploads as fleet
 from powerview.ingest.journal import Outcome, Status
@@ -32,31 +32,31 @@ def point(outcome: Outcome) -> bytes:
     return fleet.points(outcome, (outcome.settled_as or outcome.path).rsplit("/", 1)[-1])
 
 
-def told(outcome: Outcome) -> list[str]:
+def logged(outcome: Outcome) -> list[str]:
     """The lines about one file."""
     return point(outcome).decode().splitlines()
 
 
 def at(outcome: Outcome) -> int:
     """The nanoseconds of the points about one file."""
-    (time,) = {int(line.rsplit(" ", 1)[1]) for line in told(outcome)}
+    (time,) = {int(line.rsplit(" ", 1)[1]) for line in logged(outcome)}
     return time
 
 
 def test_a_whole_file_is_two_points():
-    assert told(WHOLE) == [
+    assert logged(WHOLE) == [
         "uploads,campaign=roof-2025,client=acme,device=02001171 "
         f"lag=900,readings=4350,rows=145,seconds=0.051 {at(WHOLE)}",
         f"fleet,status=ok lag=900,readings=4350,seconds=0.051 {at(WHOLE)}",
     ]
 
 
-def test_what_was_left_out_is_told_with_its_reason():
+def test_what_was_left_out_is_reported_with_its_reason():
     torn = dataclasses.replace(
         WHOLE, status=Status.PARTIAL, reason="the last row is cut",
         left_out=Counter({"restart markers": 4, "unset clock": 2, "cut rows": 1}),
     )  # fmt: skip
-    assert told(torn) == [
+    assert logged(torn) == [
         "uploads,campaign=roof-2025,client=acme,device=02001171 clock_unset=2,lag=900,left_out=7,partial=1,"
         f'readings=4350,reason="the last row is cut",restarts=4,rows=145,seconds=0.051 {at(WHOLE)}',
         'fleet,status=partial lag=900,path="acme/roof-2025/02001171/T302_251027_031500.tsv",readings=4350,'
@@ -66,7 +66,7 @@ def test_what_was_left_out_is_told_with_its_reason():
 
 def test_a_file_that_cannot_be_read_has_no_lag():
     bad = Outcome(Status.ERROR, WHOLE.path, reason="the file is empty", arrived=ARRIVED)
-    assert told(bad) == [
+    assert logged(bad) == [
         "uploads,campaign=roof-2025,client=acme,device=02001171 "
         f'error=1,readings=0,reason="the file is empty",rows=0,seconds=0 {at(WHOLE)}',
         'fleet,status=error path="acme/roof-2025/02001171/T302_251027_031500.tsv",readings=0,'
@@ -88,49 +88,49 @@ def test_two_files_of_one_second_are_two_points():
 
 
 @pytest.fixture
-def told_house(influx_house, client) -> House:
+def reporting_site(influx_site, client) -> Site:
     """An installation whose admins' bucket no other test uses."""
-    influx_house.environment["INFLUXDB_BUCKET"] = f"{client}-admins"
-    return influx_house
+    influx_site.environment["INFLUXDB_BUCKET"] = f"{client}-admins"
+    return influx_site
 
 
-def counted(influx, house: House) -> dict[str, str]:
+def counted(influx, site: Site) -> dict[str, str]:
     """How many points each measurement of the admins' bucket has."""
     rows = influx.query(
-        f'from(bucket: "{house.environment["INFLUXDB_BUCKET"]}") |> range(start: 0) '
+        f'from(bucket: "{site.environment["INFLUXDB_BUCKET"]}") |> range(start: 0) '
         '|> filter(fn: (r) => r._field == "readings") |> group(columns: ["_measurement"]) |> count()'
     )
     return {row["_measurement"]: row["_value"] for row in rows}
 
 
-def test_files_that_were_settled_and_are_read_again_stay_the_points_that_they_were(influx, told_house, client):
+def test_files_that_were_settled_and_are_read_again_stay_the_points_that_they_were(influx, reporting_site, client):
     device = f"{client}/roof/02001283"
     good = v002(*day_rows())
     for content in (good, good + b"01/07/25", good):  # of one name and one second; the middle one is torn
-        os.utime(told_house.put(f"{device}/T302_250702_031500.tsv", content), (ARRIVED, ARRIVED))
-        assert told_house.run().returncode == 0
-    assert sorted(told_house.files()) == [
+        os.utime(reporting_site.put(f"{device}/T302_250702_031500.tsv", content), (ARRIVED, ARRIVED))
+        assert reporting_site.run().returncode == 0
+    assert sorted(reporting_site.files()) == [
         f"{device}/parsed/T302_250702_031500.{end}" for end in ("1.tsv", "2.tsv", "tsv")
     ]
-    assert counted(influx, told_house) == {"uploads": "3", "fleet": "3"}
+    assert counted(influx, reporting_site) == {"uploads": "3", "fleet": "3"}
     for again in (["--again"], ["--again", "-t", f"{device}/parsed/T302_250702_031500.1.tsv"]):
-        done = told_house.run(*again)
+        done = reporting_site.run(*again)
         assert (done.returncode, done.stderr) == (0, "")
-        assert counted(influx, told_house) == {"uploads": "3", "fleet": "3"}
+        assert counted(influx, reporting_site) == {"uploads": "3", "fleet": "3"}
 
 
-def test_a_file_of_the_earlier_convention_is_one_point_however_often_it_is_read(influx, told_house, client):
-    told_house.put(f"{client}/roof/02001283/PARSED_T302_250702_031500.tsv", v002(*day_rows()))
+def test_a_file_of_the_earlier_convention_is_one_point_however_often_it_is_read(influx, reporting_site, client):
+    reporting_site.put(f"{client}/roof/02001283/PARSED_T302_250702_031500.tsv", v002(*day_rows()))
     for _ in range(2):
-        assert told_house.run("--again").returncode == 0
-        assert counted(influx, told_house) == {"uploads": "1", "fleet": "1"}
+        assert reporting_site.run("--again").returncode == 0
+        assert counted(influx, reporting_site) == {"uploads": "1", "fleet": "1"}
 
 
 @pytest.mark.parametrize("arrived", [-1.0, -(2.0**33), 9_223_372_037.0, 2.0**63])
 def test_a_time_that_is_no_arrival_gives_way_to_the_last_reading(arrived):
     odd = dataclasses.replace(WHOLE, arrived=arrived)
     assert at(odd) // 1_000_000_000 == WHOLE.last
-    assert not any("lag" in line for line in told(odd))
+    assert not any("lag" in line for line in logged(odd))
 
 
 @pytest.mark.parametrize("last", [None, 86_400])  # seconds ahead of this clock
@@ -139,19 +139,19 @@ def test_no_point_lies_ahead_of_this_clock(last, ahead):
     now = int(time.time())
     odd = dataclasses.replace(WHOLE, arrived=now + ahead, last=last and now + last)
     assert now <= at(odd) // 1_000_000_000 <= time.time()
-    assert not any("lag" in line for line in told(odd))
+    assert not any("lag" in line for line in logged(odd))
 
 
-def test_files_of_any_time_keep_nobodys_points_from_influxdb(influx, told_house, client):
+def test_files_of_any_time_keep_nobodys_points_from_influxdb(influx, reporting_site, client):
     for number in range(MOST_BAD_LINES + 1):
-        file = told_house.put(f"{client}/roof/0200{number:04}/x.tsv", v002(*day_rows()))
+        file = reporting_site.put(f"{client}/roof/0200{number:04}/x.tsv", v002(*day_rows()))
         os.utime(file, (2**34, 2**34) if number % 2 else (-(2**31), -(2**31)))
-    told_house.put(f"{client}-other/roof/02001283/x.tsv", v002(*day_rows()))
+    reporting_site.put(f"{client}-other/roof/02001283/x.tsv", v002(*day_rows()))
     files = str(MOST_BAD_LINES + 2)
     for again in ([], ["--again"]):
-        done = told_house.run(*again)
+        done = reporting_site.run(*again)
         assert (done.returncode, done.stderr) == (0, "")
-        assert counted(influx, told_house) == {"uploads": files, "fleet": files}
+        assert counted(influx, reporting_site) == {"uploads": files, "fleet": files}
 
 
 def test_influxdb_takes_any_name_and_reason(influx, client):

@@ -151,7 +151,7 @@ def test_a_file_at_another_depth_is_refused_and_left(data, tree):
     assert pending(tree) == []
 
 
-def test_a_tree_deeper_than_any_is_told_and_not_followed(data, tree):
+def test_a_tree_deeper_than_any_is_reported_and_not_followed(data, tree):
     deep = "/".join(["d"] * 80)
     put(data, f"{deep}/x.tsv")
     assert refused(tree) == {"/".join(["d"] * 65): f"folders are nested too deeply here: {WRONG_PLACE}"}
@@ -257,7 +257,7 @@ def test_a_campaign_cannot_be_called_like_the_measurement_of_events():
     )
 
 
-def test_every_file_below_a_name_that_is_refused_is_told_and_the_others_go_on(data, tree):
+def test_every_file_below_a_name_that_is_refused_is_reported_and_the_others_go_on(data, tree):
     put(data, f"{DEVICE}/x.tsv")
     bad = {
         "a b/roof/1/x.tsv": "the client's folder 'a b'",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from test_ingest import run
 from test_places import at, held, upload
-from trees import House, v002
+from trees import Site, v002
 
 from powerview.inbox import Claim, Upload
 from powerview.ingest.index import UploadIndex
@@ -22,10 +22,10 @@ SLAVE = "04000466"
 CHANNEL = Channel(1, "02001283", "Voie1", "W", "SN: 02001283 - Ch: Voie1")
 
 
-def through(house: House, client: str, master: str, name: str, label: str, *rows: str) -> Path:
+def through(site: Site, client: str, master: str, name: str, label: str, *rows: str) -> Path:
     """An upload of the slave's readings through one of its masters."""
     data = v002(*rows, labels=(label,), master=master, devices=(SLAVE,))
-    return house.put(f"{client}/roof/{master}/T_{name}.tsv", data)
+    return site.put(f"{client}/roof/{master}/T_{name}.tsv", data)
 
 
 def settled(number: int) -> Upload:
@@ -62,11 +62,11 @@ def test_a_process_that_is_killed_while_it_writes_damages_nothing(tmp_path):
         assert index.overlapping("client", "roof", ["02001283"], 3000, 3000) == [settled(n) for n in range(300)]
 
 
-def test_a_disk_that_gets_full_in_the_middle_of_a_run_costs_no_later_reading(influx, influx_house, client, monkeypatch):
-    upload(influx_house, client, "250705_031500", ("Oven W",), at(0, 5.5), at(10, 5.5), at(20, 5.5))
-    run(influx_house)
+def test_a_disk_that_gets_full_in_the_middle_of_a_run_costs_no_later_reading(influx, influx_site, client, monkeypatch):
+    upload(influx_site, client, "250705_031500", ("Oven W",), at(0, 5.5), at(10, 5.5), at(20, 5.5))
+    run(influx_site)
     for day in (2, 3, 4):
-        upload(influx_house, client, f"25070{day}_031500", ("Voie1 W",), at(10, float(day)), at(30 + day, float(day)))
+        upload(influx_site, client, f"25070{day}_031500", ("Voie1 W",), at(10, float(day)), at(30 + day, float(day)))
     real, full = UploadIndex.remember, []
 
     def remember(index, *arguments):
@@ -76,16 +76,16 @@ def test_a_disk_that_gets_full_in_the_middle_of_a_run_costs_no_later_reading(inf
 
     monkeypatch.setattr(UploadIndex, "remember", remember)
     monkeypatch.setattr("powerview.ingest.loop.IN_FLIGHT", 0)
-    assert run(influx_house).status == 0
+    assert run(influx_site).status == 0
     assert held(influx, client) == {
         "02001283/1 Oven W": {0: 5.5, 10: 5.5, 20: 5.5, 32: 2.0, 33: 3.0, 34: 4.0},
     }
 
 
-def test_a_disk_that_is_full_when_the_index_is_asked_costs_no_later_reading(influx, influx_house, client, monkeypatch):
-    upload(influx_house, client, "250705_031500", ("Oven W",), at(0, 5.5), at(10, 5.5))
-    run(influx_house)
-    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(10, 2.5), at(30, 2.5))
+def test_a_disk_that_is_full_when_the_index_is_asked_costs_no_later_reading(influx, influx_site, client, monkeypatch):
+    upload(influx_site, client, "250705_031500", ("Oven W",), at(0, 5.5), at(10, 5.5))
+    run(influx_site)
+    upload(influx_site, client, "250702_031500", ("Voie1 W",), at(10, 2.5), at(30, 2.5))
     real, full = UploadIndex._all, []
 
     def ask(index, query, values):
@@ -95,26 +95,26 @@ def test_a_disk_that_is_full_when_the_index_is_asked_costs_no_later_reading(infl
         return real(index, query, values)
 
     monkeypatch.setattr(UploadIndex, "_all", ask)
-    assert run(influx_house).status == 0
+    assert run(influx_site).status == 0
     assert full
     assert held(influx, client) == {"02001283/1 Oven W": {0: 5.5, 10: 5.5, 30: 2.5}}
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_a_slave_that_delivered_through_another_master_is_known(influx, influx_house, client, lost):
-    through(influx_house, client, "02001283", "250705_031500", "Oven W", at(0, 5.5), at(10, 5.5))
-    run(influx_house)
+def test_a_slave_that_delivered_through_another_master_is_known(influx, influx_site, client, lost):
+    through(influx_site, client, "02001283", "250705_031500", "Oven W", at(0, 5.5), at(10, 5.5))
+    run(influx_site)
     if lost:
-        (influx_house.state / "uploads.sqlite").unlink()
-    through(influx_house, client, "02001300", "250702_031500", "Voie1 W", at(10, 2.5), at(20, 2.5))
-    run(influx_house)
+        (influx_site.state / "uploads.sqlite").unlink()
+    through(influx_site, client, "02001300", "250702_031500", "Voie1 W", at(10, 2.5), at(20, 2.5))
+    run(influx_site)
     assert held(influx, client) == {f"{SLAVE}/1 Oven W": {0: 5.5, 10: 5.5, 20: 2.5}}
 
 
-def test_a_run_that_dies_as_it_moves_a_file_leaves_it_known_to_other_folders(influx, influx_house, client, monkeypatch):
-    through(influx_house, client, "02001300", "250701_031500", "Voie1 W", at(50, 1.5))
-    run(influx_house)
-    through(influx_house, client, "02001283", "250705_031500", "Oven W", at(0, 5.5), at(10, 5.5))
+def test_a_run_that_dies_as_it_moves_a_file_leaves_it_known_to_other_folders(influx, influx_site, client, monkeypatch):
+    through(influx_site, client, "02001300", "250701_031500", "Voie1 W", at(50, 1.5))
+    run(influx_site)
+    through(influx_site, client, "02001283", "250705_031500", "Oven W", at(0, 5.5), at(10, 5.5))
     real = Claim.to_parsed
 
     def dies(claim):
@@ -123,46 +123,46 @@ def test_a_run_that_dies_as_it_moves_a_file_leaves_it_known_to_other_folders(inf
 
     monkeypatch.setattr(Claim, "to_parsed", dies)
     with pytest.raises(KeyboardInterrupt):
-        run(influx_house)
+        run(influx_site)
     monkeypatch.undo()
-    through(influx_house, client, "02001300", "250702_031500", "Voie1 W", at(10, 2.5), at(20, 2.5))
-    run(influx_house)
+    through(influx_site, client, "02001300", "250702_031500", "Voie1 W", at(10, 2.5), at(20, 2.5))
+    run(influx_site)
     assert held(influx, client) == {f"{SLAVE}/1 Oven W": {0: 5.5, 10: 5.5, 20: 2.5, 50: 1.5}}
 
 
-def test_an_index_of_yesterday_does_not_hide_what_todays_run_made_in_the_store(influx, influx_house, client):
-    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 1.5))
-    run(influx_house)
-    yesterdays = (influx_house.state / "uploads.sqlite").read_bytes()
-    upload(influx_house, client, "250703_031500", ("Oven W",), at(20, 2.5))
-    run(influx_house)
-    (influx_house.state / "uploads.sqlite").write_bytes(yesterdays)
-    upload(influx_house, client, "250704_031500", ("Heater W",), at(30, 3.5))
-    run(influx_house)
+def test_an_index_of_yesterday_does_not_hide_what_todays_run_made_in_the_store(influx, influx_site, client):
+    upload(influx_site, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 1.5))
+    run(influx_site)
+    yesterdays = (influx_site.state / "uploads.sqlite").read_bytes()
+    upload(influx_site, client, "250703_031500", ("Oven W",), at(20, 2.5))
+    run(influx_site)
+    (influx_site.state / "uploads.sqlite").write_bytes(yesterdays)
+    upload(influx_site, client, "250704_031500", ("Heater W",), at(30, 3.5))
+    run(influx_site)
     assert held(influx, client) == {"02001283/1 Heater W": {0: 1.5, 10: 1.5, 20: 2.5, 30: 3.5}}
 
 
-def test_the_label_of_a_file_with_markers_alone_is_the_latest_in_any_order(influx, influx_house, client):
-    upload(influx_house, client, "250703_031500", ("Oven W",), at(30, 0))
-    run(influx_house)
-    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5))
-    run(influx_house)
+def test_the_label_of_a_file_with_markers_alone_is_the_latest_in_any_order(influx, influx_site, client):
+    upload(influx_site, client, "250703_031500", ("Oven W",), at(30, 0))
+    run(influx_site)
+    upload(influx_site, client, "250702_031500", ("Voie1 W",), at(0, 1.5))
+    run(influx_site)
     assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5}}
 
 
-def test_a_file_that_goes_to_error_is_remembered_there_and_nowhere_else(house):
+def test_a_file_that_goes_to_error_is_remembered_there_and_nowhere_else(site):
     whole = v002("01/07/25 12:00:00 1.5 2.5")
-    house.put("acme/roof/02001283/T_250702_031500.tsv", whole + v002("01/07/25 13:00:00 1.5", labels=("Oven W",)))
-    assert run(house).status == 1
-    with closing(UploadIndex(house.state)) as index:
+    site.put("acme/roof/02001283/T_250702_031500.tsv", whole + v002("01/07/25 13:00:00 1.5", labels=("Oven W",)))
+    assert run(site).status == 1
+    with closing(UploadIndex(site.state)) as index:
         assert index.known(("acme", "roof", "02001283")) == {("error", "T_250702_031500.tsv")}
 
 
-def test_a_file_sent_again_after_one_of_its_name_went_to_error_brings_its_own_labels(influx, influx_house, client):
+def test_a_file_sent_again_after_one_of_its_name_went_to_error_brings_its_own_labels(influx, influx_site, client):
     name = f"{client}/roof/02001283/T_250702_031500.tsv"
     half = v002(at(0, 1.5), at(10, 1.5), labels=("Voie1 W",))
-    influx_house.put(name, half + v002(at(20, 1.5), labels=("Other W",)))
-    assert run(influx_house).status == 1
-    influx_house.put(name, v002(at(10, 2.5), labels=("Oven W",)))
-    assert run(influx_house).status == 0
+    influx_site.put(name, half + v002(at(20, 1.5), labels=("Other W",)))
+    assert run(influx_site).status == 1
+    influx_site.put(name, v002(at(10, 2.5), labels=("Oven W",)))
+    assert run(influx_site).status == 0
     assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 10: 2.5}}

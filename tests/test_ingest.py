@@ -17,7 +17,7 @@ import golden
 import pytest
 from influx_server import wait_until
 from sample_tree import CAMPAIGNS, lay_out
-from trees import ROOT, House, day_rows, snapshot, v002, v003
+from trees import ROOT, Site, day_rows, snapshot, v002, v003
 
 from powerview import ingest, mv2
 from powerview.inbox import Inbox, Refusal, Upload
@@ -31,11 +31,11 @@ ONE = "01/07/25 12:00:00"
 
 
 def run(
-    house: House, *, again: bool = False, files: list[Path] | None = None, store=None, settle: bool = True
+    site: Site, *, again: bool = False, files: list[Path] | None = None, store=None, settle: bool = True
 ) -> ingest.Result:
     """One run over the tree; `store` in place of the one that the settings name."""
-    settings = house.settings()
-    tree = Inbox(house.data, settings.influxdb_bucket)
+    settings = site.settings()
+    tree = Inbox(site.data, settings.influxdb_bucket)
     uploads, refusals = ingest.choose(tree, again=again, files=files)
     opened = (lambda: nullcontext(store)) if store else (lambda: open_store(settings))
     parsed = tree.folders_with_parsed
@@ -46,15 +46,15 @@ def statuses(done: ingest.Result) -> list[tuple[str, str]]:
     return [(outcome.status, outcome.path) for outcome in done.outcomes]
 
 
-def values(house: House, client: str = "acme") -> dict[tuple[str, str], str]:
+def values(site: Site, client: str = "acme") -> dict[tuple[str, str], str]:
     """What a database would hold that took the client's line protocol file: the last write of a point stands."""
-    split = [line.rsplit(" ", 2) for line in house.stored(client)]
+    split = [line.rsplit(" ", 2) for line in site.stored(client)]
     return {(series, seconds): value for series, value, seconds in split}
 
 
-def first_values(house: House) -> list[str]:
+def first_values(site: Site) -> list[str]:
     """The values of the first channel, by time."""
-    found = values(house)
+    found = values(site)
     return [
         found[key].split("=")[1] for key in sorted(found, key=lambda key: int(key[1])) if "channel_idx=1," in key[0]
     ]
@@ -91,16 +91,16 @@ def expected_in(folder: str, campaign: str) -> dict[tuple, float]:
 
 @pytest.fixture(scope="module")
 def stored_samples(influx, tmp_path_factory):
-    """A house whose uploads are the samples, stored once in a real InfluxDB, and the clients that hold them."""
-    house = House(
+    """A site whose uploads are the samples, stored once in a real InfluxDB, and the clients that hold them."""
+    site = Site(
         tmp_path_factory.mktemp("samples"),
         {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token, "INFLUXDB_ORG": influx.org},
     )
-    lay_out(house.data)
+    lay_out(site.data)
     for client in [c for c, _ in CAMPAIGNS.values()]:
-        (house.data / client).rename(house.data / f"{client}-samples")
-    before = house.files()
-    return house, before, run(house)
+        (site.data / client).rename(site.data / f"{client}-samples")
+    before = site.files()
+    return site, before, run(site)
 
 
 def test_the_samples_stand_in_influxdb_as_their_expected_files_say(influx, stored_samples):
@@ -109,22 +109,22 @@ def test_the_samples_stand_in_influxdb_as_their_expected_files_say(influx, store
 
 
 def test_each_sample_is_settled_with_its_bytes(stored_samples):
-    house, before, done = stored_samples
+    site, before, done = stored_samples
     unreadable = {"T302_260109_120045.tsv", "T302_260109_133915.tsv"}
     expected = {}
     for path, content in before.items():
         folder, name = path.rsplit("/", 1)
         expected[f"{folder}/{'error' if name in unreadable else 'parsed'}/{name}"] = content
-    after = house.files()
+    after = site.files()
     reasons = {path for path in after if path.endswith(".reason.txt")}
     assert {path: content for path, content in after.items() if path not in reasons} == expected
     assert {Path(path).name for path in reasons} == {f"{name}.reason.txt" for name in unreadable}
     assert (done.status, done.away) == (1, None)
 
 
-def test_each_sample_is_told_in_one_line(stored_samples):
-    house, _, _ = stored_samples
-    assert sorted(line.split(" ", 1)[1] for line in house.told()) == [
+def test_each_sample_is_reported_in_one_line(stored_samples):
+    site, _, _ = stored_samples
+    assert sorted(line.split(" ", 1)[1] for line in site.logged()) == [
         "ERROR   initech-samples/meter-room/02001283/T302_260109_120045.tsv: the file is empty. The logger sends these "
         "readings again in a later file; if it does not, upload the file again; 0.00 s",
         "ERROR   initech-samples/meter-room/02001283/T302_260109_133915.tsv: there is no complete row behind line 2, "
@@ -154,39 +154,39 @@ def test_each_sample_is_told_in_one_line(stored_samples):
 
 
 def test_a_second_run_and_one_more_of_everything_change_nothing_in_influxdb(influx, stored_samples):
-    house, _, _ = stored_samples
-    before, tree = influx.points("acme-samples"), snapshot(house.data)
-    assert run(house).outcomes == []
-    done = run(house, again=True)
+    site, _, _ = stored_samples
+    before, tree = influx.points("acme-samples"), snapshot(site.data)
+    assert run(site).outcomes == []
+    done = run(site, again=True)
     assert {status for status, _ in statuses(done)} == {Status.OK, Status.PARTIAL}
     assert len(done.outcomes) == 10
     assert influx.points("acme-samples") == before
-    assert snapshot(house.data) == tree
+    assert snapshot(site.data) == tree
 
 
-def test_a_file_sent_again_under_any_name_changes_nothing_in_influxdb(influx, influx_house, client):
+def test_a_file_sent_again_under_any_name_changes_nothing_in_influxdb(influx, influx_site, client):
     content = v002(*day_rows(count=20))
-    influx_house.put(f"{client}/roof/02001283/T302_250702_031500.tsv", content)
-    run(influx_house)
+    influx_site.put(f"{client}/roof/02001283/T302_250702_031500.tsv", content)
+    run(influx_site)
     before = influx.points(client)
     assert len(before) == 40
-    influx_house.put(f"{client}/roof/02001283/T302_250702_031500.tsv", content)
-    influx_house.put(f"{client}/roof/02001283/T302_250702_032000.tsv", content)
-    assert run(influx_house).status == 0
+    influx_site.put(f"{client}/roof/02001283/T302_250702_031500.tsv", content)
+    influx_site.put(f"{client}/roof/02001283/T302_250702_032000.tsv", content)
+    assert run(influx_site).status == 0
     assert influx.points(client) == before
-    assert sorted(influx_house.files()) == [
+    assert sorted(influx_site.files()) == [
         f"{client}/roof/02001283/parsed/{name}"
         for name in ("T302_250702_031500.1.tsv", "T302_250702_031500.tsv", "T302_250702_032000.tsv")
     ]
 
 
-def test_how_each_upload_went_stands_in_the_admins_bucket(influx, influx_house, client):
-    influx_house.environment["INFLUXDB_BUCKET"] = f"{client}-admins"
-    file = influx_house.put(f"{client}/roof/02001283/a.tsv", v002(f"{ONE} 240.5 1.5", "01/07/25 12:10:00 0 0") + b"01")
+def test_how_each_upload_went_stands_in_the_admins_bucket(influx, influx_site, client):
+    influx_site.environment["INFLUXDB_BUCKET"] = f"{client}-admins"
+    file = influx_site.put(f"{client}/roof/02001283/a.tsv", v002(f"{ONE} 240.5 1.5", "01/07/25 12:10:00 0 0") + b"01")
     os.utime(file, (1_751_368_000, 1_751_368_000))
-    empty = influx_house.put(f"{client}/roof/02001283/b.tsv", b"")
+    empty = influx_site.put(f"{client}/roof/02001283/b.tsv", b"")
     os.utime(empty, (1_751_368_000, 1_751_368_000))
-    run(influx_house)
+    run(influx_site)
     every = influx.query(f'from(bucket: "{client}-admins") |> range(start: 2025-01-01T00:00:00Z)')
     rows = [row for row in every if row["_measurement"] == "uploads"]
     assert {(r["client"], r["campaign"], r["device"]) for r in rows} == {(client, "roof", "02001283")}
@@ -208,26 +208,26 @@ def test_how_each_upload_went_stands_in_the_admins_bucket(influx, influx_house, 
 # ── what becomes of a file ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_good_file_is_stored_and_moved(house):
-    house.put(f"{DEVICE}/x.tsv", v002(f"{ONE} 240.50 1.5"))
-    done = run(house)
+def test_a_good_file_is_stored_and_moved(site):
+    site.put(f"{DEVICE}/x.tsv", v002(f"{ONE} 240.50 1.5"))
+    done = run(site)
     assert (statuses(done), done.status) == ([(Status.OK, f"{DEVICE}/x.tsv")], 0)
-    assert house.files() == {f"{DEVICE}/parsed/x.tsv": v002(f"{ONE} 240.50 1.5")}
-    assert first_values(house) == ["240.50"]
+    assert site.files() == {f"{DEVICE}/parsed/x.tsv": v002(f"{ONE} 240.50 1.5")}
+    assert first_values(site) == ["240.50"]
 
 
-def test_a_file_that_cannot_be_read_lies_in_error_with_the_reason_and_the_others_go_on(house):
-    house.put(f"{DEVICE}/a.tsv", b"")
-    house.put(f"{DEVICE}/b.tsv", v002(*day_rows()).replace(b"V002", b"V004"))
-    house.put(f"{DEVICE}/c.tsv", v002(*day_rows()))
-    done = run(house)
+def test_a_file_that_cannot_be_read_lies_in_error_with_the_reason_and_the_others_go_on(site):
+    site.put(f"{DEVICE}/a.tsv", b"")
+    site.put(f"{DEVICE}/b.tsv", v002(*day_rows()).replace(b"V002", b"V004"))
+    site.put(f"{DEVICE}/c.tsv", v002(*day_rows()))
+    done = run(site)
     assert done.status == 1
     assert statuses(done) == [
         (Status.ERROR, f"{DEVICE}/a.tsv"),
         (Status.ERROR, f"{DEVICE}/b.tsv"),
         (Status.OK, f"{DEVICE}/c.tsv"),
     ]
-    files = house.files()
+    files = site.files()
     assert files[f"{DEVICE}/error/a.tsv.reason.txt"].decode() == (
         f"{DEVICE}/a.tsv: the file is empty. The logger sends these readings again in a later file; if it does not, "
         "upload the file again.\n"
@@ -242,42 +242,42 @@ def test_a_file_that_cannot_be_read_lies_in_error_with_the_reason_and_the_others
     ]  # fmt: skip
 
 
-def test_a_file_with_another_header_inside_is_in_error_and_what_stands_above_it_is_stored(house):
-    house.put(f"{DEVICE}/a.tsv", v002(f"{ONE} 1.5 2.5") + v002(f"{ONE} 3.5 4.5", labels=("A", "B")))
-    assert statuses(run(house)) == [(Status.ERROR, f"{DEVICE}/a.tsv")]
-    assert first_values(house) == ["1.5"]
-    assert house.files()[f"{DEVICE}/error/a.tsv.reason.txt"].decode() == (
+def test_a_file_with_another_header_inside_is_in_error_and_what_stands_above_it_is_stored(site):
+    site.put(f"{DEVICE}/a.tsv", v002(f"{ONE} 1.5 2.5") + v002(f"{ONE} 3.5 4.5", labels=("A", "B")))
+    assert statuses(run(site)) == [(Status.ERROR, f"{DEVICE}/a.tsv")]
+    assert first_values(site) == ["1.5"]
+    assert site.files()[f"{DEVICE}/error/a.tsv.reason.txt"].decode() == (
         f"{DEVICE}/a.tsv: line 5: another header begins here, with other channels or time settings. The rows "
         "above it are stored; upload the rest, from line 4 on, as a file of its own.\n"
     )
 
 
-def test_a_file_without_readings_is_no_error(house):
-    house.put(f"{DEVICE}/x.tsv", v002(f"{ONE} 0 0"))
-    assert run(house).status == 0
-    assert house.told() == [f"TIME OK      {DEVICE}/x.tsv: 0 rows, 0 readings; left out: restart markers 1; 0.00 s"]
-    assert [line.split(",")[0] for line in house.stored("acme")] == ["powerview_events"]
+def test_a_file_without_readings_is_no_error(site):
+    site.put(f"{DEVICE}/x.tsv", v002(f"{ONE} 0 0"))
+    assert run(site).status == 0
+    assert site.logged() == [f"TIME OK      {DEVICE}/x.tsv: 0 rows, 0 readings; left out: restart markers 1; 0.00 s"]
+    assert [line.split(",")[0] for line in site.stored("acme")] == ["powerview_events"]
 
 
-def test_the_folders_serial_and_what_march_leaves_out_are_noted(house):
-    house.put("acme/roof/02009999/x.tsv", v002("30/03/25 02:30:00 1.5 2.5"))
-    run(house)
-    assert house.told() == [
+def test_the_folders_serial_and_what_march_leaves_out_are_noted(site):
+    site.put("acme/roof/02009999/x.tsv", v002("30/03/25 02:30:00 1.5 2.5"))
+    run(site)
+    assert site.logged() == [
         "TIME OK      acme/roof/02009999/x.tsv: 1 rows, 2 readings, 2025-03-30 01:30:00Z to 2025-03-30 01:30:00Z; the "
         "folder is 02009999, the logger is 02001283; 1 stamps in the hour that March leaves out; 0.00 s"
     ]
 
 
 def test_lines_that_influxdb_never_takes_put_the_file_into_error_and_the_rest_of_it_is_stored(
-    influx, influx_house, client
+    influx, influx_site, client
 ):
     influx.make_bucket(client)
     influx.write(client, "roof value=7i 1751364600\n")  # fixes the type of this week's values of the campaign
-    influx_house.put(f"{client}/roof/02001283/a.tsv", v002(f"{ONE} 1.5 2.5", "01/09/25 12:00:00 3.5 4.5"))
-    influx_house.put(f"{client}/cellar/02001283/b.tsv", v002(f"{ONE} 5.5 6.5"))
-    done = run(influx_house)
+    influx_site.put(f"{client}/roof/02001283/a.tsv", v002(f"{ONE} 1.5 2.5", "01/09/25 12:00:00 3.5 4.5"))
+    influx_site.put(f"{client}/cellar/02001283/b.tsv", v002(f"{ONE} 5.5 6.5"))
+    done = run(influx_site)
     assert [status for status, _ in statuses(done)] == [Status.ERROR, Status.OK]
-    reason = influx_house.files()[f"{client}/roof/02001283/error/a.tsv.reason.txt"].decode()
+    reason = influx_site.files()[f"{client}/roof/02001283/error/a.tsv.reason.txt"].decode()
     assert reason.startswith(f"{client}/roof/02001283/a.tsv: InfluxDB rejected some of its lines: ")
     assert "field type conflict" in reason
     assert reason.endswith(". The lines that it accepted are stored\n")
@@ -290,108 +290,108 @@ def test_lines_that_influxdb_never_takes_put_the_file_into_error_and_the_rest_of
 # ── later uploads ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_of_two_files_in_one_run_the_later_upload_stands_whatever_the_order_on_disk(house):
+def test_of_two_files_in_one_run_the_later_upload_stands_whatever_the_order_on_disk(site):
     for number, name in enumerate(["T_250703_031500.tsv", "T_250702_031500.10.tsv", "T_250702_031500.1.tsv", "b.tsv"]):
-        house.put(f"{DEVICE}/{name}", v002(f"{ONE} {number}.5 1.5"))
-    done = run(house)
+        site.put(f"{DEVICE}/{name}", v002(f"{ONE} {number}.5 1.5"))
+    done = run(site)
     assert [path.rsplit("/", 1)[1] for _, path in statuses(done)] == [
         "b.tsv", "T_250702_031500.1.tsv", "T_250702_031500.10.tsv", "T_250703_031500.tsv"
     ]  # fmt: skip
-    assert first_values(house) == ["0.5"]
+    assert first_values(site) == ["0.5"]
 
 
-def test_a_file_that_comes_late_does_not_win_over_later_uploads(house):
-    house.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5", "02/07/25 12:00:00 3.5 1.5"))
-    house.put(f"{DEVICE}/T_250704_031500.tsv", v002("02/07/25 12:00:00 4.5 1.5"))
-    house.put(f"{DEVICE}/T_250705_031500.tsv", v002("04/07/25 12:00:00 5.5 1.5"))
-    run(house)
-    house.put(
+def test_a_file_that_comes_late_does_not_win_over_later_uploads(site):
+    site.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5", "02/07/25 12:00:00 3.5 1.5"))
+    site.put(f"{DEVICE}/T_250704_031500.tsv", v002("02/07/25 12:00:00 4.5 1.5"))
+    site.put(f"{DEVICE}/T_250705_031500.tsv", v002("04/07/25 12:00:00 5.5 1.5"))
+    run(site)
+    site.put(
         f"{DEVICE}/T_250702_031500.tsv",
         v002("30/06/25 12:00:00 2.5 1.5", f"{ONE} 2.5 1.5", "02/07/25 12:00:00 2.5 1.5"),
     )
-    run(house)
-    assert first_values(house) == ["2.5", "3.5", "4.5", "5.5"]
-    assert house.told()[-1] == (
+    run(site)
+    assert first_values(site) == ["2.5", "3.5", "4.5", "5.5"]
+    assert site.logged()[-1] == (
         f"TIME OK      {DEVICE}/T_250702_031500.tsv: 3 rows, 6 readings, 2025-06-30 10:00:00Z to 2025-07-02 10:00:00Z; "
         "2 rows are in later uploads as well, which win: T_250703_031500.tsv, T_250704_031500.tsv; 0.00 s"
     )
 
 
-def test_a_late_file_whose_end_cannot_be_read_does_not_win_either(house):
-    house.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
-    run(house)
+def test_a_late_file_whose_end_cannot_be_read_does_not_win_either(site):
+    site.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
+    run(site)
     late = v002(f"{ONE} 2.5 1.5") + v002(f"{ONE} 9.5 9.5", labels=("A", "B"))
-    house.put(f"{DEVICE}/T_250702_031500.tsv", late)
-    assert statuses(run(house)) == [(Status.ERROR, f"{DEVICE}/T_250702_031500.tsv")]
-    assert first_values(house) == ["3.5"]
+    site.put(f"{DEVICE}/T_250702_031500.tsv", late)
+    assert statuses(run(site)) == [(Status.ERROR, f"{DEVICE}/T_250702_031500.tsv")]
+    assert first_values(site) == ["3.5"]
 
 
-def test_a_late_file_does_not_win_in_influxdb(influx, influx_house, client):
-    influx_house.put(f"{client}/roof/02001283/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
-    run(influx_house)
-    influx_house.put(f"{client}/roof/02001283/T_250702_031500.tsv", v002(f"{ONE} 2.5 1.5"))
-    run(influx_house)
+def test_a_late_file_does_not_win_in_influxdb(influx, influx_site, client):
+    influx_site.put(f"{client}/roof/02001283/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
+    run(influx_site)
+    influx_site.put(f"{client}/roof/02001283/T_250702_031500.tsv", v002(f"{ONE} 2.5 1.5"))
+    run(influx_site)
     assert sorted(influx.points(client).values()) == [1.5, 3.5]
 
 
-def test_a_name_that_comes_again_is_a_later_upload(house):
+def test_a_name_that_comes_again_is_a_later_upload(site):
     for number in range(3):
-        house.put(f"{DEVICE}/T_250702_031500.tsv", v002(f"{ONE} {number}.5 1.5"))
-        run(house)
-    assert first_values(house) == ["2.5"]
-    assert len(house.stored("acme")) == 6
+        site.put(f"{DEVICE}/T_250702_031500.tsv", v002(f"{ONE} {number}.5 1.5"))
+        run(site)
+    assert first_values(site) == ["2.5"]
+    assert len(site.stored("acme")) == 6
 
 
-def test_a_chosen_file_read_once_more_does_not_win_over_later_uploads(house):
-    early = house.put(f"{DEVICE}/T_250702_031500.tsv", v002(f"{ONE} 2.5 1.5"))
-    house.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
-    run(house)
-    before = snapshot(house.data)
-    assert statuses(run(house, again=True, files=[early.parent / "parsed" / early.name])) == [
+def test_a_chosen_file_read_once_more_does_not_win_over_later_uploads(site):
+    early = site.put(f"{DEVICE}/T_250702_031500.tsv", v002(f"{ONE} 2.5 1.5"))
+    site.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
+    run(site)
+    before = snapshot(site.data)
+    assert statuses(run(site, again=True, files=[early.parent / "parsed" / early.name])) == [
         (Status.OK, f"{DEVICE}/parsed/T_250702_031500.tsv")
     ]
-    assert first_values(house) == ["3.5"]
-    assert snapshot(house.data) == before
+    assert first_values(site) == ["3.5"]
+    assert snapshot(site.data) == before
 
 
-def test_everything_read_once_more_is_read_in_the_order_of_the_uploads(house):
-    house.put(f"{DEVICE}/parsed/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
-    house.put(f"{DEVICE}/parsed/T_250702_031500.1.tsv", v002(f"{ONE} 2.5 1.5"))
-    house.put(f"{DEVICE}/PARSED_T_250702_031500.tsv", v002(f"{ONE} 1.5 1.5"))
-    house.put(f"{DEVICE}/pending.tsv", v002(f"{ONE} 9.5 1.5"))
-    assert [path.rsplit("/", 1)[1] for _, path in statuses(run(house, again=True))] == [
+def test_everything_read_once_more_is_read_in_the_order_of_the_uploads(site):
+    site.put(f"{DEVICE}/parsed/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
+    site.put(f"{DEVICE}/parsed/T_250702_031500.1.tsv", v002(f"{ONE} 2.5 1.5"))
+    site.put(f"{DEVICE}/PARSED_T_250702_031500.tsv", v002(f"{ONE} 1.5 1.5"))
+    site.put(f"{DEVICE}/pending.tsv", v002(f"{ONE} 9.5 1.5"))
+    assert [path.rsplit("/", 1)[1] for _, path in statuses(run(site, again=True))] == [
         "PARSED_T_250702_031500.tsv", "T_250702_031500.1.tsv", "T_250703_031500.tsv"
     ]  # fmt: skip
-    assert [line.rsplit(" ", 2)[1] for line in house.stored("acme") if "channel_idx=1," in line] == ["value=3.5"]
+    assert [line.rsplit(" ", 2)[1] for line in site.stored("acme") if "channel_idx=1," in line] == ["value=3.5"]
 
 
-def test_what_somebody_put_into_parsed_by_hand_stops_nothing(house):
-    house.put(f"{DEVICE}/parsed/z.tsv", b"no logger file")
-    house.put(f"{DEVICE}/parsed/zz.tsv", v002(f"{ONE} 0 0"))
-    house.put(f"{DEVICE}/a.tsv", v002(f"{ONE} 1.5 1.5"))
-    assert run(house).status == 0
-    assert first_values(house) == ["1.5"]
+def test_what_somebody_put_into_parsed_by_hand_stops_nothing(site):
+    site.put(f"{DEVICE}/parsed/z.tsv", b"no logger file")
+    site.put(f"{DEVICE}/parsed/zz.tsv", v002(f"{ONE} 0 0"))
+    site.put(f"{DEVICE}/a.tsv", v002(f"{ONE} 1.5 1.5"))
+    assert run(site).status == 0
+    assert first_values(site) == ["1.5"]
 
 
-def put_late(house: House) -> list[tuple[str, str]]:
+def put_late(site: Site) -> list[tuple[str, str]]:
     """A file that was uploaded before those that are settled, and says something else; what became of it."""
-    house.put(f"{DEVICE}/T_250702_031500.tsv", v002(f"{ONE} 2.5 1.5"))
-    return statuses(run(house))
+    site.put(f"{DEVICE}/T_250702_031500.tsv", v002(f"{ONE} 2.5 1.5"))
+    return statuses(run(site))
 
 
 @pytest.mark.parametrize("name", ["folder", "symlink", "fifo"])
-def test_what_is_no_file_in_parsed_stands_in_no_late_files_way(house, name):
-    house.put(f"{DEVICE}/T_250704_031500.tsv", v002(f"{ONE} 4.5 1.5"))
-    run(house)
-    odd = house.data / DEVICE / "parsed" / "T_250703_031500.tsv"
+def test_what_is_no_file_in_parsed_stands_in_no_late_files_way(site, name):
+    site.put(f"{DEVICE}/T_250704_031500.tsv", v002(f"{ONE} 4.5 1.5"))
+    run(site)
+    odd = site.data / DEVICE / "parsed" / "T_250703_031500.tsv"
     {"folder": odd.mkdir, "symlink": lambda: odd.symlink_to("/etc/passwd"), "fifo": lambda: os.mkfifo(odd)}[name]()
-    assert put_late(house) == [(Status.OK, f"{DEVICE}/T_250702_031500.tsv")]
-    assert first_values(house) == ["4.5"]
+    assert put_late(site) == [(Status.OK, f"{DEVICE}/T_250702_031500.tsv")]
+    assert first_values(site) == ["4.5"]
 
 
-def test_a_late_file_waits_for_a_later_one_that_cannot_be_read(house, monkeypatch):
-    house.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
-    run(house)
+def test_a_late_file_waits_for_a_later_one_that_cannot_be_read(site, monkeypatch):
+    site.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
+    run(site)
     real = os.open
 
     def unreadable(path, *arguments, **how):
@@ -400,69 +400,69 @@ def test_a_late_file_waits_for_a_later_one_that_cannot_be_read(house, monkeypatc
         return real(path, *arguments, **how)
 
     monkeypatch.setattr(os, "open", unreadable)
-    assert put_late(house) == [(Status.REFUSED, f"{DEVICE}/T_250702_031500.tsv")]
-    assert f"{DEVICE}/parsed/T_250703_031500.tsv, which was uploaded later and takes precedence" in house.told()[-1]
-    assert first_values(house) == ["3.5"]
+    assert put_late(site) == [(Status.REFUSED, f"{DEVICE}/T_250702_031500.tsv")]
+    assert f"{DEVICE}/parsed/T_250703_031500.tsv, which was uploaded later and takes precedence" in site.logged()[-1]
+    assert first_values(site) == ["3.5"]
     monkeypatch.undo()
-    assert statuses(run(house)) == [(Status.OK, f"{DEVICE}/T_250702_031500.tsv")]
-    assert first_values(house) == ["3.5"]
+    assert statuses(run(site)) == [(Status.OK, f"{DEVICE}/T_250702_031500.tsv")]
+    assert first_values(site) == ["3.5"]
 
 
-def test_a_late_file_does_not_win_over_files_of_the_earlier_convention(house):
-    house.put(f"{DEVICE}/PARSED_T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
-    run(house, again=True)
-    put_late(house)
-    assert first_values(house) == ["3.5"]
+def test_a_late_file_does_not_win_over_files_of_the_earlier_convention(site):
+    site.put(f"{DEVICE}/PARSED_T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
+    run(site, again=True)
+    put_late(site)
+    assert first_values(site) == ["3.5"]
 
 
-def test_a_late_file_does_not_win_over_what_a_file_in_error_has_stored(house):
-    house.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5") + v002(f"{ONE} 9.5 9.5", labels=("A", "B")))
-    assert statuses(run(house)) == [(Status.ERROR, f"{DEVICE}/T_250703_031500.tsv")]
-    assert put_late(house) == [(Status.OK, f"{DEVICE}/T_250702_031500.tsv")]
-    assert first_values(house) == ["3.5"]
-    run(house, again=True)
-    assert first_values(house) == ["3.5"]
+def test_a_late_file_does_not_win_over_what_a_file_in_error_has_stored(site):
+    site.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5") + v002(f"{ONE} 9.5 9.5", labels=("A", "B")))
+    assert statuses(run(site)) == [(Status.ERROR, f"{DEVICE}/T_250703_031500.tsv")]
+    assert put_late(site) == [(Status.OK, f"{DEVICE}/T_250702_031500.tsv")]
+    assert first_values(site) == ["3.5"]
+    run(site, again=True)
+    assert first_values(site) == ["3.5"]
 
 
-def test_lines_refused_once_more_are_not_the_late_files_fault(influx, influx_house, client):
+def test_lines_refused_once_more_are_not_the_late_files_fault(influx, influx_site, client):
     rules = [{"type": "expire", "everySeconds": 30 * 86_400}]
     org = influx.call("GET", "/api/v2/orgs", params={"org": influx.org}).json()["orgs"][0]["id"]
     influx.call("POST", "/api/v2/buckets", json={"orgID": org, "name": client, "retentionRules": rules})
     now = datetime.now(ZoneInfo("Europe/Paris"))
     recent, old = (f"{now - timedelta(days=days):%d/%m/%y} 12:00:00" for days in (2, 90))
     folder = f"{client}/roof/02001283"
-    influx_house.put(f"{folder}/T_250703_031500.tsv", v002(f"{old} 3.5 1.5", f"{recent} 3.5 1.5"))
-    assert statuses(run(influx_house)) == [(Status.ERROR, f"{folder}/T_250703_031500.tsv")]
-    influx_house.put(f"{folder}/T_250702_031500.tsv", v002(f"{recent} 2.5 1.5"))
-    assert statuses(run(influx_house)) == [(Status.OK, f"{folder}/T_250702_031500.tsv")]
+    influx_site.put(f"{folder}/T_250703_031500.tsv", v002(f"{old} 3.5 1.5", f"{recent} 3.5 1.5"))
+    assert statuses(run(influx_site)) == [(Status.ERROR, f"{folder}/T_250703_031500.tsv")]
+    influx_site.put(f"{folder}/T_250702_031500.tsv", v002(f"{recent} 2.5 1.5"))
+    assert statuses(run(influx_site)) == [(Status.OK, f"{folder}/T_250702_031500.tsv")]
     assert sorted(influx.points(client).values()) == [1.5, 3.5]
 
 
-def test_behind_a_backfill_no_settled_file_of_another_time_is_opened(house, monkeypatch):
+def test_behind_a_backfill_no_settled_file_of_another_time_is_opened(site, monkeypatch):
     for day in range(1, 13):
-        house.put(f"{DEVICE}/T_25{day:02}02_031500.tsv", v002(f"01/{day:02}/25 12:00:00 {day}.5 1.5"))
-    run(house)
+        site.put(f"{DEVICE}/T_25{day:02}02_031500.tsv", v002(f"01/{day:02}/25 12:00:00 {day}.5 1.5"))
+    run(site)
     for day in range(1, 13):
-        house.put(f"{DEVICE}/T_24{day:02}02_031500.tsv", v002(f"01/{day:02}/24 12:00:00 {day}.5 1.5"))
+        site.put(f"{DEVICE}/T_24{day:02}02_031500.tsv", v002(f"01/{day:02}/24 12:00:00 {day}.5 1.5"))
     read = []
     real = mv2.read_recording
     monkeypatch.setattr(late, "read_recording", lambda file, **how: read.append(1) or real(file, **how))
-    assert run(house).status == 0
+    assert run(site).status == 0
     assert len(read) == 12
-    assert len(house.stored("acme")) == 48
+    assert len(site.stored("acme")) == 48
 
 
 @pytest.mark.parametrize("given", [0, 1_577_840_400, -(2**31)])
-def test_readings_of_a_file_that_a_dead_clock_dated_are_not_ahead_of_its_arrival(house, given):
-    file = house.put(f"{DEVICE}/x.tsv", v002(*day_rows()))
+def test_readings_of_a_file_that_a_dead_clock_dated_are_not_ahead_of_its_arrival(site, given):
+    file = site.put(f"{DEVICE}/x.tsv", v002(*day_rows()))
     os.utime(file, (given, given))
-    run(house)
-    assert len(house.stored("acme")) == 6
+    run(site)
+    assert len(site.stored("acme")) == 6
 
 
-def test_a_file_in_whose_reading_the_process_died_twice_keeps_no_other_waiting(house):
-    deadly = house.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
-    house.put(f"{DEVICE}/b.tsv", v002(*day_rows(day="02/07/25")))
+def test_a_file_in_whose_reading_the_process_died_twice_keeps_no_other_waiting(site):
+    deadly = site.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
+    site.put(f"{DEVICE}/b.tsv", v002(*day_rows(day="02/07/25")))
     script = (
         "import os, sys, tsv_parser; from powerview.ingest import late; real = late.read\n"
         "late.read = lambda s, claim: os._exit(9) if claim.upload.name == 'a.tsv' else real(s, claim)\n"
@@ -470,94 +470,94 @@ def test_a_file_in_whose_reading_the_process_died_twice_keeps_no_other_waiting(h
     )
     for status in (9, 9, 1):
         done = subprocess.run(
-            [sys.executable, "-c", script], env={**house.environment, "PYTHONPATH": str(ROOT)}, cwd="/",
+            [sys.executable, "-c", script], env={**site.environment, "PYTHONPATH": str(ROOT)}, cwd="/",
             capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == status, done.stderr
-    assert [line.split(":")[0] for line in house.told()] == [
+    assert [line.split(":")[0] for line in site.logged()] == [
         f"TIME ERROR   {DEVICE}/a.tsv",
         f"TIME OK      {DEVICE}/b.tsv",
     ]
     reason = (deadly.parent / "error" / "a.tsv.reason.txt").read_text()
     assert "ended 2 times while it read this file" in reason
     deadly.with_name("error").joinpath("a.tsv").rename(deadly)
-    assert statuses(run(house)) == [(Status.OK, f"{DEVICE}/a.tsv")]
+    assert statuses(run(site)) == [(Status.OK, f"{DEVICE}/a.tsv")]
 
 
 HALF = v003("01/07/25 12:00:00 1.5 2.5", end=b"")
 
 
-def test_a_file_that_lacks_its_promised_end_waits_for_its_rest(house):
-    file = house.put(f"{DEVICE}/x.tsv", HALF)
-    assert statuses(run(house)) == [(Status.PENDING, f"{DEVICE}/x.tsv")]
-    assert "has no END_DATA yet" in house.told()[-1]
+def test_a_file_that_lacks_its_promised_end_waits_for_its_rest(site):
+    file = site.put(f"{DEVICE}/x.tsv", HALF)
+    assert statuses(run(site)) == [(Status.PENDING, f"{DEVICE}/x.tsv")]
+    assert "has no END_DATA yet" in site.logged()[-1]
     file.write_bytes(v003("01/07/25 12:00:00 1.5 2.5", "01/07/25 12:10:00 3.5 4.5"))
-    assert statuses(run(house)) == [(Status.OK, f"{DEVICE}/x.tsv")]
-    assert first_values(house) == ["1.5", "3.5"]
+    assert statuses(run(site)) == [(Status.OK, f"{DEVICE}/x.tsv")]
+    assert first_values(site) == ["1.5", "3.5"]
 
 
-def test_after_ten_minutes_without_a_change_it_is_read_as_torn(house):
-    file = house.put(f"{DEVICE}/x.tsv", HALF)
+def test_after_ten_minutes_without_a_change_it_is_read_as_torn(site):
+    file = site.put(f"{DEVICE}/x.tsv", HALF)
     earlier = time.time() - 601
     os.utime(file, (earlier, earlier))
-    assert statuses(run(house)) == [(Status.PARTIAL, f"{DEVICE}/x.tsv")]
-    assert first_values(house) == ["1.5"]
+    assert statuses(run(site)) == [(Status.PARTIAL, f"{DEVICE}/x.tsv")]
+    assert first_values(site) == ["1.5"]
 
 
-def test_a_file_whose_time_is_ahead_of_this_clock_waits_for_nothing(house):
-    file = house.put(f"{DEVICE}/x.tsv", HALF)
+def test_a_file_whose_time_is_ahead_of_this_clock_waits_for_nothing(site):
+    file = site.put(f"{DEVICE}/x.tsv", HALF)
     later = time.time() + 7 * 86_400
     os.utime(file, (later, later))
-    assert statuses(run(house)) == [(Status.PARTIAL, f"{DEVICE}/x.tsv")]
+    assert statuses(run(site)) == [(Status.PARTIAL, f"{DEVICE}/x.tsv")]
 
 
-def test_a_header_alone_waits_as_well_and_is_then_an_error(house):
-    file = house.put(f"{DEVICE}/x.tsv", v003(end=b""))
-    assert statuses(run(house)) == [(Status.PENDING, f"{DEVICE}/x.tsv")]
+def test_a_header_alone_waits_as_well_and_is_then_an_error(site):
+    file = site.put(f"{DEVICE}/x.tsv", v003(end=b""))
+    assert statuses(run(site)) == [(Status.PENDING, f"{DEVICE}/x.tsv")]
     earlier = time.time() - 601
     os.utime(file, (earlier, earlier))
-    assert statuses(run(house)) == [(Status.ERROR, f"{DEVICE}/x.tsv")]
+    assert statuses(run(site)) == [(Status.ERROR, f"{DEVICE}/x.tsv")]
 
 
-def test_a_torn_file_that_was_settled_is_read_once_more_at_once(house):
-    house.put(f"{DEVICE}/parsed/x.tsv", HALF)
-    assert statuses(run(house, again=True)) == [(Status.PARTIAL, f"{DEVICE}/parsed/x.tsv")]
+def test_a_torn_file_that_was_settled_is_read_once_more_at_once(site):
+    site.put(f"{DEVICE}/parsed/x.tsv", HALF)
+    assert statuses(run(site, again=True)) == [(Status.PARTIAL, f"{DEVICE}/parsed/x.tsv")]
 
 
-def test_a_campaign_whose_folder_was_renamed_is_reported_until_it_is_read_again(house):
-    house.put(f"{DEVICE}/x.tsv", v002(*day_rows()))
-    run(house)
-    (house.data / "acme" / "roof").rename(house.data / "acme" / "cellar")
+def test_a_campaign_whose_folder_was_renamed_is_reported_until_it_is_read_again(site):
+    site.put(f"{DEVICE}/x.tsv", v002(*day_rows()))
+    run(site)
+    (site.data / "acme" / "roof").rename(site.data / "acme" / "cellar")
     new = "acme/cellar/02001283"
     for _ in range(2):
-        done = run(house)
+        done = run(site)
         assert (statuses(done), done.status) == ([(Status.REFUSED, new)], 1)
-    house.put(f"{new}/y.tsv", v002(*day_rows(day="02/07/25")))
-    assert statuses(run(house)) == [(Status.REFUSED, new), (Status.OK, f"{new}/y.tsv")]
-    assert [line for line in house.told() if "never read under this name" in line] == [
+    site.put(f"{new}/y.tsv", v002(*day_rows(day="02/07/25")))
+    assert statuses(run(site)) == [(Status.REFUSED, new), (Status.OK, f"{new}/y.tsv")]
+    assert [line for line in site.logged() if "never read under this name" in line] == [
         f"TIME REFUSED {new}: its parsed/ files were never read under this name, so nothing of them is in the store "
         "(was a folder renamed, or put here by hand?). To store them under it: tsv_parser.py --again"
     ]
-    assert run(house, again=True).status == 0
-    assert (statuses(run(house)), len(first_values(house))) == ([], 9)
+    assert run(site, again=True).status == 0
+    assert (statuses(run(site)), len(first_values(site))) == ([], 9)
 
 
-def test_an_installation_of_before_has_read_what_is_parsed(house):
-    house.put(f"{DEVICE}/parsed/x.tsv", v002(*day_rows()))
-    assert statuses(run(house)) == []
+def test_an_installation_of_before_has_read_what_is_parsed(site):
+    site.put(f"{DEVICE}/parsed/x.tsv", v002(*day_rows()))
+    assert statuses(run(site)) == []
 
 
 # ── files that change ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_file_that_somebody_writes_stays_pending_and_the_others_go_on(house):
-    house.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
-    with house.put(f"{DEVICE}/a.tsv", v002(*day_rows())).open("ab"):
-        done = run(house)
+def test_a_file_that_somebody_writes_stays_pending_and_the_others_go_on(site):
+    site.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
+    with site.put(f"{DEVICE}/a.tsv", v002(*day_rows())).open("ab"):
+        done = run(site)
     assert (statuses(done), done.status) == ([(Status.PENDING, f"{DEVICE}/a.tsv"), (Status.OK, f"{DEVICE}/b.tsv")], 0)
-    assert house.told()[-1] == f"TIME PENDING 1 file: {DEVICE}/a.tsv somebody is still writing it"
-    assert run(house).status == 0
-    assert sorted(house.files()) == [f"{DEVICE}/parsed/a.tsv", f"{DEVICE}/parsed/b.tsv"]
+    assert site.logged()[-1] == f"TIME PENDING 1 file: {DEVICE}/a.tsv somebody is still writing it"
+    assert run(site).status == 0
+    assert sorted(site.files()) == [f"{DEVICE}/parsed/a.tsv", f"{DEVICE}/parsed/b.tsv"]
 
 
 class Meddling(FileStore):
@@ -573,32 +573,32 @@ class Meddling(FileStore):
 
 
 @pytest.mark.parametrize("change", ["appended", "replaced", "truncated", "touched"])
-def test_a_file_that_changes_while_it_is_read_stays_pending_and_is_read_anew(house, change):
-    file = house.put(f"{DEVICE}/a.tsv", v002(*day_rows(count=100)))
+def test_a_file_that_changes_while_it_is_read_stays_pending_and_is_read_anew(site, change):
+    file = site.put(f"{DEVICE}/a.tsv", v002(*day_rows(count=100)))
     whole = v002(*day_rows(count=101))
 
     def meddle() -> None:
         if change == "appended":
             file.write_bytes(whole)
         elif change == "replaced":
-            house.put("new", whole).replace(file)
+            site.put("new", whole).replace(file)
         elif change == "truncated":
             os.truncate(file, 200)
         else:
             os.utime(file, (1, 1))
 
-    done = run(house, store=Meddling(house.lines, meddle))
+    done = run(site, store=Meddling(site.lines, meddle))
     assert (statuses(done), done.status) == ([(Status.PENDING, f"{DEVICE}/a.tsv")], 0)
     file.write_bytes(whole)
-    assert statuses(run(house)) == [(Status.OK, f"{DEVICE}/a.tsv")]
-    assert house.files() == {f"{DEVICE}/parsed/a.tsv": whole}
-    assert len(first_values(house)) == 101
+    assert statuses(run(site)) == [(Status.OK, f"{DEVICE}/a.tsv")]
+    assert site.files() == {f"{DEVICE}/parsed/a.tsv": whole}
+    assert len(first_values(site)) == 101
 
 
-def test_a_file_that_is_moved_away_before_its_turn_is_no_trouble(house):
-    house.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
-    second = house.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
-    done = run(house, store=Meddling(house.lines, lambda: second.unlink(missing_ok=True)))
+def test_a_file_that_is_moved_away_before_its_turn_is_no_trouble(site):
+    site.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
+    second = site.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
+    done = run(site, store=Meddling(site.lines, lambda: second.unlink(missing_ok=True)))
     assert statuses(done) == [(Status.OK, f"{DEVICE}/a.tsv"), (Status.PENDING, f"{DEVICE}/b.tsv")]
 
 
@@ -608,28 +608,28 @@ def short_quiet(no_leases, monkeypatch):
     monkeypatch.setattr("powerview.inbox.claim.QUIET_SECONDS", 0.5)
 
 
-def test_without_leases_one_run_waits_for_a_file_to_be_quiet_and_looks_back(house, short_quiet):
-    quiet = house.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
+def test_without_leases_one_run_waits_for_a_file_to_be_quiet_and_looks_back(site, short_quiet):
+    quiet = site.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
     os.utime(quiet, (1, 1))
-    house.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
-    assert statuses(run(house)) == [(Status.OK, f"{DEVICE}/b.tsv"), (Status.OK, f"{DEVICE}/a.tsv")]
+    site.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
+    assert statuses(run(site)) == [(Status.OK, f"{DEVICE}/b.tsv"), (Status.OK, f"{DEVICE}/a.tsv")]
 
 
-def test_without_leases_a_file_that_keeps_growing_stays_pending(house, short_quiet, monkeypatch):
-    file = house.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
+def test_without_leases_a_file_that_keeps_growing_stays_pending(site, short_quiet, monkeypatch):
+    file = site.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
     monkeypatch.setattr(time, "sleep", lambda _: os.utime(file))
-    done = run(house)
+    done = run(site)
     assert statuses(done) == [(Status.PENDING, f"{DEVICE}/a.tsv")]
     assert done.outcomes[0].reason == "it changed less than 0.5 seconds ago and may still be growing"
 
 
-def test_a_file_that_was_looked_back_at_does_not_win_over_later_uploads(house, short_quiet):
-    house.put(f"{DEVICE}/parsed/T_250701_031500.tsv", v002(f"{ONE} 1.5 1.5"))
-    later = house.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
+def test_a_file_that_was_looked_back_at_does_not_win_over_later_uploads(site, short_quiet):
+    site.put(f"{DEVICE}/parsed/T_250701_031500.tsv", v002(f"{ONE} 1.5 1.5"))
+    later = site.put(f"{DEVICE}/T_250703_031500.tsv", v002(f"{ONE} 3.5 1.5"))
     os.utime(later, (1_751_500_000, 1_751_500_000))
-    house.put(f"{DEVICE}/T_250702_031500.tsv", v002(f"{ONE} 2.5 1.5"))
-    run(house)
-    assert first_values(house) == ["3.5"]
+    site.put(f"{DEVICE}/T_250702_031500.tsv", v002(f"{ONE} 2.5 1.5"))
+    run(site)
+    assert first_values(site) == ["3.5"]
 
 
 # ── trouble ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -649,28 +649,28 @@ class Away(FileStore):
         return super().deliver(bucket, precision)
 
 
-def test_when_the_store_goes_away_the_run_stops_and_the_files_stay_pending(house):
+def test_when_the_store_goes_away_the_run_stops_and_the_files_stay_pending(site):
     for number in range(9):
-        house.put(f"{DEVICE}/{number}.tsv", v002(*day_rows()))
-    done = run(house, store=Away(house.lines, 7))
+        site.put(f"{DEVICE}/{number}.tsv", v002(*day_rows()))
+    done = run(site, store=Away(site.lines, 7))
     assert (done.status, done.away) == (75, "the server is away")
     settled = [path.rsplit("/", 1)[1] for status, path in statuses(done)]
     assert settled == [f"{n}.tsv" for n in range(len(settled))]
     pending = 9 - len(settled)
-    assert sum("/parsed/" not in path for path in house.files()) == pending
-    assert house.told()[-1] == f"TIME PENDING {pending} files: the server is away"
-    assert run(house).status == 0
-    assert sorted(house.files()) == [f"{DEVICE}/parsed/{n}.tsv" for n in range(9)]
+    assert sum("/parsed/" not in path for path in site.files()) == pending
+    assert site.logged()[-1] == f"TIME PENDING {pending} files: the server is away"
+    assert run(site).status == 0
+    assert sorted(site.files()) == [f"{DEVICE}/parsed/{n}.tsv" for n in range(9)]
 
 
-def test_a_store_that_is_away_wins_over_a_file_in_error(house):
-    house.put(f"{DEVICE}/a.tsv", b"")
-    house.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
-    done = run(house, store=Away(house.lines, 0))
+def test_a_store_that_is_away_wins_over_a_file_in_error(site):
+    site.put(f"{DEVICE}/a.tsv", b"")
+    site.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
+    done = run(site, store=Away(site.lines, 0))
     assert done.status == 75
 
 
-def test_a_fault_of_ours_is_shown_and_does_not_stop_the_others(house, monkeypatch, capsys):
+def test_a_fault_of_ours_is_shown_and_does_not_stop_the_others(site, monkeypatch, capsys):
     real = mv2.read_recording
 
     def fails(file, **how):
@@ -679,67 +679,67 @@ def test_a_fault_of_ours_is_shown_and_does_not_stop_the_others(house, monkeypatc
         return real(file, **how)
 
     monkeypatch.setattr(late, "read_recording", fails)
-    house.put(f"{DEVICE}/a.tsv", v002(*day_rows(), master="02006666"))
-    house.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
-    done = run(house)
+    site.put(f"{DEVICE}/a.tsv", v002(*day_rows(), master="02006666"))
+    site.put(f"{DEVICE}/b.tsv", v002(*day_rows()))
+    done = run(site)
     assert (statuses(done), done.status) == ([(Status.REFUSED, f"{DEVICE}/a.tsv"), (Status.OK, f"{DEVICE}/b.tsv")], 1)
     assert "ZeroDivisionError: boom" in capsys.readouterr().err
-    assert house.told()[0] == (
+    assert site.logged()[0] == (
         f"TIME REFUSED {DEVICE}/a.tsv: PowerView failed on this file (ZeroDivisionError: boom) and left it pending: "
         "report it"
     )
-    assert f"{DEVICE}/a.tsv" in house.files()
+    assert f"{DEVICE}/a.tsv" in site.files()
 
 
-def test_no_file_stays_open_after_a_run(house):
+def test_no_file_stays_open_after_a_run(site):
     for number, content in enumerate([b"", v002(*day_rows()), b"x\ny\n", v003(*day_rows())]):
-        house.put(f"{DEVICE}/{number}.tsv", content)
-    run(house, store=Away(house.lines, 1))
+        site.put(f"{DEVICE}/{number}.tsv", content)
+    run(site, store=Away(site.lines, 1))
     before = sorted(os.listdir("/proc/self/fd"))
-    run(house, store=Away(house.lines, 0))
-    run(house)
+    run(site, store=Away(site.lines, 0))
+    run(site)
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
-# ── what is told, and told once ──────────────────────────────────────────────────────────────────────────────────────
+# ── what is logged, and logged once ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_file_that_still_lies_there_unchanged_is_told_once(house):
-    house.put("acme/x.tsv", b"a")
-    house.put("a b/roof/1/x.tsv", b"a")
-    assert [run(house).status for _ in range(3)] == [1, 1, 1]
-    assert len(house.told()) == 2
+def test_a_file_that_still_lies_there_unchanged_is_reported_once(site):
+    site.put("acme/x.tsv", b"a")
+    site.put("a b/roof/1/x.tsv", b"a")
+    assert [run(site).status for _ in range(3)] == [1, 1, 1]
+    assert len(site.logged()) == 2
 
 
-def test_a_file_that_changed_or_came_again_is_told_again(house):
-    file = house.put("acme/x.tsv", b"a")
-    run(house)
+def test_a_file_that_changed_or_came_again_is_reported_again(site):
+    file = site.put("acme/x.tsv", b"a")
+    run(site)
     file.write_bytes(b"ab")
-    run(house)
+    run(site)
     file.unlink()
-    run(house)
-    house.put("acme/x.tsv", b"ab")
-    run(house)
-    assert len(house.told()) == 3
+    run(site)
+    site.put("acme/x.tsv", b"ab")
+    run(site)
+    assert len(site.logged()) == 3
 
 
-def test_a_choice_of_files_forgets_nothing_that_was_told(house):
-    house.put("acme/x.tsv", b"a")
-    file = house.put(f"{DEVICE}/y.tsv", v002(*day_rows()))
-    run(house)
-    file = house.put(f"{DEVICE}/z.tsv", v002(*day_rows()))
-    run(house, files=[file])
-    run(house)
-    assert sum("REFUSED" in line for line in house.told()) == 1
+def test_a_choice_of_files_forgets_nothing_that_was_told(site):
+    site.put("acme/x.tsv", b"a")
+    file = site.put(f"{DEVICE}/y.tsv", v002(*day_rows()))
+    run(site)
+    file = site.put(f"{DEVICE}/z.tsv", v002(*day_rows()))
+    run(site, files=[file])
+    run(site)
+    assert sum("REFUSED" in line for line in site.logged()) == 1
 
 
-def test_a_run_that_the_store_stopped_forgets_nothing_that_was_told(house):
-    house.put(f"{DEVICE}/y.tsv", v002(*day_rows()))
-    (house.data / DEVICE / "parsed").symlink_to("elsewhere")
-    run(house)
-    run(house, store=Away(house.lines, 0))
-    run(house)
-    assert house.told() == [
+def test_a_run_that_the_store_stopped_forgets_nothing_that_was_told(site):
+    site.put(f"{DEVICE}/y.tsv", v002(*day_rows()))
+    (site.data / DEVICE / "parsed").symlink_to("elsewhere")
+    run(site)
+    run(site, store=Away(site.lines, 0))
+    run(site)
+    assert site.logged() == [
         f"TIME REFUSED {DEVICE}/y.tsv: parsed/ cannot be used, so the file stays pending: it is a symlink or "
         "not a folder. Move it away.",
         "TIME PENDING 1 file: the server is away",
@@ -747,26 +747,26 @@ def test_a_run_that_the_store_stopped_forgets_nothing_that_was_told(house):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"7", b"\xff", b'{"a": 7}'])
-def test_a_damaged_memory_only_means_that_something_is_told_once_more(house, content):
-    (house.state / "reported.json").write_bytes(content)
-    house.put("acme/x.tsv", b"a")
-    run(house)
-    run(house)
-    assert len(house.told()) == 1
+def test_a_damaged_memory_only_means_that_something_is_reported_once_more(site, content):
+    (site.state / "reported.json").write_bytes(content)
+    site.put("acme/x.tsv", b"a")
+    run(site)
+    run(site)
+    assert len(site.logged()) == 1
 
 
-def test_a_memory_that_cannot_be_written_stops_nothing(house, capsys):
-    (house.state / "reported.half").mkdir()
-    house.put("acme/x.tsv", b"a")
-    house.put(f"{DEVICE}/y.tsv", v002(*day_rows()))
-    assert statuses(run(house)) == [(Status.REFUSED, "acme/x.tsv"), (Status.OK, f"{DEVICE}/y.tsv")]
-    assert capsys.readouterr().err == f"{house.state}/reported.json cannot be written: Is a directory\n"
+def test_a_memory_that_cannot_be_written_stops_nothing(site, capsys):
+    (site.state / "reported.half").mkdir()
+    site.put("acme/x.tsv", b"a")
+    site.put(f"{DEVICE}/y.tsv", v002(*day_rows()))
+    assert statuses(run(site)) == [(Status.REFUSED, "acme/x.tsv"), (Status.OK, f"{DEVICE}/y.tsv")]
+    assert capsys.readouterr().err == f"{site.state}/reported.json cannot be written: Is a directory\n"
 
 
 # ── choose ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_named_files_are_chosen_once_each_and_those_that_are_settled_refused(house):
+def test_named_files_are_chosen_once_each_and_those_that_are_settled_refused(site):
     for path in (
         f"{DEVICE}/b.tsv",
         f"{DEVICE}/a.tsv",
@@ -774,10 +774,10 @@ def test_named_files_are_chosen_once_each_and_those_that_are_settled_refused(hou
         f"{DEVICE}/error/d.tsv",
         f"{DEVICE}/PARSED_e.tsv",
     ):
-        house.put(path, b"")
+        site.put(path, b"")
     names = ["b.tsv", "a.tsv", "parsed/c.tsv", "error/d.tsv", "PARSED_e.tsv", "b.tsv", "../02001283/a.tsv"]
-    files = [house.data / DEVICE / name for name in names]
-    uploads, refusals = ingest.choose(Inbox(house.data, "powerview"), again=False, files=files)
+    files = [site.data / DEVICE / name for name in names]
+    uploads, refusals = ingest.choose(Inbox(site.data, "powerview"), again=False, files=files)
     assert uploads == [Upload(*DEVICE.split("/"), "a.tsv"), Upload(*DEVICE.split("/"), "b.tsv")]
     assert refusals == [
         Refusal(f"{DEVICE}/parsed/c.tsv", "this file was parsed already: add --again to read it once more"),

@@ -11,7 +11,7 @@ from faults.proxy import FaultProxy, Request
 from influx_server import wait_until
 from test_ingest import run, statuses
 from test_store import lines, settings_for, values
-from trees import House, v002
+from trees import Site, v002
 
 from powerview.ingest.journal import Status
 from powerview.store import BadLines, influxdb, open_store
@@ -63,13 +63,13 @@ def between(influx):
 
 
 @pytest.fixture
-def held_house(influx_house, between) -> House:
-    influx_house.environment["INFLUXDB_HOST"] = between.url
-    return influx_house
+def held_site(influx_site, between) -> Site:
+    influx_site.environment["INFLUXDB_HOST"] = between.url
+    return influx_site
 
 
-def put(house: House, client: str, day: int, *rows: str, label: str = "Voie1 W"):
-    return house.put(f"{client}/{FOLDER}/T_2512{day:02}_031500.tsv", v002(*rows, labels=(label,)))
+def put(site: Site, client: str, day: int, *rows: str, label: str = "Voie1 W"):
+    return site.put(f"{client}/{FOLDER}/T_2512{day:02}_031500.tsv", v002(*rows, labels=(label,)))
 
 
 def path(client: str, day: int, state: str = "") -> str:
@@ -81,20 +81,20 @@ JULY, IN_DECEMBER = ("01/07/25 12:00:00 1.5",), ("01/12/25 12:00:00 2.5", "01/12
 
 @pytest.mark.parametrize("bad", [3, 4])
 def test_the_bad_lines_of_one_file_are_not_blamed_on_its_neighbour(
-    influx, held_house, between, client, monkeypatch, bad
+    influx, held_site, between, client, monkeypatch, bad
 ):
     influx.make_bucket(client, SHARD_SECONDS)
     influx.write(client, f"roof,channel=x value=1i {DECEMBER}\n")  # the field of that quarter has another type
     good = 7 - bad
-    put(held_house, client, 2, *JULY)
-    put(held_house, client, good, *JULY)
-    put(held_house, client, bad, *IN_DECEMBER)
+    put(held_site, client, 2, *JULY)
+    put(held_site, client, good, *JULY)
+    put(held_site, client, bad, *IN_DECEMBER)
     between.plan = gate = Gate(monkeypatch, client, 3)
-    assert statuses(run(held_house)) == [
+    assert statuses(run(held_site)) == [
         (Status.ERROR if day == bad else Status.OK, path(client, day)) for day in (2, 3, 4)
     ]
     assert gate.counts()[:2] == [1, 3], "the bodies were not joined: the test shows nothing"
-    assert sorted(p for p in held_house.files() if p.endswith(".tsv")) == sorted(
+    assert sorted(p for p in held_site.files() if p.endswith(".tsv")) == sorted(
         path(client, day, "error/" if day == bad else "parsed/") for day in (2, 3, 4)
     )
 
@@ -117,27 +117,27 @@ def test_a_line_that_cannot_be_parsed_is_its_own_deliverys_fault(influx, between
     assert values(influx, client) == {("a", number): 1.5 for number in range(3) if number != bad}
 
 
-def test_bodies_that_are_too_large_together_are_sent_one_by_one(influx, held_house, between, client, monkeypatch):
+def test_bodies_that_are_too_large_together_are_sent_one_by_one(influx, held_site, between, client, monkeypatch):
     for day in (2, 3, 4):
-        put(held_house, client, day, f"01/12/25 12:{day}0:00 {day}.5")
+        put(held_site, client, day, f"01/12/25 12:{day}0:00 {day}.5")
 
     def refuse(body: bytes):
         return TOO_LARGE if body.count(b"\n") > 1 else None
 
     between.plan = gate = Gate(monkeypatch, client, 3, refuse)
-    assert statuses(run(held_house)) == [(Status.OK, path(client, day)) for day in (2, 3, 4)]
+    assert statuses(run(held_site)) == [(Status.OK, path(client, day)) for day in (2, 3, 4)]
     assert gate.counts() == [1, 2, 1, 1]
     assert sorted(influx.points(client).values()) == [2.5, 3.5, 4.5]
 
 
-def test_behind_a_refusal_nothing_more_is_written(influx, held_house, between, client, monkeypatch):
+def test_behind_a_refusal_nothing_more_is_written(influx, held_site, between, client, monkeypatch):
     for day in (2, 3, 4):
-        put(held_house, client, day, f"01/12/25 12:{day}0:00 {day}.5")
+        put(held_site, client, day, f"01/12/25 12:{day}0:00 {day}.5")
     failed = proxies.refuse(500, "internal error", "engine: cache full")
     between.plan = gate = Gate(monkeypatch, client, 3, lambda _: failed)
-    done = run(held_house)
+    done = run(held_site)
     assert (done.status, statuses(done), gate.counts()) == (75, [], [1])
-    assert sorted(held_house.files()) == [path(client, day) for day in (2, 3, 4)]
+    assert sorted(held_site.files()) == [path(client, day) for day in (2, 3, 4)]
 
 
 def connection_of(label: str) -> int:
@@ -146,12 +146,12 @@ def connection_of(label: str) -> int:
     return zlib.crc32(series.encode()) % influxdb.CONNECTIONS
 
 
-def test_no_file_is_settled_before_what_was_uploaded_before_it(influx, held_house, between, client, monkeypatch):
+def test_no_file_is_settled_before_what_was_uploaded_before_it(influx, held_site, between, client, monkeypatch):
     slow = "Voie1"
     quick = next(f"Voie{n}" for n in range(2, 20) if connection_of(f"Voie{n}") != connection_of(slow))
     for day, device, label in ((2, "02001283", slow), (3, "02001283", quick), (4, "02001283", quick)):
         name = f"{client}/{'roof' if day == 2 else 'cellar'}/{device}/T_2512{day:02}_031500.tsv"
-        held_house.put(name, v002(f"{day:02}/12/25 12:00:00 {day}.5", labels=(f"{label} W",)))
+        held_site.put(name, v002(f"{day:02}/12/25 12:00:00 {day}.5", labels=(f"{label} W",)))
     deliveries, early = [], []
     real = influxdb._InfluxDelivery._put
 
@@ -168,20 +168,20 @@ def test_no_file_is_settled_before_what_was_uploaded_before_it(influx, held_hous
         if of_client and request.body().startswith(b"roof"):
             wait_until(lambda: len(deliveries) == 3 and deliveries[1].done, 30, lambda: "only one file was sent")
             between.closing.wait(1)  # time in which the quick ones could be settled
-            early.extend(p for p in held_house.files() if "/parsed/" in p)
+            early.extend(p for p in held_site.files() if "/parsed/" in p)
         proxies.hand_on(request)
 
     between.plan = plan
-    done = run(held_house)
+    done = run(held_site)
     assert early == []
     assert [outcome.path[-17:-11] for outcome in done.outcomes] == ["251202", "251203", "251204"]
 
 
-def test_no_series_is_moved_while_points_of_it_are_on_their_way(influx, held_house, between, client):
-    put(held_house, client, 5, "01/12/25 12:50:00 5.5", label="Oven W")
-    run(held_house)
-    put(held_house, client, 4, "01/12/25 12:40:00 4.5")  # late, so it is written as Oven
-    put(held_house, client, 6, "01/12/25 12:00:00 6.5")  # renamed back, so Oven is moved
+def test_no_series_is_moved_while_points_of_it_are_on_their_way(influx, held_site, between, client):
+    put(held_site, client, 5, "01/12/25 12:50:00 5.5", label="Oven W")
+    run(held_site)
+    put(held_site, client, 4, "01/12/25 12:40:00 4.5")  # late, so it is written as Oven
+    put(held_site, client, 6, "01/12/25 12:00:00 6.5")  # renamed back, so Oven is moved
     moved: list[str] = []
 
     def plan(request: Request) -> None:
@@ -193,7 +193,7 @@ def test_no_series_is_moved_while_points_of_it_are_on_their_way(influx, held_hou
         proxies.hand_on(request)
 
     between.plan = plan
-    assert run(held_house).status == 0
+    assert run(held_site).status == 0
     assert moved == ["no delete before the write", "delete"]
     points = influx.points(client)
     assert {dict(tags)["channel_name"] for _, tags, _ in points} == {"Voie1"}

@@ -1,4 +1,4 @@
-"""What is told of an upload: the line for people, the record for programs, the table at the end."""
+"""What is logged of an upload: the line for people, the record for programs, the table at the end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def log(tmp_path) -> Path:
     return tmp_path / "logs"
 
 
-def told(log: Path) -> list[str]:
+def logged(log: Path) -> list[str]:
     return masked((log / "uploads.log").read_text(encoding="utf-8")).splitlines()
 
 
@@ -100,7 +100,7 @@ def test_a_file_name_cannot_forge_a_line(log):
     name = "x\n2026-01-01 00:00:00+00:00 OK      acme/roof/02001283/good.tsv: 7 rows"
     Journal(log).file(Outcome(Status.REFUSED, f"a/b/c/{name}.tsv", f"{name}\r\x85\u2028no"))
     shown = "x\\n2026-01-01 00:00:00+00:00 OK      acme/roof/02001283/good.tsv: 7 rows"
-    assert told(log) == [f"TIME REFUSED a/b/c/{shown}.tsv: {shown}\\r\\x85\\u2028no"]
+    assert logged(log) == [f"TIME REFUSED a/b/c/{shown}.tsv: {shown}\\r\\x85\\u2028no"]
     assert [record["path"] for record in records(log)] == [f"a/b/c/{name}.tsv"]
 
 
@@ -153,14 +153,14 @@ def test_a_record_of_a_file_at_another_depth_names_what_there_is(path, names):
 def test_bytes_that_are_no_utf_8_stay_in_a_record(log):
     Journal(log).file(Outcome(Status.REFUSED, "a/b/c/\udcff.tsv", "why"))
     assert records(log)[0]["file"] == "\udcff.tsv"
-    assert told(log) == ["TIME REFUSED a/b/c/\\xff.tsv: why"]
+    assert logged(log) == ["TIME REFUSED a/b/c/\\xff.tsv: why"]
 
 
 def test_a_run_that_left_files_pending_is_one_line(log):
     writer = Journal(log)
     writer.run("the server is away\nreally", 3)
     writer.run("still", 1)
-    assert told(log) == [
+    assert logged(log) == [
         "TIME PENDING 3 files: the server is away\\nreally",
         "TIME PENDING 1 file: still",
     ]
@@ -176,7 +176,7 @@ def test_a_run_that_left_files_pending_is_one_line(log):
 def test_lines_are_appended_and_the_log_is_not_for_everybody(log):
     for _ in range(2):
         Journal(log).file(Outcome(Status.REFUSED, PATH, "why"))
-    assert told(log) == [f"TIME REFUSED {PATH}: why"] * 2
+    assert logged(log) == [f"TIME REFUSED {PATH}: why"] * 2
     assert [(log / name).stat().st_mode & 0o777 & ~0o640 for name in ("uploads.log", "uploads.jsonl")] == [0, 0]
 
 
@@ -184,7 +184,7 @@ def test_a_line_that_a_full_disk_cut_is_ended_before_the_next(log):
     log.mkdir()
     (log / "uploads.log").write_text("half a li")
     Journal(log).file(Outcome(Status.REFUSED, PATH, "why"))
-    assert told(log) == ["half a li", f"TIME REFUSED {PATH}: why"]
+    assert logged(log) == ["half a li", f"TIME REFUSED {PATH}: why"]
 
 
 def test_lines_of_many_writers_do_not_mix(log):
@@ -199,11 +199,11 @@ def test_lines_of_many_writers_do_not_mix(log):
     for writer in writers:
         writer.join()
     expected = sorted(f"TIME REFUSED {PATH}: " + f"{number} " * 200 for number in range(4) for _ in range(100))
-    assert sorted(told(log)) == expected
+    assert sorted(logged(log)) == expected
     assert len(records(log)) == 400
 
 
-def test_a_log_that_cannot_be_written_is_told_once_and_stops_nothing(log, capsys):
+def test_a_log_that_cannot_be_written_is_reported_once_and_stops_nothing(log, capsys):
     log.write_text("no folder")
     writer = Journal(log)
     writer.file(stored())

@@ -85,7 +85,7 @@ def test_shares_are_energies_of_channels_that_took_some_largest_first(roof, trut
     assert [value for _, value in rows] == sorted((value for _, value in rows), reverse=True)
 
 
-def test_restarts_and_unset_clocks_are_told_beside_the_curves(roof, samples):
+def test_restarts_and_unset_clocks_are_reported_beside_the_curves(roof, samples):
     points = points_of(samples[1], "Europe/Paris", datetime.now(UTC))
     for place, event, said in (
         ("annotation Restarts", "restart", "Restart of logger"),

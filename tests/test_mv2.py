@@ -300,7 +300,7 @@ def test_channels_are_counted_for_each_device_and_known_by_serial_and_label():
     ]
 
 
-def test_two_channels_of_one_name_and_unit_on_one_device_are_told_apart_by_their_number():
+def test_two_channels_of_one_name_and_unit_on_one_device_are_reported_apart_by_their_number():
     assert channels("Cave W", "Cave V", "Cave W", "Cave") == [
         (1, "02001283", "Cave", "W", "SN: 02001283 - Ch: Cave (1)"),
         (2, "02001283", "Cave", "V", "SN: 02001283 - Ch: Cave"),

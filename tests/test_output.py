@@ -9,7 +9,7 @@ import sys
 import threading
 
 import pytest
-from trees import ROOT, House, day_rows, v002
+from trees import ROOT, Site, day_rows, v002
 
 from powerview.output import replacing
 
@@ -99,10 +99,10 @@ def test_a_file_whose_name_is_gone_is_written_to_as_it_is(tmp_path):
 
 
 @pytest.fixture
-def house(tmp_path):
-    house = House(tmp_path)
-    house.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
-    return house
+def site(tmp_path):
+    site = Site(tmp_path)
+    site.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
+    return site
 
 
 COMMANDS = {
@@ -113,13 +113,13 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_a_pipe_gets_the_output_and_stays_a_pipe(house, tmp_path, command):
+def test_a_pipe_gets_the_output_and_stays_a_pipe(site, tmp_path, command):
     pipe, got = tmp_path / "pipe", []
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()), daemon=True)
     reader.start()
     done = subprocess.run([sys.executable, "-m", "powerview", *command, "-o", pipe], cwd=ROOT, timeout=60,
-                          env=house.environment, capture_output=True, text=True)  # fmt: skip
+                          env=site.environment, capture_output=True, text=True)  # fmt: skip
     reader.join(60)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(got[0]) > 100
@@ -127,7 +127,7 @@ def test_a_pipe_gets_the_output_and_stays_a_pipe(house, tmp_path, command):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device")
-def test_the_null_device_stays_a_device(house, tmp_path):
+def test_the_null_device_stays_a_device(site, tmp_path):
     null = tmp_path / "null"
     try:
         os.mknod(null, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
@@ -135,6 +135,6 @@ def test_the_null_device_stays_a_device(house, tmp_path):
     except PermissionError:
         pytest.skip("devices cannot be made, or not be opened, here")
     done = subprocess.run([sys.executable, "-m", "powerview", "export", "acme", "roof", "-o", null], cwd=ROOT,
-                          timeout=60, env=house.environment, capture_output=True, text=True)  # fmt: skip
+                          timeout=60, env=site.environment, capture_output=True, text=True)  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert stat.S_ISCHR(null.stat().st_mode)

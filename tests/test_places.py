@@ -13,7 +13,7 @@ from dashboard_queries import View, fill, load_master, queries
 from faults import proxy as proxies
 from faults.proxy import FaultProxy
 from test_ingest import run, statuses
-from trees import ROOT, House, v002
+from trees import ROOT, Site, v002
 
 from powerview.ingest import places as places_module
 from powerview.ingest.journal import Status
@@ -24,8 +24,8 @@ CASES = Path(__file__).resolve().parent / "cases" / "renamed-channel"
 FOLDER = "roof/02001283"
 
 
-def upload(house: House, client: str, name: str, labels: tuple[str, ...], *rows: str, **how) -> Path:
-    return house.put(f"{client}/{FOLDER}/T_{name}.tsv", v002(*rows, labels=labels, **how))
+def upload(site: Site, client: str, name: str, labels: tuple[str, ...], *rows: str, **how) -> Path:
+    return site.put(f"{client}/{FOLDER}/T_{name}.tsv", v002(*rows, labels=labels, **how))
 
 
 def at(minute: int, *cells: float | str) -> str:
@@ -43,43 +43,43 @@ def held(influx, client: str, campaign: str = "roof") -> dict[str, dict[int, flo
     return found
 
 
-def test_a_channel_that_is_renamed_is_one_series_under_its_new_label(influx, influx_house, client):
-    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
-    run(influx_house)
-    upload(influx_house, client, "250703_031500", ("Oven W",), at(10, 3.5), at(20, 4.5))
-    run(influx_house)
+def test_a_channel_that_is_renamed_is_one_series_under_its_new_label(influx, influx_site, client):
+    upload(influx_site, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
+    run(influx_site)
+    upload(influx_site, client, "250703_031500", ("Oven W",), at(10, 3.5), at(20, 4.5))
+    run(influx_site)
     assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 10: 3.5, 20: 4.5}}
 
 
-def test_within_one_run_as_well(influx, influx_house, client):
-    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
-    upload(influx_house, client, "250703_031500", ("Oven W",), at(10, 3.5), at(20, 4.5))
-    upload(influx_house, client, "250704_031500", ("Oven W",), at(20, 5.5))
-    assert run(influx_house).status == 0
+def test_within_one_run_as_well(influx, influx_site, client):
+    upload(influx_site, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
+    upload(influx_site, client, "250703_031500", ("Oven W",), at(10, 3.5), at(20, 4.5))
+    upload(influx_site, client, "250704_031500", ("Oven W",), at(20, 5.5))
+    assert run(influx_site).status == 0
     assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 10: 3.5, 20: 5.5}}
 
 
-def test_a_channel_that_is_renamed_back_is_one_series_under_its_first_label(influx, influx_house, client):
+def test_a_channel_that_is_renamed_back_is_one_series_under_its_first_label(influx, influx_site, client):
     for day, label in enumerate(("Voie1 W", "Oven W", "Voie1 W"), start=2):
-        upload(influx_house, client, f"25070{day}_031500", (label,), at(day, day + 0.5))
-        run(influx_house)
+        upload(influx_site, client, f"25070{day}_031500", (label,), at(day, day + 0.5))
+        run(influx_site)
     assert held(influx, client) == {"02001283/1 Voie1 W": {2: 2.5, 3: 3.5, 4: 4.5}}
 
 
-def test_a_late_file_with_an_older_label_is_stored_under_the_latest(influx, influx_house, client):
-    upload(influx_house, client, "250703_031500", ("Oven W",), at(10, 3.5))
-    run(influx_house)
-    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
-    run(influx_house)
+def test_a_late_file_with_an_older_label_is_stored_under_the_latest(influx, influx_site, client):
+    upload(influx_site, client, "250703_031500", ("Oven W",), at(10, 3.5))
+    run(influx_site)
+    upload(influx_site, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
+    run(influx_site)
     assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 10: 3.5}}
 
 
-def test_a_column_that_moved_counts_once_for_each_second(influx, influx_house, client):
-    upload(influx_house, client, "250702_031500", ("Voie1 W", "Voie2 W"), at(0, 100.5, 200.5), at(10, 100.5, 200.5))
-    run(influx_house)
+def test_a_column_that_moved_counts_once_for_each_second(influx, influx_site, client):
+    upload(influx_site, client, "250702_031500", ("Voie1 W", "Voie2 W"), at(0, 100.5, 200.5), at(10, 100.5, 200.5))
+    run(influx_site)
     labels = ("Voie1 W", "Heater W", "Voie2 W")
-    upload(influx_house, client, "250703_031500", labels, at(10, 100.5, 50.5, 200.5), at(20, 100.5, 50.5, 200.5))
-    run(influx_house)
+    upload(influx_site, client, "250703_031500", labels, at(10, 100.5, 50.5, 200.5), at(20, 100.5, 50.5, 200.5))
+    run(influx_site)
     assert held(influx, client) == {
         "02001283/1 Voie1 W": {0: 100.5, 10: 100.5, 20: 100.5},
         "02001283/2 Heater W": {0: 200.5, 10: 50.5, 20: 50.5},
@@ -87,132 +87,132 @@ def test_a_column_that_moved_counts_once_for_each_second(influx, influx_house, c
     }
 
 
-def test_a_column_that_went_does_not_count_where_the_later_upload_has_the_second(influx, influx_house, client):
-    upload(influx_house, client, "250702_031500", ("Voie1 W", "Voie2 W"), *(at(m, 1.5, m + 0.5) for m in range(5)))
-    run(influx_house)
-    upload(influx_house, client, "250703_031500", ("Voie1 W",), at(1, 7.5), at(3, 7.5))
-    run(influx_house)
+def test_a_column_that_went_does_not_count_where_the_later_upload_has_the_second(influx, influx_site, client):
+    upload(influx_site, client, "250702_031500", ("Voie1 W", "Voie2 W"), *(at(m, 1.5, m + 0.5) for m in range(5)))
+    run(influx_site)
+    upload(influx_site, client, "250703_031500", ("Voie1 W",), at(1, 7.5), at(3, 7.5))
+    run(influx_site)
     assert held(influx, client)["02001283/2 Voie2 W"] == {0: 0.5, 2: 2.5, 4: 4.5}
     assert held(influx, client)["02001283/1 Voie1 W"] == {0: 1.5, 1: 7.5, 2: 1.5, 3: 7.5, 4: 1.5}
 
 
 @pytest.mark.parametrize(("old", "new"), [("Voie1 W", "Voie1 V"), ("Voie1 W", "Voie1"), ("Voie1", "Voie1 W")])
-def test_another_unit_is_another_place_and_counts_once_for_each_second(influx, influx_house, client, old, new):
-    upload(influx_house, client, "250702_031500", (old,), at(0, 1.5), at(10, 2.5), at(30, 3.5))
-    run(influx_house)
-    upload(influx_house, client, "250703_031500", (new,), at(10, 5.5), at(20, 6.5))
-    run(influx_house)
+def test_another_unit_is_another_place_and_counts_once_for_each_second(influx, influx_site, client, old, new):
+    upload(influx_site, client, "250702_031500", (old,), at(0, 1.5), at(10, 2.5), at(30, 3.5))
+    run(influx_site)
+    upload(influx_site, client, "250703_031500", (new,), at(10, 5.5), at(20, 6.5))
+    run(influx_site)
     assert held(influx, client) == {f"02001283/1 {old}": {0: 1.5, 30: 3.5}, f"02001283/1 {new}": {10: 5.5, 20: 6.5}}
 
 
-def test_a_rename_of_a_channel_without_a_unit_leaves_its_namesake_with_one(influx, influx_house, client):
-    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
-    upload(influx_house, client, "250703_031500", ("Voie1",), at(5, 5.5), at(15, 6.5))
-    upload(influx_house, client, "250704_031500", ("Oven",), at(20, 7.5))
-    assert run(influx_house).status == 0
+def test_a_rename_of_a_channel_without_a_unit_leaves_its_namesake_with_one(influx, influx_site, client):
+    upload(influx_site, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
+    upload(influx_site, client, "250703_031500", ("Voie1",), at(5, 5.5), at(15, 6.5))
+    upload(influx_site, client, "250704_031500", ("Oven",), at(20, 7.5))
+    assert run(influx_site).status == 0
     assert held(influx, client) == {
         "02001283/1 Voie1 W": {0: 1.5, 10: 2.5},
         "02001283/1 Oven": {5: 5.5, 15: 6.5, 20: 7.5},
     }
 
 
-def test_a_cell_that_a_later_upload_lacks_is_not_filled_from_the_earlier(influx, influx_house, client):
+def test_a_cell_that_a_later_upload_lacks_is_not_filled_from_the_earlier(influx, influx_site, client):
     labels = ("Voie1 W", "Voie2 W")
-    upload(influx_house, client, "250702_031500", labels, at(0, 1.5, 1.5), at(10, 2.5, 2.5), at(20, 3.5, 3.5))
-    run(influx_house)
-    upload(influx_house, client, "250703_031500", labels, at(10, 7.5, "-"), at(20, 8.5, 8.5))
-    run(influx_house)
+    upload(influx_site, client, "250702_031500", labels, at(0, 1.5, 1.5), at(10, 2.5, 2.5), at(20, 3.5, 3.5))
+    run(influx_site)
+    upload(influx_site, client, "250703_031500", labels, at(10, 7.5, "-"), at(20, 8.5, 8.5))
+    run(influx_site)
     assert held(influx, client) == {
         "02001283/1 Voie1 W": {0: 1.5, 10: 7.5, 20: 8.5},
         "02001283/2 Voie2 W": {0: 1.5, 20: 8.5},
     }
 
 
-def test_a_slave_that_is_added_or_goes_covers_no_other_device(influx, influx_house, client):
+def test_a_slave_that_is_added_or_goes_covers_no_other_device(influx, influx_site, client):
     both = {"labels": ("Voie1 W", "Voie1 W"), "devices": ("02001283", "04000466")}
-    upload(influx_house, client, "250702_031500", rows := both["labels"], at(0, 1.5, 2.5), devices=both["devices"])
-    upload(influx_house, client, "250703_031500", ("Voie1 W",), at(0, 3.5), at(10, 4.5))
-    upload(influx_house, client, "250704_031500", rows, at(10, 5.5, 6.5), devices=both["devices"])
-    assert run(influx_house).status == 0
+    upload(influx_site, client, "250702_031500", rows := both["labels"], at(0, 1.5, 2.5), devices=both["devices"])
+    upload(influx_site, client, "250703_031500", ("Voie1 W",), at(0, 3.5), at(10, 4.5))
+    upload(influx_site, client, "250704_031500", rows, at(10, 5.5, 6.5), devices=both["devices"])
+    assert run(influx_site).status == 0
     assert held(influx, client) == {
         "02001283/1 Voie1 W": {0: 3.5, 10: 5.5},
         "04000466/1 Voie1 W": {0: 2.5, 10: 6.5},
     }
 
 
-def test_labels_that_mean_something_to_flux_or_to_a_predicate_are_moved_as_they_are(influx, influx_house, client):
+def test_labels_that_mean_something_to_flux_or_to_a_predicate_are_moved_as_they_are(influx, influx_site, client):
     odd = "O\"v${1}e'n=, AND x W"
-    upload(influx_house, client, "250702_031500", (odd,), at(0, 1.5))
-    run(influx_house)
-    upload(influx_house, client, "250703_031500", ('a"b\\ W',), at(10, 2.5))
-    run(influx_house)
+    upload(influx_site, client, "250702_031500", (odd,), at(0, 1.5))
+    run(influx_site)
+    upload(influx_site, client, "250703_031500", ('a"b\\ W',), at(10, 2.5))
+    run(influx_site)
     assert held(influx, client) == {'02001283/1 a"b/ W': {0: 1.5, 10: 2.5}}
 
 
-def test_everything_read_once_more_changes_nothing_and_mends_what_an_earlier_version_left(influx, influx_house, client):
-    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
-    upload(influx_house, client, "250703_031500", ("Oven W",), at(10, 3.5), at(20, 4.5))
-    run(influx_house)
+def test_everything_read_once_more_changes_nothing_and_mends_what_an_earlier_version_left(influx, influx_site, client):
+    upload(influx_site, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
+    upload(influx_site, client, "250703_031500", ("Oven W",), at(10, 3.5), at(20, 4.5))
+    run(influx_site)
     once = influx.points(client)
-    run(influx_house, again=True)
+    run(influx_site, again=True)
     assert influx.points(client) == once
     tags = "channel=SN:\\ 02001283\\ -\\ Ch:\\ Voie1,channel_idx=1,channel_name=Voie1,device=02001283,unit=W"
     old = f"roof,campaign=roof,{tags}"
     influx.write(client, f"{old} value=1.5 1751364000\n{old} value=2.5 1751364600\n")
     assert influx.points(client) != once
-    run(influx_house, again=True)
+    run(influx_site, again=True)
     assert influx.points(client) == once
 
 
-def test_a_rename_in_a_bucket_that_keeps_readings_for_a_time_holds_no_file_back(influx, influx_house, client):
+def test_a_rename_in_a_bucket_that_keeps_readings_for_a_time_holds_no_file_back(influx, influx_site, client):
     org = influx.call("GET", "/api/v2/orgs", params={"org": influx.org}).json()["orgs"][0]["id"]
     bucket = influx.make_bucket(client)
     now = datetime.now(UTC)
     rows = [f"{now - timedelta(days=days):%d/%m/%y} 12:00:00 {days}.5" for days in (60, 3)]
-    influx_house.put(f"{client}/{FOLDER}/T_250702_031500.tsv", v002(*rows, labels=("Voie1 W",)))
-    assert run(influx_house).status == 0
+    influx_site.put(f"{client}/{FOLDER}/T_250702_031500.tsv", v002(*rows, labels=("Voie1 W",)))
+    assert run(influx_site).status == 0
     rules = [{"type": "expire", "everySeconds": 30 * 86_400, "shardGroupDurationSeconds": 86_400}]
     influx.call("PATCH", f"/api/v2/buckets/{bucket}", json={"orgID": org, "retentionRules": rules})
     newer = f"{now - timedelta(days=2):%d/%m/%y} 12:00:00 2.5"
-    influx_house.put(f"{client}/{FOLDER}/T_250703_031500.tsv", v002(newer, labels=("Oven W",)))
-    assert statuses(run(influx_house)) == [(Status.OK, f"{client}/{FOLDER}/T_250703_031500.tsv")]
+    influx_site.put(f"{client}/{FOLDER}/T_250703_031500.tsv", v002(newer, labels=("Oven W",)))
+    assert statuses(run(influx_site)) == [(Status.OK, f"{client}/{FOLDER}/T_250703_031500.tsv")]
     assert list(held(influx, client)) == ["02001283/1 Oven W"]
     assert sorted(influx.points(client).values()) == [2.5, 3.5]
 
 
-def test_what_is_remembered_may_be_lost(influx, influx_house, client):
-    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
-    run(influx_house)
-    (influx_house.state / "uploads.sqlite").write_bytes(b"damaged")
-    upload(influx_house, client, "250703_031500", ("Oven W",), at(10, 3.5))
-    run(influx_house)
-    (influx_house.state / "uploads.sqlite").unlink()
-    upload(influx_house, client, "250701_031500", ("Old W",), at(5, 9.5), at(10, 9.5))
-    run(influx_house)
+def test_what_is_remembered_may_be_lost(influx, influx_site, client):
+    upload(influx_site, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
+    run(influx_site)
+    (influx_site.state / "uploads.sqlite").write_bytes(b"damaged")
+    upload(influx_site, client, "250703_031500", ("Oven W",), at(10, 3.5))
+    run(influx_site)
+    (influx_site.state / "uploads.sqlite").unlink()
+    upload(influx_site, client, "250701_031500", ("Old W",), at(5, 9.5), at(10, 9.5))
+    run(influx_site)
     assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 5: 9.5, 10: 3.5}}
 
 
 OLD_SERIES = "channel=SN:\\ 02001283\\ -\\ Ch:\\ {0},channel_idx=1,channel_name={0},device=02001283,unit=W"
 
 
-def test_where_an_earlier_version_left_two_series_the_later_labels_readings_stay(influx, influx_house, client):
+def test_where_an_earlier_version_left_two_series_the_later_labels_readings_stay(influx, influx_site, client):
     influx.make_bucket(client)
     for label, values in (("Voie1", {1751364000: 1.5, 1751364600: 1.5}), ("Oven", {1751364600: 2.5})):
         series = f"roof,campaign=roof,{OLD_SERIES.format(label)}"
         influx.write(client, "".join(f"{series} value={value} {seconds}\n" for seconds, value in values.items()))
-    upload(influx_house, client, "250704_031500", ("Oven W",), at(20, 3.5))
-    run(influx_house)
+    upload(influx_site, client, "250704_031500", ("Oven W",), at(20, 3.5))
+    run(influx_site)
     assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 10: 2.5, 20: 3.5}}
 
 
-def test_nothing_is_deleted_before_its_copy_is_stored(influx, influx_house, client):
-    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
-    run(influx_house)
-    upload(influx_house, client, "250703_031500", ("Oven W",), at(10, 3.5))
+def test_nothing_is_deleted_before_its_copy_is_stored(influx, influx_site, client):
+    upload(influx_site, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
+    run(influx_site)
+    upload(influx_site, client, "250703_031500", ("Oven W",), at(10, 3.5))
     with FaultProxy(influx.url) as between:
         between.plan = proxies.writes_only(proxies.refuse(500, "internal error", "engine: cache full"))
-        influx_house.environment["INFLUXDB_HOST"] = between.url
-        assert run(influx_house).status == 75
+        influx_site.environment["INFLUXDB_HOST"] = between.url
+        assert run(influx_site).status == 75
     assert held(influx, client) == {"02001283/1 Voie1 W": {0: 1.5, 10: 2.5}}
 
 
@@ -222,12 +222,12 @@ STEPS = ("move", "delete", "remember")
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("after", [False, True])
 def test_a_run_that_ends_between_any_two_steps_is_made_good_by_the_next(
-    influx, influx_house, client, monkeypatch, step, after
+    influx, influx_site, client, monkeypatch, step, after
 ):
     labels = ("Voie1 W", "Voie2 W")
-    upload(influx_house, client, "250702_031500", labels, at(0, 1.5, 1.5), at(10, 2.5, 2.5), at(20, 3.5, 3.5))
-    run(influx_house)
-    upload(influx_house, client, "250703_031500", ("Oven W",), at(10, 7.5))
+    upload(influx_site, client, "250702_031500", labels, at(0, 1.5, 1.5), at(10, 2.5, 2.5), at(20, 3.5, 3.5))
+    run(influx_site)
+    upload(influx_site, client, "250703_031500", ("Oven W",), at(10, 7.5))
     owner = places_module.Places if step == "remember" else stored.Stored
     real = getattr(owner, step)
 
@@ -237,24 +237,24 @@ def test_a_run_that_ends_between_any_two_steps_is_made_good_by_the_next(
         raise StoreAway("the process ends here")
 
     monkeypatch.setattr(owner, step, ends)
-    assert run(influx_house).status == 75
+    assert run(influx_site).status == 75
     monkeypatch.undo()
-    assert statuses(run(influx_house)) == [(Status.OK, f"{client}/{FOLDER}/T_250703_031500.tsv")]
+    assert statuses(run(influx_site)) == [(Status.OK, f"{client}/{FOLDER}/T_250703_031500.tsv")]
     assert held(influx, client) == {
         "02001283/1 Oven W": {0: 1.5, 10: 7.5, 20: 3.5},
         "02001283/2 Voie2 W": {0: 1.5, 20: 3.5},
     }
 
 
-def test_a_file_that_changes_nothing_asks_influxdb_nothing_about_its_series(influx, influx_house, client, monkeypatch):
-    upload(influx_house, client, "250702_031500", ("Voie1 W",), at(0, 1.5))
-    run(influx_house)
-    upload(influx_house, client, "250703_031500", ("Oven W",), at(10, 2.5))
-    run(influx_house)
+def test_a_file_that_changes_nothing_asks_influxdb_nothing_about_its_series(influx, influx_site, client, monkeypatch):
+    upload(influx_site, client, "250702_031500", ("Voie1 W",), at(0, 1.5))
+    run(influx_site)
+    upload(influx_site, client, "250703_031500", ("Oven W",), at(10, 2.5))
+    run(influx_site)
     asked = []
     monkeypatch.setattr(stored.Stored, "_frames", lambda *query: asked.append(query) or [])
-    upload(influx_house, client, "250704_031500", ("Oven W",), at(20, 3.5))
-    assert run(influx_house).status == 0
+    upload(influx_site, client, "250704_031500", ("Oven W",), at(20, 3.5))
+    assert run(influx_site).status == 0
     assert asked == []
 
 
@@ -269,12 +269,12 @@ def shown(influx, client: str, campaign: str, span: tuple[datetime, datetime], p
 
 
 @pytest.fixture
-def renamed(influx_house, client):
+def renamed(influx_site, client):
     """The files of cases/renamed-channel, stored: a load of 1000 W whose label changed, and a column that moved."""
     for file in sorted(CASES.glob("*/*/*/*.tsv")):
         _, campaign, device, name = file.relative_to(CASES).parts
-        influx_house.put(f"{client}/{campaign}-{file.parts[-4]}/{device}/{name}", file.read_bytes())
-    assert run(influx_house).status == 0
+        influx_site.put(f"{client}/{campaign}-{file.parts[-4]}/{device}/{name}", file.read_bytes())
+    assert run(influx_site).status == 0
     return client
 
 
@@ -336,7 +336,7 @@ def expected(files: list[tuple[tuple[str, ...], list[tuple[int, tuple]]]]) -> di
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_any_history_of_uploads_is_what_pandas_makes_of_the_files(influx, influx_house, client, seed):
+def test_any_history_of_uploads_is_what_pandas_makes_of_the_files(influx, influx_site, client, seed):
     dice = np.random.default_rng(seed)
     files = []
     for _ in range(6):
@@ -353,10 +353,10 @@ def test_any_history_of_uploads_is_what_pandas_makes_of_the_files(influx, influx
     for some in _batches(arrivals, int(dice.integers(1, 4))):
         for number in some:
             labels, lines = files[number]
-            upload(influx_house, client, f"25070{number + 2}_031500", labels, *(at(m, *c) for m, c in lines))
-        assert run(influx_house).status == 0
+            upload(influx_site, client, f"25070{number + 2}_031500", labels, *(at(m, *c) for m, c in lines))
+        assert run(influx_site).status == 0
     assert held(influx, client) == expected(files)
-    run(influx_house, again=True)
+    run(influx_site, again=True)
     assert held(influx, client) == expected(files)
 
 
@@ -371,8 +371,8 @@ def channel(name: str, unit: str | None = "W", idx: int = 1) -> Channel:
     return Channel(idx, "1", name, unit, f"SN: 1 - Ch: {name}")
 
 
-def test_points_are_deleted_at_these_seconds_and_at_no_others(influx, influx_house, client):
-    settings = influx_house.settings()
+def test_points_are_deleted_at_these_seconds_and_at_no_others(influx, influx_site, client):
+    settings = influx_site.settings()
     with open_store(settings) as store:
         delivery = store.deliver(client)
         for name, unit in (("a", "W"), ("a", None), ("b", "W")):

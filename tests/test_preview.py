@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import sample_tree
 from browser import opened
-from trees import ROOT, House, day_rows, v002
+from trees import ROOT, Site, day_rows, v002
 
 from powerview import __version__
 from powerview.mv2 import Channel
@@ -28,8 +28,8 @@ PARIS = ZoneInfo("Europe/Paris")
 
 
 @pytest.fixture
-def house(tmp_path):
-    return House(tmp_path)
+def site(tmp_path):
+    return Site(tmp_path)
 
 
 def at(text: str) -> int:
@@ -49,9 +49,9 @@ def every_ten_minutes(first: str, last: str, value: float = 1000.0) -> Series:
     return Series(times, np.full(len(times), value), np.full(len(times), 600))
 
 
-def preview(house: House, *arguments: object) -> subprocess.CompletedProcess[str]:
+def preview(site: Site, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "powerview", "preview", *map(str, arguments)], cwd=ROOT, env=house.environment,
+        [sys.executable, "-m", "powerview", "preview", *map(str, arguments)], cwd=ROOT, env=site.environment,
         stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=120,
     )  # fmt: skip
 
@@ -160,10 +160,10 @@ def test_a_zone_that_leaves_midnight_out_has_days_that_begin_at_one():
     assert found.channels[0].kwh.tolist() == pytest.approx([23])
 
 
-def test_only_watts_have_energy_and_torn_files_count_as_far_as_they_go(house):
+def test_only_watts_have_energy_and_torn_files_count_as_far_as_they_go(site):
     rows = [f"01/07/25 10:{m}0:00 240.0 600.0" for m in range(3)]
-    house.put("acme/roof/02001283/T302_250701_120000.tsv", v002(*rows) + b"01/07/25 10:30:00\t24")
-    [campaign], _ = read_tree(house.settings())
+    site.put("acme/roof/02001283/T302_250701_120000.tsv", v002(*rows) + b"01/07/25 10:30:00\t24")
+    [campaign], _ = read_tree(site.settings())
     voltage, power = view_of(campaign, PARIS, 1000).figures.channels
     assert (voltage.kwh, power.kwh.tolist(), power.readings, power.share) == (None, [pytest.approx(0.3)], 3, 1.0)
     assert (campaign.files[0].status, campaign.files[0].left_out) == ("partial", {"cut rows": 1})
@@ -172,32 +172,32 @@ def test_only_watts_have_energy_and_torn_files_count_as_far_as_they_go(house):
 # ── curves ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def only_group(house: House) -> tuple[charts.Group, dict]:
-    [campaign], _ = read_tree(house.settings())
+def only_group(site: Site) -> tuple[charts.Group, dict]:
+    [campaign], _ = read_tree(site.settings())
     return charts.groups_of(shown_names(list(campaign.series)))[0], campaign.series
 
 
-def test_the_line_breaks_where_readings_are_missing(house):
-    house.put("acme/roof/02001283/a.tsv", v002(*day_rows(count=3), "01/07/25 05:00:00 240.0 7.0"))
-    group, found = only_group(house)
+def test_the_line_breaks_where_readings_are_missing(site):
+    site.put("acme/roof/02001283/a.tsv", v002(*day_rows(count=3), "01/07/25 05:00:00 240.0 7.0"))
+    group, found = only_group(site)
     data = charts._readings(group, found, PARIS)
     assert [str(np.datetime64(int(x), "ms"))[11:16] for x in data["x"]] == ["00:00", "00:10", "00:20", "04:50", "05:00"]
     np.testing.assert_array_equal(data["v0"], np.float32([0, 1, 2, np.nan, 7]))
 
 
-def test_the_line_breaks_between_the_two_passes_of_octobers_hour(house):
+def test_the_line_breaks_between_the_two_passes_of_octobers_hour(site):
     rows = [f"26/10/25 02:{m}0:00 240.0 {m}.0" for m in (0, 5)] + [f"26/10/25 02:{m}0:00 240.0 {m}.5" for m in (0, 5)]
-    house.put("acme/roof/02001283/a.tsv", v002(*rows))
-    group, found = only_group(house)
+    site.put("acme/roof/02001283/a.tsv", v002(*rows))
+    group, found = only_group(site)
     s = found[group.channels[0]]
     found[group.channels[0]] = Series(s.times, s.values, np.full(4, 3000))  # no gap here: only the clock steps back
     np.testing.assert_array_equal(charts._readings(group, found, PARIS)["v0"], np.float32([0, 5, np.nan, 0.5, 5.5]))
 
 
-def test_too_many_readings_become_means_with_the_lowest_and_the_highest(house):
+def test_too_many_readings_become_means_with_the_lowest_and_the_highest(site):
     rows = [f"{day:02}/07/25 {i // 6:02}:{i % 6}0:00 240.0 {i}.0" for day in (1, 2) for i in range(144)]
-    house.put("acme/roof/02001283/a.tsv", v002(*rows))
-    group, found = only_group(house)
+    site.put("acme/roof/02001283/a.tsv", v002(*rows))
+    group, found = only_group(site)
     data = charts._bucketed(group, found, PARIS, 12 * 3600)
     assert data["low0"].tolist() == [0, 72, 0, 72]
     assert data["high0"].tolist() == [71, 143, 71, 143]
@@ -207,9 +207,9 @@ def test_too_many_readings_become_means_with_the_lowest_and_the_highest(house):
     ]  # fmt: skip
 
 
-def test_of_less_than_half_a_bucket_no_mean_is_drawn(house):
-    house.put("acme/roof/02001283/a.tsv", v002(*day_rows(count=20)[1:]))
-    group, found = only_group(house)
+def test_of_less_than_half_a_bucket_no_mean_is_drawn(site):
+    site.put("acme/roof/02001283/a.tsv", v002(*day_rows(count=20)[1:]))
+    group, found = only_group(site)
     data = charts._bucketed(group, found, PARIS, 12 * 3600)
     np.testing.assert_array_equal(data["v0"], [np.float32("nan")])
     assert (data["low0"].tolist(), data["high0"].tolist()) == ([1], [19])
@@ -244,19 +244,19 @@ def drawn(page) -> None:
         page.wait_for_function("section => section.dataset.drawn", arg=section)
 
 
-def make(house: House, tmp_path):
+def make(site: Site, tmp_path):
     output = tmp_path / "preview.html"
-    done = preview(house, house.data, "-o", output)
+    done = preview(site, site.data, "-o", output)
     assert (done.returncode, done.stderr) == (0, "")
     return output
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1400])
-def test_a_browser_draws_every_chart_and_asks_nobody(house, tmp_path, width, scheme):
-    sample_tree.lay_out(house.data)
-    house.run()
-    file = make(house, tmp_path)
+def test_a_browser_draws_every_chart_and_asks_nobody(site, tmp_path, width, scheme):
+    sample_tree.lay_out(site.data)
+    site.run()
+    file = make(site, tmp_path)
     with opened(file, width=width, scheme=scheme) as seen:
         drawn(seen.page)
         plots = [plot.get_attribute("id") for plot in seen.page.query_selector_all(".plot")]
@@ -284,18 +284,18 @@ HOSTILE = [
 ]
 
 
-def test_the_page_shows_which_version_made_it(house, tmp_path):
-    house.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
-    assert f"Made by PowerView {__version__} on " in make(house, tmp_path).read_text(encoding="utf-8")
+def test_the_page_shows_which_version_made_it(site, tmp_path):
+    site.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
+    assert f"Made by PowerView {__version__} on " in make(site, tmp_path).read_text(encoding="utf-8")
 
 
-def test_hostile_labels_are_text_everywhere(house, tmp_path):
+def test_hostile_labels_are_text_everywhere(site, tmp_path):
     cells = " ".join(f"{i}.5" for i in range(len(HOSTILE)))
     rows = [f"01/07/25 {i // 6:02}:{i % 6}0:00 {cells}" for i in range(144)]
-    house.put("acme/roof/02001283/a.tsv", v002(*rows, labels=[f"{label} W" for label in HOSTILE]))
-    house.put("acme/roof/02001283/error/b.tsv", b"x")
-    house.put("acme/roof/02001283/error/b.tsv.reason.txt", b"<script>alert(5)</script>")
-    with opened(make(house, tmp_path)) as seen:
+    site.put("acme/roof/02001283/a.tsv", v002(*rows, labels=[f"{label} W" for label in HOSTILE]))
+    site.put("acme/roof/02001283/error/b.tsv", b"x")
+    site.put("acme/roof/02001283/error/b.tsv.reason.txt", b"<script>alert(5)</script>")
+    with opened(make(site, tmp_path)) as seen:
         drawn(seen.page)
         legend = [b.inner_text() for b in seen.page.query_selector_all(".legend button")]
         assert legend == HOSTILE
@@ -312,10 +312,10 @@ def test_hostile_labels_are_text_everywhere(house, tmp_path):
     assert len(seen.requests) == 1
 
 
-def test_the_legend_hides_a_channel_and_buttons_choose_a_stretch_of_time(house, tmp_path):
+def test_the_legend_hides_a_channel_and_buttons_choose_a_stretch_of_time(site, tmp_path):
     for day in range(1, 11):
-        house.put(f"acme/roof/02001283/T302_2507{day:02}_031500.tsv", v002(*day_rows(f"{day:02}/07/25", 144)))
-    with opened(make(house, tmp_path)) as seen:
+        site.put(f"acme/roof/02001283/T302_2507{day:02}_031500.tsv", v002(*day_rows(f"{day:02}/07/25", 144)))
+    with opened(make(site, tmp_path)) as seen:
         drawn(seen.page)
         plot = seen.page.query_selector(".plot").get_attribute("id")
         before = seen.page.evaluate(PAINTED, [plot, charts.COLOURS[:1]])
@@ -327,26 +327,26 @@ def test_the_legend_hides_a_channel_and_buttons_choose_a_stretch_of_time(house, 
     assert seen.complaints == []
 
 
-def test_a_page_that_cannot_be_finished_leaves_the_one_before(house, tmp_path, monkeypatch):
-    house.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
+def test_a_page_that_cannot_be_finished_leaves_the_one_before(site, tmp_path, monkeypatch):
+    site.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
     output = tmp_path / "out" / "preview.html"
     output.parent.mkdir()
     output.write_text("before")
     monkeypatch.setattr("powerview.reporting.preview.page", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        write_preview(house.settings(), output)
+        write_preview(site.settings(), output)
     assert [(file.name, file.read_text()) for file in output.parent.iterdir()] == [("preview.html", "before")]
 
 
-def test_an_empty_tree_and_a_missing_one_are_said_in_one_line(house, tmp_path):
+def test_an_empty_tree_and_a_missing_one_are_said_in_one_line(site, tmp_path):
     output = tmp_path / "preview.html"
-    empty = preview(house, house.data, "-o", output)
+    empty = preview(site, site.data, "-o", output)
     assert (empty.returncode, empty.stderr) == (
         2,
-        f"python -m powerview: there is no logger file in {house.data}: files belong into "
+        f"python -m powerview: there is no logger file in {site.data}: files belong into "
         "<client>/<campaign>/<device serial>/\n",
     )
-    missing = preview(house, tmp_path / "none", "-o", output)
+    missing = preview(site, tmp_path / "none", "-o", output)
     assert (missing.returncode, missing.stderr) == (
         78,
         f"python -m powerview: {tmp_path}/none is not a folder: DATA must name the tree "
@@ -355,17 +355,17 @@ def test_an_empty_tree_and_a_missing_one_are_said_in_one_line(house, tmp_path):
     assert not output.exists()
 
 
-def test_nothing_in_the_tree_is_touched(house, tmp_path):
-    sample_tree.lay_out(house.data)
-    before = house.files()
-    make(house, tmp_path)
-    assert house.files() == before
+def test_nothing_in_the_tree_is_touched(site, tmp_path):
+    sample_tree.lay_out(site.data)
+    before = site.files()
+    make(site, tmp_path)
+    assert site.files() == before
 
 
-def test_links_planted_in_error_are_not_followed(house, tmp_path):
+def test_links_planted_in_error_are_not_followed(site, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("the token")
-    house.put("acme/roof/02001283/error/b.tsv", b"x")
-    (house.data / "acme/roof/02001283/error/b.tsv.reason.txt").symlink_to(secret)
-    (house.data / "acme/roof/02001284").symlink_to(tmp_path)
-    assert not re.search("the token", make(house, tmp_path).read_text(encoding="utf-8"))
+    site.put("acme/roof/02001283/error/b.tsv", b"x")
+    (site.data / "acme/roof/02001283/error/b.tsv.reason.txt").symlink_to(secret)
+    (site.data / "acme/roof/02001284").symlink_to(tmp_path)
+    assert not re.search("the token", make(site, tmp_path).read_text(encoding="utf-8"))

@@ -28,7 +28,7 @@ def test_a_new_campaign_gets_all_that_its_client_needs_and_a_second_run_does_not
 
     run = world.run_ansible()
 
-    assert (run.status, run.told) == (
+    assert (run.status, run.logged) == (
         0,
         [
             "powerview: repaired admin: permissions, bucket, token, data source",
@@ -54,7 +54,7 @@ def test_a_new_campaign_gets_all_that_its_client_needs_and_a_second_run_does_not
 
     again = world.run_ansible()
 
-    assert (again.status, again.changed, again.told, world.journal.writes) == (0, 0, [], [])
+    assert (again.status, again.changed, again.logged, world.journal.writes) == (0, 0, [], [])
 
 
 @QUICKLY
@@ -149,8 +149,8 @@ def test_what_is_asked_for_by_name_needs_no_folder_and_nothing_else_is_made(worl
     nothing = world.run(POWERVIEW_CLIENT="empty")
     none = world.run(POWERVIEW_CLIENT="notthere")
 
-    assert only.told == ["powerview: created acme", "powerview: created acme/roof"]
-    assert [(r.status, r.changed, r.told) for r in (nothing, none)] == [(0, 0, [])] * 2
+    assert only.logged == ["powerview: created acme", "powerview: created acme/roof"]
+    assert [(r.status, r.changed, r.logged) for r in (nothing, none)] == [(0, 0, [])] * 2
     assert world.state() == {**expected(world, {"acme": ["roof"]}), **expected_in_influx(world, ["acme"])}
 
 
@@ -159,7 +159,7 @@ def test_a_campaign_without_a_client_is_refused(world: World):
     run = world.run(POWERVIEW_CAMPAIGN="roof")
 
     assert run.status == 2
-    assert run.told == [
+    assert run.logged == [
         "powerview: POWERVIEW_CAMPAIGN is 'roof' but POWERVIEW_CLIENT is not set: a campaign belongs to a client."
     ]
     assert world.journal.calls == []
@@ -173,7 +173,7 @@ def test_check_mode_tells_what_would_be_done_and_does_none_of_it(world: World):
     new = world.run("--check")
 
     assert (new.status, world.journal.writes) == (0, [])
-    assert new.told == [
+    assert new.logged == [
         "powerview: would repair admin: permissions, bucket, token, data source",
         "powerview: would create acme",
         "powerview: would create acme/roof",
@@ -185,7 +185,7 @@ def test_check_mode_tells_what_would_be_done_and_does_none_of_it(world: World):
     world.grafana.call("POST", f"/api/folders/{FOLDER}/permissions", {"items": []})
     damaged = world.run("--check")
 
-    assert (damaged.changed, damaged.told) == (1, ["powerview: would repair acme: permissions"])
+    assert (damaged.changed, damaged.logged) == (1, ["powerview: would repair acme: permissions"])
     assert world.journal.writes == []
 
 
@@ -210,12 +210,12 @@ def test_what_is_in_the_way_of_a_data_source_keeps_nothing_open(world: World):
     assert world.journal.writes == []
     run = world.run()
 
-    assert ahead.told == [
+    assert ahead.logged == [
         "powerview: would repair acme: permissions, token, data source",
         "powerview: would repair acme/roof: permissions",
         f"powerview: would not finish {reason}",
     ]
-    assert (run.status, run.told) == (2, [f"powerview: not finished: {reason}"])
+    assert (run.status, run.logged) == (2, [f"powerview: not finished: {reason}"])
     assert world.journal.writes == [
         f"grafana POST /api/folders/{FOLDER}/permissions → 200",
         f"grafana POST /api/dashboards/uid/{ROOF}/permissions → 200",
@@ -265,7 +265,7 @@ def test_where_grafana_has_no_master_the_file_is_imported(world: World):
 
     run = world.run()
 
-    assert run.told == [
+    assert run.logged == [
         "powerview: created admin",
         "powerview: created admin/Master",
         "powerview: created acme",
@@ -287,7 +287,7 @@ def test_a_search_that_runs_behind_makes_nothing_twice(world: World):
 
     first, again = world.run(), world.run()
 
-    assert first.told == ["powerview: created acme", "powerview: created acme/roof"]
+    assert first.logged == ["powerview: created acme", "powerview: created acme/roof"]
     assert (again.changed, world.journal.writes) == (0, [])
 
 

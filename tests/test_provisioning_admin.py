@@ -33,8 +33,8 @@ def test_the_first_run_makes_a_login_of_its_own_that_later_ones_work_with(world:
     writes = world.journal.writes
     again = world.run()
 
-    assert ahead.told == ["powerview: would repair admin: our login"]
-    assert run.told == ["powerview: repaired admin: our login"]
+    assert ahead.logged == ["powerview: would repair admin: our login"]
+    assert run.logged == ["powerview: repaired admin: our login"]
     number = world.user_id(world.own_login())
     assert writes == [
         "grafana POST /api/admin/users → 200",
@@ -63,7 +63,7 @@ def test_the_login_is_repaired_whatever_somebody_takes_from_it(world: World, dam
 
     run, again = world.run(), world.run()
 
-    assert (run.status, run.told) == (0, ["powerview: repaired admin: our login"])
+    assert (run.status, run.logged) == (0, ["powerview: repaired admin: our login"])
     assert (again.changed, world.journal.writes) == (0, [])
 
 
@@ -77,7 +77,7 @@ def test_a_stranger_who_locks_the_admins_login_does_not_stop_provisioning(world:
 
     run = world.run()
 
-    assert (run.status, run.told) == (0, ["powerview: created acme", "powerview: created acme/roof"])
+    assert (run.status, run.logged) == (0, ["powerview: created acme", "powerview: created acme/roof"])
 
 
 @QUICKLY
@@ -101,7 +101,7 @@ def test_a_new_password_of_the_admins_makes_a_new_login_and_the_old_one_is_gone(
 
     run = world.run()
 
-    assert (run.status, run.told) == (0, ["powerview: repaired admin: our login"])
+    assert (run.status, run.logged) == (0, ["powerview: repaired admin: our login"])
     assert world.grafana.call("GET", f"/api/users/lookup?loginOrEmail={before}", ok=(404,)) == 404
     assert world.run().changed == 0
 
@@ -120,7 +120,7 @@ def test_a_password_with_any_letters_and_an_admin_with_a_dot_are_let_in(world: W
 
     run = world.run_ansible()
 
-    assert (run.status, run.told[1:]) == (0, ["powerview: created acme", "powerview: created acme/roof"])
+    assert (run.status, run.logged[1:]) == (0, ["powerview: created acme", "powerview: created acme/roof"])
     assert (world.run().changed, world.journal.writes) == (0, [])
     if isolation == "org":  # the admins may look at it
         login = GrafanaClient(world.grafana.url, "jean.dupont", "né €10 {{ 7 }} à l'été: 100%", world.org("acme"))
@@ -132,7 +132,7 @@ def test_a_password_with_any_letters_and_an_admin_with_a_dot_are_let_in(world: W
 def test_a_password_that_compose_and_grafana_replace_is_named_when_it_is_refused(world: World):
     run = world.run(GRAFANA_PASSWORD="a${HOME}b")
 
-    assert run.told[0].endswith(
+    assert run.logged[0].endswith(
         "Or it is the $ in the password: compose and Grafana may replace it and what is behind it."
     )
 
@@ -154,7 +154,12 @@ def test_an_edited_master_stays_and_a_newer_file_is_mentioned(world: World):
 
     run = world.run()
 
-    assert (run.status, run.changed, run.told, world.journal.writes) == (0, 0, [], [])  # provisioning.log is not told
+    assert (run.status, run.changed, run.logged, world.journal.writes) == (
+        0,
+        0,
+        [],
+        [],
+    )  # no line for a log
     assert master.NEWER in run.output
     assert world.grafana.dashboard(MASTERS)["title"] == "Our Master"
 
@@ -172,10 +177,10 @@ def test_the_masters_file_is_taken_on_purpose_and_brought_to_the_campaigns(world
     again = world.run(playbook="update_dashboards", POWERVIEW_MASTER="file")
 
     taken = "admin/Master: taken from dashboards/master.json"
-    assert ahead.told[0] == f"powerview: would repair {taken}"
-    assert run.told[0] == f"powerview: repaired {taken}"
-    assert ahead.told[1].startswith("powerview: would update acme/roof: ")
-    assert run.told[1].startswith("powerview: updated acme/roof: ")
+    assert ahead.logged[0] == f"powerview: would repair {taken}"
+    assert run.logged[0] == f"powerview: repaired {taken}"
+    assert ahead.logged[1].startswith("powerview: would update acme/roof: ")
+    assert run.logged[1].startswith("powerview: updated acme/roof: ")
     assert writes == [SAVED, SAVED]
     assert (again.changed, world.journal.writes) == (0, [])
     now = world.grafana.dashboard(MASTERS)
@@ -190,7 +195,7 @@ def test_the_masters_file_is_taken_on_purpose_and_brought_to_the_campaigns(world
 def test_the_file_is_taken_by_no_other_word(world: World):
     run = world.run(playbook="update_dashboards", POWERVIEW_MASTER="yes")
 
-    assert (run.status, run.told) == (2, ["powerview: POWERVIEW_MASTER is 'yes': it must be 'file', or not be set."])
+    assert (run.status, run.logged) == (2, ["powerview: POWERVIEW_MASTER is 'yes': it must be 'file', or not be set."])
     assert world.journal.writes == []
 
 
@@ -201,7 +206,7 @@ def test_the_file_takes_the_place_of_a_master_in_the_new_schema(world: World):
 
     run = world.run(playbook="update_dashboards", POWERVIEW_MASTER="file")
 
-    assert (run.status, run.told) == (0, ["powerview: repaired admin/Master: taken from dashboards/master.json"])
+    assert (run.status, run.logged) == (0, ["powerview: repaired admin/Master: taken from dashboards/master.json"])
     assert world.run().status == 0
 
 
@@ -217,7 +222,7 @@ def test_a_master_that_somebody_saves_while_the_file_is_taken_is_left(world: Wor
     run = world.run(playbook="update_dashboards", POWERVIEW_MASTER="file")
 
     assert run.status == 2
-    assert 'refused the task "Take the Master\'s file" (4' in run.told[0]
+    assert 'refused the task "Take the Master\'s file" (4' in run.logged[0]
     assert world.grafana.dashboard(MASTERS)["title"] == "Mine"
 
 
@@ -246,14 +251,14 @@ def test_master_and_loggers_follow_the_time_zone_and_what_to_run_for_the_clones_
         "to those that are there."
     )
     steps = ["admin: time zone of Loggers", "admin/Master: time zone of Master"]
-    assert ahead.told == [*(f"powerview: would repair {step}" for step in steps), note]
-    assert run.told == [*(f"powerview: repaired {step}" for step in steps), note]
+    assert ahead.logged == [*(f"powerview: would repair {step}" for step in steps), note]
+    assert run.logged == [*(f"powerview: repaired {step}" for step in steps), note]
     assert writes == [SAVED, SAVED]
-    assert (again.told, world.journal.writes) == ([], [])
+    assert (again.logged, world.journal.writes) == ([], [])
     for uid in (MASTERS, "powerview-loggers"):
         shown = world.grafana.dashboard(uid)
         assert (shown["timezone"], master.constants(shown)["timezone"]) == ("America/Toronto", "America/Toronto")
-    assert world.run(playbook="update_dashboards").told == ["powerview: updated acme/roof: templating, timezone"]
+    assert world.run(playbook="update_dashboards").logged == ["powerview: updated acme/roof: templating, timezone"]
 
 
 # ── alerting of earlier versions ─────────────────────────────────────────────────────────────────────────────────────
@@ -274,8 +279,8 @@ def test_what_earlier_versions_had_provisioned_under_alerting_is_removed(world: 
         "alert rules of an earlier version removed, contact point powerview-admin-email removed, "
         "contact point powerview-admin-webhook removed"
     )
-    assert ahead.told == [f"powerview: would repair admin: {steps}"]
-    assert run.told == [f"powerview: repaired admin: {steps}"]
+    assert ahead.logged == [f"powerview: would repair admin: {steps}"]
+    assert run.logged == [f"powerview: repaired admin: {steps}"]
     assert (org.rules, list(org.contact_points)) == ({}, ["somebody's"])
     assert "alerts" not in org.folders
     assert (again.changed, world.journal.writes) == (0, [])
@@ -293,5 +298,5 @@ def test_rules_that_somebody_put_beside_ours_stay_and_he_is_asked(world: World):
     run = world.run()
 
     assert run.status == 2
-    assert "needs 'file'" in run.told[-1]
+    assert "needs 'file'" in run.logged[-1]
     assert "mine" in org.rules

@@ -24,7 +24,7 @@ def test_a_wrong_password_is_tried_once(world: World):
     run = world.run(GRAFANA_PASSWORD="wrong")
 
     assert (run.status, run.changed) == (2, 0)
-    assert run.told == [
+    assert run.logged == [
         f"powerview: Grafana at {world.env['GRAFANA_URL']} refuses the login: look at GRAFANA_USERNAME, "
         f"GRAFANA_PASSWORD. If they are right, the login is locked: five wrong passwords, whoever typed them, lock it "
         f"for five minutes."
@@ -34,20 +34,20 @@ def test_a_wrong_password_is_tried_once(world: World):
 
 
 @QUICKLY
-def test_a_wrong_token_is_told(world: World):
+def test_a_wrong_token_is_reported(world: World):
     world.campaigns("acme/roof")
 
     run = world.run(INFLUXDB_ADMIN_TOKEN="wrong")
 
     assert (run.status, world.journal.writes) == (2, [])
-    assert run.told == [
+    assert run.logged == [
         f"powerview: InfluxDB at {world.env['INFLUXDB_HOST']} refuses the login: look at INFLUXDB_ADMIN_TOKEN."
     ]
 
 
 @QUICKLY
 @pytest.mark.parametrize("variable", ["GRAFANA_URL", "INFLUXDB_HOST"])
-def test_a_server_that_is_away_is_told(world: World, variable):
+def test_a_server_that_is_away_is_reported(world: World, variable):
     world.campaigns("acme/roof")
     away = f"http://127.0.0.1:{free_port()}"
 
@@ -55,15 +55,17 @@ def test_a_server_that_is_away_is_told(world: World, variable):
 
     name = {"GRAFANA_URL": "Grafana", "INFLUXDB_HOST": "InfluxDB"}[variable]
     assert (run.status, world.journal.writes) == (2, [])
-    assert run.told == [f"powerview: {name} does not answer at {away} ({variable}): Connection refused. Is it running?"]
+    assert run.logged == [
+        f"powerview: {name} does not answer at {away} ({variable}): Connection refused. Is it running?"
+    ]
 
 
 @QUICKLY
-def test_an_organisation_that_is_not_there_is_told(world: World):
+def test_an_organisation_that_is_not_there_is_reported(world: World):
     run = world.run(INFLUXDB_ORG="nobody")
 
     assert (run.status, world.journal.writes) == (2, [])
-    assert run.told == [
+    assert run.logged == [
         f"powerview: InfluxDB at {world.env['INFLUXDB_HOST']} (INFLUXDB_HOST) has no organisation 'nobody' that this "
         f"token may see: look at INFLUXDB_ORG and INFLUXDB_ADMIN_TOKEN."
     ]
@@ -77,13 +79,13 @@ def test_without_an_influxdb_nothing_is_written(world: World):
     run = world.run(ANSIBLE_NOCOLOR="1", INFLUXDB_HOST="")
 
     assert (run.status, world.journal.calls) == (2, [])
-    (line,) = run.told
+    (line,) = run.logged
     assert line.startswith("powerview: INFLUXDB_HOST is not set, and without it no token can be made for a data source")
 
 
 @QUICKLY
 @pytest.mark.parametrize("number", range(1, WRITES + 1))
-def test_a_500_in_the_middle_is_told_and_the_next_run_ends_well(world: World, number):
+def test_a_500_in_the_middle_is_reported_and_the_next_run_ends_well(world: World, number):
     world.campaigns("acme/roof")
     refused = []
 
@@ -103,8 +105,8 @@ def test_a_500_in_the_middle_is_told_and_the_next_run_ends_well(world: World, nu
     client = "admin" if number <= 4 else "acme"
     start = f'powerview: not finished: {client}: {name} at {world.env[variable]} ({variable}) answered the task "'
     assert failed.status == 2
-    assert failed.told[-1].startswith(start), failed.told
-    assert failed.told[-1].endswith('" with 500 (a fault of the test): look at its log.')
+    assert failed.logged[-1].startswith(start), failed.logged
+    assert failed.logged[-1].endswith('" with 500 (a fault of the test): look at its log.')
     ends_well(world)
 
 
@@ -133,10 +135,10 @@ def test_a_data_source_that_grafana_refuses_leaves_no_token_behind(world: World,
         run = world.run(POWERVIEW_CLIENT="acme")
 
         assert (run.status, len(refused)) == (2, 1)
-        (told,) = run.told
+        (logged,) = run.logged
         task = "Change" if there else "Create"
         start = f"powerview: not finished: acme: Grafana at {world.env['GRAFANA_URL']} forbids the task"
-        assert told.startswith(f'{start} "{task} the data source"'), told
+        assert logged.startswith(f'{start} "{task} the data source"'), logged
         assert world.in_influx()["tokens"] == before
 
     world.journal.before = None
@@ -160,7 +162,7 @@ def test_a_data_source_that_was_written_all_the_same_keeps_its_token(world: Worl
     failed = world.run()
     world.to_grafana._forward = real
 
-    assert (failed.status, failed.told[-1].endswith("with 500 (too late): look at its log.")) == (2, True)
+    assert (failed.status, failed.logged[-1].endswith("with 500 (too late): look at its log.")) == (2, True)
     assert world.in_influx() == expected_in_influx(world, ["acme"])
     ends_well(world)
 
@@ -188,7 +190,7 @@ def test_a_run_that_is_killed_after_any_write_leaves_what_the_next_one_finishes(
 
 
 @QUICKLY
-def test_a_read_that_fails_in_the_middle_is_told_in_one_sentence(world: World):
+def test_a_read_that_fails_in_the_middle_is_reported_in_one_sentence(world: World):
     world.make_everything()
     world.campaigns("acme/roof")
     source = f"/api/datasources/uid/{ACME['data_source_uid']}"
@@ -198,7 +200,7 @@ def test_a_read_that_fails_in_the_middle_is_told_in_one_sentence(world: World):
 
     url = world.env["GRAFANA_URL"]
     assert run.status == 2
-    assert run.told == [
+    assert run.logged == [
         f"powerview: not finished: acme: Grafana at {url} (GRAFANA_URL) answered GET {source} with 500 "
         f"(a fault of the test): look at its log."
     ]
@@ -216,7 +218,7 @@ def test_a_grafana_that_dies_in_the_middle_ends_the_run_at_once(world: World):
 
     assert run.status == 2
     assert len(attempts) == 1
-    assert run.told == [
+    assert run.logged == [
         f"powerview: not finished: acme: Grafana does not answer at {world.env['GRAFANA_URL']} (GRAFANA_URL): "
         f"Remote end closed connection without response. Is it running?"
     ]
@@ -265,15 +267,15 @@ def test_an_answer_that_something_is_there_is_believed_only_if_it_is(world: Worl
     world.journal.before = None
 
     assert (run.status, len(refused)) == (2, 1)
-    assert run.told[:2] == ["powerview: created globex", "powerview: created globex/roof"]
-    assert run.told[2].startswith("powerview: not finished: acme: Grafana")
-    assert task in run.told[2]
+    assert run.logged[:2] == ["powerview: created globex", "powerview: created globex/roof"]
+    assert run.logged[2].startswith("powerview: not finished: acme: Grafana")
+    assert task in run.logged[2]
     assert world.run().status == 0
     assert world.to_do() == []
 
 
 @QUICKLY_ON_CONTRACT
-def test_a_dashboard_that_grafana_put_elsewhere_is_told_and_moved_by_the_next_run(world: World):
+def test_a_dashboard_that_grafana_put_elsewhere_is_reported_and_moved_by_the_next_run(world: World):
     world.make_everything()
     world.campaigns("acme/roof")
     real = world.to_grafana._forward
@@ -289,7 +291,7 @@ def test_a_dashboard_that_grafana_put_elsewhere_is_told_and_moved_by_the_next_ru
     world.to_grafana._forward = real
 
     uid = ACME["campaigns"][0]["uid"]
-    assert (run.status, run.told) == (
+    assert (run.status, run.logged) == (
         2,
         [
             f"powerview: not finished: acme: Grafana put dashboard {uid} into another folder (the root) than its "
@@ -303,7 +305,7 @@ def test_a_dashboard_that_grafana_put_elsewhere_is_told_and_moved_by_the_next_ru
     ("method", "target"),
     [("POST", "/api/teams"), ("POST", "/api/datasources"), ("GET", "/api/user/orgs"), ("GET", "/api/datasources")],
 )
-def test_half_an_answer_is_told_and_the_next_run_ends_well(world: World, method, target):
+def test_half_an_answer_is_reported_and_the_next_run_ends_well(world: World, method, target):
     world.campaigns("acme/roof")
     real = world.to_grafana._forward
 
@@ -316,7 +318,7 @@ def test_half_an_answer_is_told_and_the_next_run_ends_well(world: World, method,
     world.to_grafana._forward = real
 
     assert run.status == 2
-    assert "a server's answer is not what it should be" in run.told[-1]
+    assert "a server's answer is not what it should be" in run.logged[-1]
     ends_well(world)
 
 
@@ -328,10 +330,10 @@ def test_a_client_that_floods_its_folder_keeps_no_other_waiting(world: World, mo
 
     runs = [world.run() for _ in range(4)]
 
-    waits = [line for run in runs for line in run.told if "wait" in line]
+    waits = [line for run in runs for line in run.logged if "wait" in line]
     assert waits == [f"powerview: acme: {number} more new campaigns wait for the next run" for number in (5, 2)]
-    assert "powerview: created globex/roof" in runs[0].told
-    assert [(run.status, sum("created acme/" in line for line in run.told)) for run in runs] == [
+    assert "powerview: created globex/roof" in runs[0].logged
+    assert [(run.status, sum("created acme/" in line for line in run.logged)) for run in runs] == [
         (0, 3), (0, 3), (0, 2), (0, 0),
     ]  # fmt: skip
 

@@ -35,7 +35,7 @@ HOSTILE = [
 
 
 @QUICKLY
-def test_hostile_names_are_told_and_appear_in_no_request(world: World):
+def test_hostile_names_are_reported_and_appear_in_no_request(world: World):
     world.make_everything()  # the admins' things: this is about what comes from the tree
     for name in HOSTILE:
         for folder in (os.fsencode(world.data) + b"/" + name + b"/roof", os.fsencode(world.data) + b"/acme/" + name):
@@ -61,9 +61,9 @@ def test_hostile_names_are_told_and_appear_in_no_request(world: World):
         f"{name!r}: a client cannot be called {name}: that name is reserved for the admins. Rename the folder."
         for name in ("Admin", "powerview")
     ]
-    refused = [line for line in run.told if line.startswith("powerview: refused ")]
+    refused = [line for line in run.logged if line.startswith("powerview: refused ")]
     assert sorted(refused) == sorted(f"powerview: refused {line}" for line in of_campaigns + of_clients)
-    assert run.told[len(refused) :] == ["powerview: created acme", "powerview: created acme/roof"]
+    assert run.logged[len(refused) :] == ["powerview: created acme", "powerview: created acme/roof"]
     assert run.status == 0
     assert world.state() == {**expected(world, {"acme": ["roof"]}), **expected_in_influx(world, ["acme"])}
     assert not list(world.home.rglob("pwned"))
@@ -79,7 +79,7 @@ def test_a_hostile_name_in_the_environment_is_refused_and_fails_the_run(world: W
         run = world.run_ansible(**variables)
 
         assert (run.status, world.journal.calls) == (2, [])
-        assert run.told[0].startswith(f"powerview: refused {'/'.join(variables.values())!r}: ")
+        assert run.logged[0].startswith(f"powerview: refused {'/'.join(variables.values())!r}: ")
         assert world.grafana.get("/api/teams/search")["teams"] == []
         assert not list(world.home.rglob("pwned"))
 
@@ -98,7 +98,7 @@ def test_settings_come_from_env_alone_and_the_folder_does_not_matter(world: Worl
 
     run = world.run_ansible(playbooks=clone / "grafana-automation" / "playbooks")
 
-    assert run.told == ["powerview: created acme", "powerview: created acme/roof"], run.output
+    assert run.logged == ["powerview: created acme", "powerview: created acme/roof"], run.output
 
 
 @QUICKLY

@@ -28,8 +28,8 @@ def test_a_master_in_the_new_schema_is_refused_before_anything_is_cloned(world: 
 
     for run in runs:
         assert run.status == 2
-        assert run.told[-1] == f"powerview: the Master {dashboard.IN_V2}. {dashboard.SAVE_AS_CLASSIC}"
-    assert [run.told[:-1] for run in runs] == [["powerview: created acme"], [], []]
+        assert run.logged[-1] == f"powerview: the Master {dashboard.IN_V2}. {dashboard.SAVE_AS_CLASSIC}"
+    assert [run.logged[:-1] for run in runs] == [["powerview: created acme"], [], []]
     assert world.contract.orgs[1].dashboards.keys() == {"powerview-master"}
 
 
@@ -45,10 +45,10 @@ def test_a_master_that_cannot_be_cloned_keeps_no_folder_and_no_dashboard_open(wo
 
     run = world.run()
 
-    assert (run.status, run.told[:-1]) == (
+    assert (run.status, run.logged[:-1]) == (
         2, ["powerview: repaired acme: permissions", "powerview: repaired acme/roof: permissions"],
     )  # fmt: skip
-    assert run.told[-1].startswith("powerview: the Master's variable 'source' lets people choose a data source")
+    assert run.logged[-1].startswith("powerview: the Master's variable 'source' lets people choose a data source")
     assert SAVED not in world.journal.writes
     assert world.to_do() == []
 
@@ -61,7 +61,7 @@ def test_a_master_that_offers_data_sources_is_refused(world: World):
     run = world.run()
 
     assert (run.status, SAVED in world.journal.writes) == (2, False)
-    assert run.told[-1:] == [
+    assert run.logged[-1:] == [
         "powerview: the Master's variable 'source' lets people choose a data source, so every client would be offered "
         "those of the others: remove it from Master."
     ]
@@ -79,7 +79,7 @@ def test_a_campaigns_dashboard_that_was_saved_in_the_new_schema_is_kept(world: W
 
     update = world.run(playbook="update_dashboards")
     if world.kind == "12.4":  # nobody can say what differs; asked to, the run brings the Master over
-        assert update.told == ["powerview: updated acme/roof: saved in the new schema"]
+        assert update.logged == ["powerview: updated acme/roof: saved in the new schema"]
     assert update.status == 0
 
 
@@ -106,7 +106,7 @@ def test_a_moved_dashboard_that_was_saved_in_the_new_schema_is_left_to_a_person(
     run = world.run()
 
     assert (run.status, world.journal.writes) == (2, [])
-    assert run.told == [
+    assert run.logged == [
         f"powerview: not finished: acme: dashboard {uid} {dashboard.IN_V2}: move it back into its client's folder by "
         f"hand."
     ]
@@ -129,7 +129,7 @@ def test_a_master_with_a_library_panel_is_refused_before_anything_is_cloned(worl
 
         for playbook in ("create_grafana_resources", "update_dashboards"):
             run = world.run(playbook=playbook)
-            assert (run.status, run.told[-1], SAVED in world.journal.writes) == (2, refusal, False)
+            assert (run.status, run.logged[-1], SAVED in world.journal.writes) == (2, refusal, False)
 
 
 CLIENTS_OWN = {"type": "influxdb", "uid": "pv-d-own"}
@@ -209,7 +209,7 @@ def test_a_master_whose_campaign_is_no_constant_is_refused_before_anything_is_cl
         run = world.run()
 
         assert (run.status, SAVED in world.journal.writes) == (2, False)
-        assert run.told[-1:] == [
+        assert run.logged[-1:] == [
             "powerview: the Master has no constant 'campaign', which says whose readings a dashboard shows, so every "
             "campaign would show the same ones: in Master make its variable 'campaign' a constant again (Settings, "
             "Variables), save the Master, and run again."

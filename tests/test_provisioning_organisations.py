@@ -23,8 +23,8 @@ def test_each_client_has_an_organisation_that_nobody_else_gets_into(world: World
     again = world.run()
 
     made = ["create acme", "create acme/roof", "create globex", "create globex/hall"]
-    assert ahead.told == [f"powerview: would {line}" for line in made]
-    assert run.told == [f"powerview: {line.replace('create', 'created')}" for line in made]
+    assert ahead.logged == [f"powerview: would {line}" for line in made]
+    assert run.logged == [f"powerview: {line.replace('create', 'created')}" for line in made]
     assert (run.status, again.status, again.changed, world.journal.writes) == (0, 0, 0, [])
     influx = expected_in_influx(world, ["acme", "globex"])
     assert world.state() == {**expected(world, {}), **influx}
@@ -35,7 +35,7 @@ def test_each_client_has_an_organisation_that_nobody_else_gets_into(world: World
         playbook="add_grafana_user_to_team", POWERVIEW_CLIENT="acme", POWERVIEW_USER="ann",
         POWERVIEW_USER_PASSWORD="of-one-person",
     )  # fmt: skip
-    assert person.told == ["powerview: put ann into acme, with a new login"]
+    assert person.logged == ["powerview: put ann into acme, with a new login"]
     acme, globex = world.org("acme"), world.org("globex")
     assert world.grafana.get(f"/api/users/{world.user_id('ann')}/orgs") == [
         {"orgId": acme, "name": "acme", "role": "Viewer"}
@@ -48,7 +48,7 @@ def test_each_client_has_an_organisation_that_nobody_else_gets_into(world: World
 
 
 @QUICKLY
-def test_a_person_who_is_a_member_elsewhere_too_is_told(world: World):
+def test_a_person_who_is_a_member_elsewhere_too_is_reported(world: World):
     world.env["POWERVIEW_ISOLATION"] = "org"
     world.make_everything()  # the admins' things, in the main organisation
     world.campaigns("acme/roof")
@@ -57,7 +57,7 @@ def test_a_person_who_is_a_member_elsewhere_too_is_told(world: World):
 
     run = world.run(playbook="add_grafana_user_to_team", POWERVIEW_CLIENT="acme", POWERVIEW_USER="bob")
 
-    assert run.told == [
+    assert run.logged == [
         "powerview: put bob into acme",
         "powerview: note: bob is a member of other organisations too, and sees their data: Main Org.",
     ]
@@ -86,9 +86,9 @@ def test_our_login_is_let_in_again(world: World):
     ):
         damage()
         ahead = world.run("--check")
-        assert (ahead.changed, ahead.told) == (1, ["powerview: would repair acme: our login"])
+        assert (ahead.changed, ahead.logged) == (1, ["powerview: would repair acme: our login"])
         run = world.run()
-        assert (run.status, run.told) == (0, ["powerview: repaired acme: our login"])
+        assert (run.status, run.logged) == (0, ["powerview: repaired acme: our login"])
         assert world.to_do() == []
 
 
@@ -101,7 +101,7 @@ def test_a_client_is_deleted_with_its_organisation(world: World):
 
     run = world.run(playbook="delete_grafana_resources", POWERVIEW_CLIENT="acme", POWERVIEW_CONFIRM="acme")
 
-    assert run.told[0] == "powerview: deleted acme: dashboard, folder, token, data source, team, organisation"
+    assert run.logged[0] == "powerview: deleted acme: dashboard, folder, token, data source, team, organisation"
     assert world.grafana.call("GET", "/api/orgs/name/acme", ok=(404,)) == 404
     assert world.in_influx() == {**expected_in_influx(world, []), "buckets": ["acme", "powerview"]}
     assert world.state() == {**expected(world, {}), **world.in_influx()}
@@ -125,8 +125,8 @@ def test_a_client_is_deleted_with_what_was_moved_and_a_token_of_an_older_address
     run = world.run(**only_acme)
 
     things = "dashboard, folder, token, data source, team, organisation"
-    assert (ahead.told[0], ahead.told[1:]) == (f"powerview: would delete acme: {things}", run.told[1:])
-    assert run.told[0] == f"powerview: deleted acme: {things}"
+    assert (ahead.logged[0], ahead.logged[1:]) == (f"powerview: would delete acme: {things}", run.logged[1:])
+    assert run.logged[0] == f"powerview: deleted acme: {things}"
     assert world.grafana.call("GET", "/api/orgs/name/acme", ok=(404,)) == 404
     assert [t["description"] for t in world.tokens().values() if "reads acme" in t["description"]] == []
 
@@ -147,13 +147,13 @@ def test_an_organisation_that_is_renamed_meanwhile_sends_nothing_into_another(wo
     world.journal.after = None
 
     assert (run.status, world.journal.writes) == (2, ["grafana POST /api/orgs → 200"])
-    assert run.told == ["powerview: not finished: acme: its organisation is not there any more: run again."]
+    assert run.logged == ["powerview: not finished: acme: its organisation is not there any more: run again."]
     assert world.state() == before
-    assert world.run().told == ["powerview: created acme", "powerview: created acme/roof"]
+    assert world.run().logged == ["powerview: created acme", "powerview: created acme/roof"]
 
 
 @QUICKLY
-def test_an_organisation_that_cannot_be_made_is_told_and_all_others_go_on(world: World):
+def test_an_organisation_that_cannot_be_made_is_reported_and_all_others_go_on(world: World):
     world.env["POWERVIEW_ISOLATION"] = "org"
     world.campaigns("acme/roof", "globex/hall")
     refuse = [403]
@@ -163,20 +163,20 @@ def test_an_organisation_that_cannot_be_made_is_told_and_all_others_go_on(world:
     world.journal.before = None
 
     assert run.status == 2
-    assert run.told[:-1] == [
+    assert run.logged[:-1] == [
         "powerview: repaired admin: permissions, bucket, token, data source",
         "powerview: created globex",
         "powerview: created globex/hall",
     ]
     start = f"powerview: not finished: acme: Grafana at {world.env['GRAFANA_URL']} forbids the task"
-    assert run.told[-1].startswith(f'{start} "Create the organisation"'), run.told
-    assert "its organisation is not there" not in run.told[-1]
+    assert run.logged[-1].startswith(f'{start} "Create the organisation"'), run.logged
+    assert "its organisation is not there" not in run.logged[-1]
     again = world.run()
-    assert (again.status, again.told) == (0, ["powerview: created acme", "powerview: created acme/roof"])
+    assert (again.status, again.logged) == (0, ["powerview: created acme", "powerview: created acme/roof"])
 
 
 @QUICKLY
-def test_a_login_that_is_not_let_in_again_is_told_and_all_others_go_on(world: World):
+def test_a_login_that_is_not_let_in_again_is_reported_and_all_others_go_on(world: World):
     acme = organisation_with_another_admin(world)
     world.grafana.call("DELETE", f"/api/orgs/{acme}/users/{world.user_id(world.own_login())}")
     world.campaigns("globex/hall")
@@ -186,7 +186,7 @@ def test_a_login_that_is_not_let_in_again_is_told_and_all_others_go_on(world: Wo
     world.journal.before = None
 
     url = world.env["GRAFANA_URL"]
-    assert (run.status, run.told) == (
+    assert (run.status, run.logged) == (
         2,
         [
             "powerview: created globex",
@@ -205,14 +205,14 @@ def test_a_grafana_that_dies_while_an_organisation_is_made_ends_the_run_at_once(
     run = world.run()
 
     assert (run.status, len(attempts)) == (2, 1)
-    assert run.told == [
+    assert run.logged == [
         f"powerview: not finished: acme: Grafana does not answer at {world.env['GRAFANA_URL']} (GRAFANA_URL): "
         f"Remote end closed connection without response. Is it running?"
     ]
 
 
 @QUICKLY
-def test_a_main_organisation_called_like_a_client_is_told(world: World):
+def test_a_main_organisation_called_like_a_client_is_reported(world: World):
     world.env["POWERVIEW_ISOLATION"] = "org"
     world.make_everything()  # the admins' things, in the main organisation
     world.campaigns("acme/roof")
@@ -221,7 +221,7 @@ def test_a_main_organisation_called_like_a_client_is_told(world: World):
     run = world.run()
 
     assert (run.status, world.journal.writes) == (2, [])
-    assert run.told == [
+    assert run.logged == [
         "powerview: Grafana's main organisation is called acme like a client, who would be let in where the admins' "
         "data are: rename it (Administration, Organizations)."
     ]
@@ -241,7 +241,7 @@ def test_an_organisation_with_somebody_elses_data_source_or_team_stays(world: Wo
         variables = {"POWERVIEW_CLIENT": client, "POWERVIEW_CONFIRM": client}
         run = world.run(playbook="delete_grafana_resources", **variables)
 
-        assert run.told[:2] == [
+        assert run.logged[:2] == [
             f"powerview: deleted {client}: dashboard, folder, token, data source, team",
             f"powerview: left {client}: its organisation, with what PowerView did not make in it",
         ]

@@ -55,16 +55,16 @@ def test_only_real_folders_two_levels_deep_are_asked_for(tmp_path):
     assert wanted["refused"] == []
 
 
-def test_a_tree_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(tree.UsageError) as told:
+def test_a_tree_that_is_not_there_is_reported(tmp_path):
+    with pytest.raises(tree.UsageError) as logged:
         tree.wanted(tmp_path / "nowhere", "powerview")
 
-    assert str(told.value) == (
+    assert str(logged.value) == (
         f"the tree {tmp_path}/nowhere cannot be read: No such file or directory. Is POWERVIEW_DATA_DIR right?"
     )
 
 
-def test_a_client_that_cannot_be_read_is_told_and_the_others_go_on(tmp_path, monkeypatch):
+def test_a_client_that_cannot_be_read_is_reported_and_the_others_go_on(tmp_path, monkeypatch):
     for name in ("acme/roof", "globex/roof"):
         (tmp_path / name).mkdir(parents=True)
     real = os.scandir
@@ -236,25 +236,25 @@ def grafana_at(url: str) -> servers.Server:
     return servers.grafana(load_settings({"GRAFANA_URL": url, "GRAFANA_PASSWORD": "secret"}, Path("/nonexistent")))
 
 
-def test_a_page_that_is_not_grafana_is_told(elsewhere):
-    with pytest.raises(servers.ServerError) as told:
+def test_a_page_that_is_not_grafana_is_reported(elsewhere):
+    with pytest.raises(servers.ServerError) as logged:
         grafana_at(elsewhere).get("/api/org", 1)
 
-    assert str(told.value) == f"what answers at {elsewhere} (GRAFANA_URL) is not Grafana: set its address."
+    assert str(logged.value) == f"what answers at {elsewhere} (GRAFANA_URL) is not Grafana: set its address."
 
 
 def test_a_redirect_is_not_followed_with_our_login(elsewhere):
-    with pytest.raises(servers.ServerError) as told:
+    with pytest.raises(servers.ServerError) as logged:
         grafana_at(elsewhere).get("/moved", 1)
 
-    assert str(told.value) == f"Grafana is not at {elsewhere}, it sends us elsewhere (302): look at GRAFANA_URL."
+    assert str(logged.value) == f"Grafana is not at {elsewhere}, it sends us elsewhere (302): look at GRAFANA_URL."
 
 
-def test_a_cut_connection_is_told(elsewhere):
-    with pytest.raises(servers.ServerError) as told:
+def test_a_cut_connection_is_reported(elsewhere):
+    with pytest.raises(servers.ServerError) as logged:
         grafana_at(elsewhere).get("/cut", 1)
 
-    assert str(told.value) == (
+    assert str(logged.value) == (
         f"Grafana does not answer at {elsewhere} (GRAFANA_URL): Remote end closed connection without response. "
         f"Is it running?"
     )
@@ -273,11 +273,13 @@ def test_a_server_that_says_nothing_is_given_up(monkeypatch):
     monkeypatch.setattr(servers, "TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(servers.ServerError) as told:
+        with pytest.raises(servers.ServerError) as logged:
             grafana_at(url).get("/api/org", 1)
 
-    assert str(told.value) == f"Grafana does not answer at {url} (GRAFANA_URL): no answer within 0.2 s. Is it running?"
-    assert told.value.away == "Grafana"
+    assert (
+        str(logged.value) == f"Grafana does not answer at {url} (GRAFANA_URL): no answer within 0.2 s. Is it running?"
+    )
+    assert logged.value.away == "Grafana"
 
 
 @pytest.mark.parametrize("org", [None, "", "None"])
@@ -320,12 +322,12 @@ def test_teams_beyond_the_first_page_are_found(monkeypatch):
         assert found.teams(grafana_at(contract.url), 1) == {number: team["name"] for number, team in teams.items()}
 
 
-def test_a_server_that_is_away_is_told_with_its_variable():
+def test_a_server_that_is_away_is_reported_with_its_variable():
     url = f"http://127.0.0.1:{free_port()}"
-    with pytest.raises(servers.ServerError) as told:
+    with pytest.raises(servers.ServerError) as logged:
         grafana_at(url).get("/api/org", 1)
 
-    assert str(told.value) == f"Grafana does not answer at {url} (GRAFANA_URL): Connection refused. Is it running?"
+    assert str(logged.value) == f"Grafana does not answer at {url} (GRAFANA_URL): Connection refused. Is it running?"
 
 
 def write(url: str, name: str = "grafana", path: str = "/api/teams"):
@@ -335,17 +337,17 @@ def write(url: str, name: str = "grafana", path: str = "/api/teams"):
     return server.write("Create the team", "POST", path, {"name": "acme"}, org=1)
 
 
-def test_a_write_without_an_answer_is_told():
+def test_a_write_without_an_answer_is_reported():
     url = f"http://127.0.0.1:{free_port()}"
-    with pytest.raises(servers.ServerError) as told:
+    with pytest.raises(servers.ServerError) as logged:
         write(url)
 
-    assert str(told.value) == f"Grafana does not answer at {url} (GRAFANA_URL): Connection refused. Is it running?"
-    assert told.value.away == "Grafana"
+    assert str(logged.value) == f"Grafana does not answer at {url} (GRAFANA_URL): Connection refused. Is it running?"
+    assert logged.value.away == "Grafana"
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "told"),
+    ("status", "message", "logged"),
     [
         (403, "Quota reached.", 'forbids the task "Create the team" to this login (Quota reached): look at LOGIN.'),
         (403, "", 'forbids the task "Create the team" to this login: look at LOGIN.'),
@@ -353,12 +355,12 @@ def test_a_write_without_an_answer_is_told():
         (422, "No.", 'refused the task "Create the team" (422): No.'),
     ],
 )
-def test_what_a_server_answers_a_write_that_it_does_not_do_is_told(status, message, told):
+def test_what_a_server_answers_a_write_that_it_does_not_do_is_reported(status, message, logged):
     settings = load_settings({**SETTINGS, "GRAFANA_URL": "http://grafana:3000"}, Path("/nonexistent"))
     sentence = servers.grafana(settings).refusal('the task "Create the team"', status, message)
 
     assert sentence.startswith("Grafana at http://grafana:3000 ")
-    assert sentence.endswith(told.replace("LOGIN", "GRAFANA_USERNAME, GRAFANA_PASSWORD"))
+    assert sentence.endswith(logged.replace("LOGIN", "GRAFANA_USERNAME, GRAFANA_PASSWORD"))
 
 
 @pytest.mark.parametrize("name", ["grafana", "influxdb"])

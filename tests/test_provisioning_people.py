@@ -33,22 +33,22 @@ def test_a_login_is_written_in_lower_case_as_grafana_looks_for_it(world: World):
     run = add(world, USER="Ann@Acme.example", USER_PASSWORD="of-one-person")
     again = add(world, USER="ANN@acme.example")
 
-    assert ahead.told == ["powerview: would put ann@acme.example into acme, with a new login"]
-    assert (run.status, run.told) == (0, ["powerview: put ann@acme.example into acme, with a new login"])
-    assert (again.changed, again.told, world.journal.writes) == (0, [], [])
+    assert ahead.logged == ["powerview: would put ann@acme.example into acme, with a new login"]
+    assert (run.status, run.logged) == (0, ["powerview: put ann@acme.example into acme, with a new login"])
+    assert (again.changed, again.logged, world.journal.writes) == (0, [], [])
     ann = world.person("ann@acme.example")
     assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["acme", "roof"]
 
 
 @QUICKLY_ON_CONTRACT
-def test_a_new_login_that_is_not_found_is_told(world: World):
+def test_a_new_login_that_is_not_found_is_reported(world: World):
     world.campaigns("acme/roof")
     world.make_everything()
     world.journal.before_read = lambda what: 404 if "/api/users/lookup" in what else None
 
     run = add(world, USER="ann", USER_PASSWORD="of-one-person")
 
-    assert (run.status, run.told) == (
+    assert (run.status, run.logged) == (
         2,
         [
             f"powerview: Grafana at {world.env['GRAFANA_URL']} (GRAFANA_URL) does not find the login 'ann', which it "
@@ -59,7 +59,7 @@ def test_a_new_login_that_is_not_found_is_told(world: World):
 
 
 @QUICKLY
-def test_a_person_of_another_client_is_told_before_anything_is_done(world: World):
+def test_a_person_of_another_client_is_reported_before_anything_is_done(world: World):
     world.campaigns("acme/roof", "globex/roof")
     world.make_everything()
     world.add_person("bob", "globex")
@@ -69,7 +69,7 @@ def test_a_person_of_another_client_is_told_before_anything_is_done(world: World
     run = add(world, USER="bob")
 
     note = "powerview: note: bob is in the team of globex too, and sees what that may see"
-    assert (ahead.told, run.told) == (
+    assert (ahead.logged, run.logged) == (
         ["powerview: would put bob into acme", note],
         ["powerview: put bob into acme", note],
     )
@@ -94,7 +94,7 @@ def test_a_team_whose_name_differs_in_case_is_another_clients(world: World):
 
     assert (put.status, missing.status, again.status) == (0, 2, 0)
     assert teams[other]["members"] == set()
-    assert missing.told == ["powerview: acme has no team in Grafana yet: run create_grafana_resources.yml first."]
+    assert missing.logged == ["powerview: acme has no team in Grafana yet: run create_grafana_resources.yml first."]
     made = next(i for i, t in teams.items() if t["name"] == "acme")
     folder = world.contract.orgs[1].folders[tree.describe("acme", [])["folder_uid"]]
     assert [row["teamId"] for row in folder["rows"]] == [made]
@@ -127,14 +127,14 @@ def test_a_team_that_an_admin_renames_stays_the_clients(world: World):
     run = world.run()
     put = add(world, USER="bob", USER_PASSWORD="of-one-person")
 
-    assert (run.status, run.told, put.told) == (
+    assert (run.status, run.logged, put.logged) == (
         0, ["powerview: created acme/hall"], ["powerview: put bob into acme, with a new login"],
     )  # fmt: skip
     assert may_see(world, "acme") == [number]
     for person in (ann, world.person("bob")):
         assert sorted(hit["title"] for hit in person.get("/api/search")) == ["acme", "hall", "roof"]
     gone = world.run(playbook="delete_grafana_resources", POWERVIEW_CLIENT="acme", POWERVIEW_CONFIRM="acme")
-    assert gone.told[0].endswith(" data source, team")
+    assert gone.logged[0].endswith(" data source, team")
     assert [team["name"] for team in world.grafana.get("/api/teams/search")["teams"]] == ["globex"]
 
 
@@ -150,7 +150,7 @@ def test_another_clients_team_on_the_folder_is_no_reason_to_let_it_in(world: Wor
 
     run = world.run(POWERVIEW_CLIENT="acme")
 
-    assert run.told == ["powerview: repaired acme: permissions"]
+    assert run.logged == ["powerview: repaired acme: permissions"]
     assert (may_see(world, "acme"), may_see(world, "globex")) == ([acme], [globex])
 
 
@@ -165,7 +165,7 @@ def test_another_clients_team_that_its_own_folder_no_longer_names_is_that_client
 
     run = world.run()
 
-    assert run.told == ["powerview: repaired acme: permissions", "powerview: repaired globex: permissions"]
+    assert run.logged == ["powerview: repaired acme: permissions", "powerview: repaired globex: permissions"]
     assert (may_see(world, "acme"), may_see(world, "globex")) == ([acme], [globex])
 
 
@@ -176,20 +176,20 @@ def test_two_clients_whose_names_differ_by_case_are_two(world: World):
     run, again = world.run(), world.run()
 
     made = ["created Acme", "created Acme/roof", "created acme", "created acme/roof"]
-    assert run.told[1:] == [f"powerview: {line}" for line in made]
+    assert run.logged[1:] == [f"powerview: {line}" for line in made]
     assert (again.status, again.changed, world.journal.writes) == (0, 0, [])
     assert may_see(world, "acme") != may_see(world, "Acme")
 
 
 @QUICKLY_ON_CONTRACT
-def test_where_grafanas_database_does_not_tell_them_apart_the_second_is_told(world: World):
+def test_where_grafanas_database_does_not_tell_them_apart_the_second_is_reported(world: World):
     world.make_everything()
     world.contract.compares_without_case = world.contract.keeps_names_without_case = True
     world.campaigns("acme/roof", "Acme/roof")
 
     run = world.run()
 
-    assert (run.status, run.told) == (
+    assert (run.status, run.logged) == (
         2,
         [
             "powerview: created Acme",
@@ -222,9 +222,9 @@ def test_a_person_is_taken_out_of_a_team_and_keeps_the_login(world: World):
     again = remove(world, USER="ann")
 
     note = "powerview: note: ann is in the team of globex too, and sees what that may see"
-    assert ahead.told == ["powerview: would take ann out of acme", note]
-    assert (run.status, run.told) == (0, ["powerview: took ann out of acme", note])
-    assert (again.changed, again.told, world.journal.writes) == (0, [note], [])
+    assert ahead.logged == ["powerview: would take ann out of acme", note]
+    assert (run.status, run.logged) == (0, ["powerview: took ann out of acme", note])
+    assert (again.changed, again.logged, world.journal.writes) == (0, [note], [])
     assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["globex", "roof"]
 
 
@@ -240,31 +240,33 @@ def test_a_person_is_taken_out_of_an_organisation(world: World):
 
     run, again = remove(world, USER="ann"), remove(world, USER="ann")
 
-    assert (run.told, again.told) == (["powerview: took ann out of acme"], [])
+    assert (run.logged, again.logged) == (["powerview: took ann out of acme"], [])
     # Grafana remembers for some seconds whom it has let in.
     wait_until(
         lambda: world.person("ann", acme).call("GET", "/api/datasources", ok=(200, 401, 403)) in (401, 403), 70,
         lambda: "ann is still let in",
     )  # fmt: skip
-    assert add(world, USER="ann").told == ["powerview: put ann into acme"]
+    assert add(world, USER="ann").logged == ["powerview: put ann into acme"]
 
 
 @QUICKLY
-def test_who_has_no_login_or_sees_more_than_a_team_is_told(world: World):
+def test_who_has_no_login_or_sees_more_than_a_team_is_reported(world: World):
     world.campaigns("acme/roof")
     world.make_everything()
     world.add_person("boss", "acme")
     world.grafana.call("PATCH", f"/api/orgs/1/users/{world.user_id('boss')}", {"role": "Editor"})
 
-    assert remove(world, USER="nobody").told == ["powerview: there is no login 'nobody': nobody was taken out of acme."]
-    assert remove(world, USER="boss").told == [
+    assert remove(world, USER="nobody").logged == [
+        "powerview: there is no login 'nobody': nobody was taken out of acme."
+    ]
+    assert remove(world, USER="boss").logged == [
         "powerview: took boss out of acme",
         "powerview: note: boss is Editor, and goes on seeing more than a client does",
     ]
 
 
 @QUICKLY
-def test_a_team_that_takes_nobody_is_told(world: World):
+def test_a_team_that_takes_nobody_is_reported(world: World):
     world.campaigns("acme/roof")
     world.make_everything()
     world.add_person("ann")
@@ -272,7 +274,7 @@ def test_a_team_that_takes_nobody_is_told(world: World):
 
     run = add(world, USER="ann")
 
-    assert (run.status, run.told) == (
+    assert (run.status, run.logged) == (
         2,
         [
             f'powerview: Grafana at {world.env["GRAFANA_URL"]} (GRAFANA_URL) refused the task "Put the person into the '
@@ -290,7 +292,7 @@ def test_a_person_whose_role_is_none_becomes_a_viewer(world: World):
 
     run = add(world, USER="ann")
 
-    assert (run.status, run.told) == (0, ["powerview: put ann into acme"])
+    assert (run.status, run.logged) == (0, ["powerview: put ann into acme"])
     assert ann.get("/api/user/orgs")[0]["role"] == "Viewer"
     assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["acme", "roof"]
 

@@ -32,16 +32,16 @@ def test_the_masters_changes_come_over_when_asked_for(world: World):
     writes = world.journal.writes
     again = world.run(playbook="update_dashboards", POWERVIEW_CLIENT="acme")
 
-    assert ahead.told == [
+    assert ahead.logged == [
         "powerview: would update acme/hall: panels",
         "powerview: would update acme/roof: panels, time",
         "powerview: would update globex/roof: panels",
     ]
-    assert done.told == ["powerview: updated acme/hall: panels", "powerview: updated acme/roof: panels, time"]
+    assert done.logged == ["powerview: updated acme/hall: panels", "powerview: updated acme/roof: panels, time"]
     if not world.contract:  # a real one's SQLite may be locked for a moment: then the same is sent once more
         writes = [write for write in writes if not write.endswith(" → 412")]
     assert (done.changed, writes) == (1, [SAVED, SAVED])
-    assert (again.changed, again.told, world.journal.writes) == (0, [], [])
+    assert (again.changed, again.logged, world.journal.writes) == (0, [], [])
     roof, master = world.grafana.dashboard(ROOF), world.grafana.dashboard("powerview-master")
     assert roof["panels"][0]["title"] == "Power of all channels"
     assert (roof["title"], roof["tags"], roof["time"]) == ("Roof, south side", ["mine"], master["time"])
@@ -62,8 +62,8 @@ def test_a_panel_that_somebody_added_is_named_when_it_is_removed(world: World):
     ahead = world.run("--check", playbook="update_dashboards")
     run = world.run(playbook="update_dashboards")
 
-    assert ahead.told == ["powerview: would update acme/roof: panels (without My own, Another)"]
-    assert run.told == ["powerview: updated acme/roof: panels (without My own, Another)"]
+    assert ahead.logged == ["powerview: would update acme/roof: panels (without My own, Another)"]
+    assert run.logged == ["powerview: updated acme/roof: panels (without My own, Another)"]
     assert world.grafana.dashboard(ROOF)["panels"] == [panel]
 
 
@@ -75,7 +75,7 @@ def test_a_campaign_without_a_dashboard_is_no_ones_update(world: World):
 
     run = world.run(playbook="update_dashboards")
 
-    assert (run.status, run.changed, run.told, world.journal.writes) == (0, 0, [], [])
+    assert (run.status, run.changed, run.logged, world.journal.writes) == (0, 0, [], [])
 
 
 @QUICKLY
@@ -93,7 +93,7 @@ def test_what_a_person_saves_during_an_update_is_left(world: World):
     world.journal.before = None
 
     assert (run.status, run.changed) == (0, 1)
-    assert run.told == [
+    assert run.logged == [
         "powerview: updated acme/roof: panels",
         "powerview: globex/roof was changed meanwhile and is left: run again",
     ]
@@ -101,7 +101,7 @@ def test_what_a_person_saves_during_an_update_is_left(world: World):
     assert (left["title"], left["panels"][0]["title"]) == ("Main roof", "Mine")
 
     again = world.run(playbook="update_dashboards")
-    assert again.told == ["powerview: updated globex/roof: panels"]
+    assert again.logged == ["powerview: updated globex/roof: panels"]
     assert world.grafana.dashboard(GLOBEX_ROOF)["title"] == "Main roof"
     assert (world.run(playbook="update_dashboards").changed, world.journal.writes) == (0, [])
 
@@ -113,11 +113,11 @@ def test_an_update_refused_as_too_late_without_reason_is_sent_again(world: World
     edit(world, "powerview-master", "powerview-admin", panel="Power of all channels")
     world.journal.before = lambda number, _what: 412 if number == 1 else None
     run = world.run(playbook="update_dashboards")
-    assert (run.status, run.changed, run.told) == (0, 1, ["powerview: updated acme/roof: panels"])
+    assert (run.status, run.changed, run.logged) == (0, 1, ["powerview: updated acme/roof: panels"])
 
 
 @QUICKLY
-def test_an_update_that_fails_is_told_at_the_end_and_the_others_have_their_turn(world: World):
+def test_an_update_that_fails_is_reported_at_the_end_and_the_others_have_their_turn(world: World):
     world.campaigns("acme/roof", "acme/hall", "globex/roof")
     world.make_everything()
     edit(world, "powerview-master", "powerview-admin", panel="Power of all channels")
@@ -131,12 +131,12 @@ def test_an_update_that_fails_is_told_at_the_end_and_the_others_have_their_turn(
         f"(a fault of the test): look at its log."
     )
     assert (run.status, run.changed) == (2, 1)
-    assert run.told == [
+    assert run.logged == [
         "powerview: updated acme/roof: panels",
         f"powerview: not finished: acme/hall: {reason}; globex/roof: {reason}",
     ]
     again = world.run(playbook="update_dashboards")
-    assert again.told == ["powerview: updated acme/hall: panels", "powerview: updated globex/roof: panels"]
+    assert again.logged == ["powerview: updated acme/hall: panels", "powerview: updated globex/roof: panels"]
 
 
 @QUICKLY
@@ -149,7 +149,7 @@ def test_a_grafana_that_dies_ends_the_update_at_once(world: World):
     run = world.run(playbook="update_dashboards")
 
     assert run.status == 2
-    assert run.told == [
+    assert run.logged == [
         f"powerview: not finished: acme/roof: Grafana does not answer at {world.env['GRAFANA_URL']} (GRAFANA_URL): "
         f"Remote end closed connection without response. Is it running?"
     ]
@@ -165,13 +165,13 @@ def delete(world: World, *options: str, **variables: str):
 
 
 @QUICKLY
-def test_one_campaign_is_deleted_and_what_is_left_is_told(world: World):
+def test_one_campaign_is_deleted_and_what_is_left_is_reported(world: World):
     world.campaigns("acme/roof", "acme/hall")
     world.make_everything()
 
     run = delete(world, CAMPAIGN="roof", CONFIRM="acme/roof")
 
-    assert run.told == [
+    assert run.logged == [
         "powerview: deleted acme/roof: dashboard",
         "powerview: left acme/roof: its readings, measurement roof in bucket acme",
         f"powerview: left acme/roof: its files in {world.data}/acme/roof: while they lie there, the next run makes "
@@ -200,11 +200,11 @@ def test_a_client_is_deleted_with_its_token_and_the_readings_stay(world: World):
         "powerview: left acme: the logins of its team: ann",
         "powerview: left acme: bucket acme with its readings (POWERVIEW_DELETE_BUCKET=acme deletes it)",
     ]
-    assert ahead.told == [f"powerview: would delete acme: {things}", *left]
-    assert run.told == [f"powerview: deleted acme: {things}", *left]
+    assert ahead.logged == [f"powerview: would delete acme: {things}", *left]
+    assert run.logged == [f"powerview: deleted acme: {things}", *left]
     right = {**expected(world, {"globex": ["roof"]}), **expected_in_influx(world, ["globex"])}
     assert after == {**right, "buckets": ["acme", "globex", "powerview"]}
-    assert (again.changed, again.told) == (0, left[1:])
+    assert (again.changed, again.logged) == (0, left[1:])
 
 
 @QUICKLY
@@ -217,7 +217,7 @@ def test_the_readings_go_only_when_the_bucket_is_named_and_other_peoples_work_st
 
     run = delete(world, CONFIRM="acme", DELETE_BUCKET="acme")
 
-    assert run.told == [
+    assert run.logged == [
         "powerview: deleted acme: dashboard, token, data source, bucket with all readings, team",
         "powerview: left acme: its folder, with what PowerView did not make for it: My own",
         f"powerview: left acme: its files in {world.data}/acme: while they lie there, the next run makes everything "
@@ -250,14 +250,14 @@ def test_a_token_made_under_an_older_address_of_grafana_goes_with_its_data_sourc
         f"powerview: left acme: its files in {world.data}/acme: while they lie there, the next run makes everything "
         f"again",
     ]
-    assert ahead.told == [f"powerview: would delete acme: {things}", *left]
-    assert run.told == [f"powerview: deleted acme: {things}", *left]
+    assert ahead.logged == [f"powerview: would delete acme: {things}", *left]
+    assert run.logged == [f"powerview: deleted acme: {things}", *left]
     assert world.tokens().keys() == others
     assert {left_over, by_hand} <= others
 
 
 @QUICKLY
-def test_a_token_that_may_do_more_than_ours_is_told_and_stays(world: World):
+def test_a_token_that_may_do_more_than_ours_is_reported_and_stays(world: World):
     world.campaigns("acme/roof")
     world.make_everything()
     wide = make_token(world, "everything", "")
@@ -267,7 +267,7 @@ def test_a_token_that_may_do_more_than_ours_is_told_and_stays(world: World):
 
     run = delete(world, CONFIRM="acme")
 
-    assert run.told[:2] == [
+    assert run.logged[:2] == [
         "powerview: deleted acme: dashboard, folder, token, data source, team",
         f"powerview: left acme: the token of its data source, which reads more or elsewhere: everything ({wide})",
     ]
@@ -281,7 +281,7 @@ def test_dashboards_are_found_wherever_people_moved_them_and_however_they_call_t
     to_root(world, ROOF)
     edit(world, HALL, GLOBEX["folder_uid"], title="Mine", tags=["mine"])
     edit(world, BARN, "powerview-admin", title="Our barn")
-    edit(world, GLOBEX_ROOF, FOLDER)  # another client's is told and stays, whatever it is called and tagged
+    edit(world, GLOBEX_ROOF, FOLDER)  # another client's is logged and stays, whatever it is called and tagged
     edit(world, GLOBEX_HALL, GLOBEX["folder_uid"], title="Hall, for acme", tags=["powerview", "acme"])
     edit(world, GLOBEX_BARN, GLOBEX["folder_uid"], tags=["powerview", "globex", "acme"])
     for campaign in ("roof", "hall"):
@@ -293,14 +293,14 @@ def test_dashboards_are_found_wherever_people_moved_them_and_however_they_call_t
 
     things = "dashboard, dashboard, dashboard, token, data source, team"
     left = "powerview: left acme: its folder, with what PowerView did not make for it: roof"
-    assert (ahead.told[0], ahead.told[1:]) == (f"powerview: would delete acme: {things}", run.told[1:])
-    assert run.told[:2] == [f"powerview: deleted acme: {things}", left]
-    assert len(run.told) == 4  # and bucket and files
+    assert (ahead.logged[0], ahead.logged[1:]) == (f"powerview: would delete acme: {things}", run.logged[1:])
+    assert run.logged[:2] == [f"powerview: deleted acme: {things}", left]
+    assert len(run.logged) == 4  # and bucket and files
     assert world.state()["dashboards"].keys() == {"powerview-master", GLOBEX_ROOF, GLOBEX_HALL, GLOBEX_BARN}
 
 
 @QUICKLY
-def test_a_dashboard_that_may_be_the_clients_is_told(world: World):
+def test_a_dashboard_that_may_be_the_clients_is_reported(world: World):
     world.campaigns("acme/roof", "acme/hall", "globex/roof")
     world.make_everything()
     nameless = {"templating": {"list": []}}
@@ -312,11 +312,11 @@ def test_a_dashboard_that_may_be_the_clients_is_told(world: World):
 
     run = delete(world, CONFIRM="acme")
 
-    assert run.told[:2] == [
+    assert run.logged[:2] == [
         "powerview: deleted acme: dashboard, folder, token, data source, team",
         f"powerview: left acme: dashboard Nobody's (uid {ROOF}), which may be its own: delete it in Grafana if it is",
     ]
-    assert len(run.told) == 4  # and bucket and files
+    assert len(run.logged) == 4  # and bucket and files
     assert world.state()["dashboards"].keys() == {"powerview-master", ROOF, GLOBEX_ROOF}
 
 
@@ -333,8 +333,8 @@ def test_a_campaign_that_was_moved_and_renamed_is_deleted_and_the_clients_token_
     run = delete(world, CAMPAIGN="roof", CONFIRM="acme/roof")
 
     left = ["powerview: left acme/roof: its readings, measurement roof in bucket acme"]
-    assert ahead.told == ["powerview: would delete acme/roof: dashboard", *left]
-    assert run.told == ["powerview: deleted acme/roof: dashboard", *left]
+    assert ahead.logged == ["powerview: would delete acme/roof: dashboard", *left]
+    assert run.logged == ["powerview: deleted acme/roof: dashboard", *left]
     assert world.state() == {**expected(world, {"acme": ["hall"]}), **expected_in_influx(world, ["acme"])}
 
 
@@ -362,9 +362,9 @@ def test_nothing_is_deleted_unless_it_is_said_twice(world: World):
         ),
     ]:
         run = delete(world, **variables)
-        assert (run.status, run.told, world.journal.calls) == (2, [f"powerview: {reason}"], [])
+        assert (run.status, run.logged, world.journal.calls) == (2, [f"powerview: {reason}"], [])
     admin = world.run(playbook="delete_grafana_resources", POWERVIEW_CLIENT="powerview", POWERVIEW_CONFIRM="powerview")
-    assert admin.told == [
+    assert admin.logged == [
         "powerview: a client cannot be called powerview: that name is reserved for the admins. Rename the folder."
     ]
     assert world.state() == before
@@ -385,15 +385,15 @@ def test_a_new_person_gets_a_login_and_sees_the_clients_dashboards(world: World)
     world.make_everything()
 
     ahead = add(world, "--check", USER="ann@acme.example", USER_PASSWORD="of-one-person")
-    assert (ahead.told, world.journal.writes) == (
+    assert (ahead.logged, world.journal.writes) == (
         ["powerview: would put ann@acme.example into acme, with a new login"],
         [],
     )
     run = add(world, USER="ann@acme.example", USER_PASSWORD="of-one-person")
     again = add(world, USER="ann@acme.example")
 
-    assert (run.changed, run.told) == (1, ["powerview: put ann@acme.example into acme, with a new login"])
-    assert (again.changed, again.told, world.journal.writes) == (0, [], [])
+    assert (run.changed, run.logged) == (1, ["powerview: put ann@acme.example into acme, with a new login"])
+    assert (again.changed, again.logged, world.journal.writes) == (0, [], [])
     ann = world.person("ann@acme.example")
     assert ann.get("/api/user/orgs") == [{"orgId": 1, "name": "Main Org.", "role": "Viewer"}]
     assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["acme", "roof"]
@@ -408,7 +408,7 @@ def test_a_person_with_a_login_keeps_it_and_its_password(world: World):
 
     run = add(world, USER="bob", USER_PASSWORD="something else")
 
-    assert run.told == [
+    assert run.logged == [
         "powerview: put bob into acme",
         "powerview: note: bob has a login already: POWERVIEW_USER_PASSWORD was not used",
         "powerview: note: bob is Editor and stays so: that is more than a client needs",
@@ -419,18 +419,18 @@ def test_a_person_with_a_login_keeps_it_and_its_password(world: World):
 
 
 @QUICKLY
-def test_what_is_missing_for_a_person_is_told(world: World):
+def test_what_is_missing_for_a_person_is_reported(world: World):
     world.campaigns("acme/roof")
     no_team = add(world, USER="ann", USER_PASSWORD="of-one-person")
     world.make_everything()
 
-    assert no_team.told == ["powerview: acme has no team in Grafana yet: run create_grafana_resources.yml first."]
-    assert add(world).told == ["powerview: POWERVIEW_USER is not set: it is the person's login or e-mail."]
-    assert add(world, USER="ann").told == [
+    assert no_team.logged == ["powerview: acme has no team in Grafana yet: run create_grafana_resources.yml first."]
+    assert add(world).logged == ["powerview: POWERVIEW_USER is not set: it is the person's login or e-mail."]
+    assert add(world, USER="ann").logged == [
         "powerview: there is no login 'ann' yet: set POWERVIEW_USER_PASSWORD, and it is made."
     ]
     short = add(world, USER="ann", USER_PASSWORD="abc")
-    assert short.told == [
+    assert short.logged == [
         f'powerview: Grafana at {world.env["GRAFANA_URL"]} (GRAFANA_URL) refused the task "Create the login" (400): '
         f"Password is missing or too short."
     ]

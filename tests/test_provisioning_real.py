@@ -18,7 +18,7 @@ from grafana_automation import FOLDER, tree
 from grafana_server import provision, running_grafana
 from provisioning_world import MASTER, PASSWORD, PERSONALITIES, GrafanaClient, World, make_world
 from sample_tree import lay_out
-from trees import House
+from trees import Site
 
 pytest_plugins = ("provisioning_fixture",)
 
@@ -29,7 +29,7 @@ CAMPAIGNS = {"acme": "roof-2025", "globex": "cold-store", "initech": "meter-room
 
 
 @pytest.fixture(scope="module", params=["team", "org"])
-def house(request, influx, grafana_template, tmp_path_factory):
+def site(request, influx, grafana_template, tmp_path_factory):
     """The sample files parsed, and the playbook run on the project's own dashboards, in each isolation."""
     folder = tmp_path_factory.mktemp(f"real-{request.param}")
     with ExitStack() as stack:
@@ -37,7 +37,7 @@ def house(request, influx, grafana_template, tmp_path_factory):
         world.env["POWERVIEW_ISOLATION"] = request.param
         lay_out(world.data)
         names = ("INFLUXDB_HOST", "INFLUXDB_ADMIN_TOKEN", "INFLUXDB_ORG")
-        parsed = House(folder, {name: world.env[name] for name in names}).run()
+        parsed = Site(folder, {name: world.env[name] for name in names}).run()
         assert parsed.returncode in (0, 1), parsed.stderr  # 1: among the samples are files that cannot be read
         run = world.run()
         assert run.status == 0, run.output
@@ -50,23 +50,23 @@ def house(request, influx, grafana_template, tmp_path_factory):
         yield world
 
 
-def test_the_projects_dashboards_are_there_and_only_admins_see_them(house: World):
-    hits = house.grafana.get("/api/search?limit=5000")
+def test_the_projects_dashboards_are_there_and_only_admins_see_them(site: World):
+    hits = site.grafana.get("/api/search?limit=5000")
     assert {h["uid"] for h in hits if h.get("folderUid") == "powerview-admin"} >= {
         "powerview-master",
         "powerview-loggers",
     }
 
     for client in CAMPAIGNS:
-        seen = as_person(house, client).get("/api/search?limit=5000")
+        seen = as_person(site, client).get("/api/search?limit=5000")
         assert sorted(h["title"] for h in seen) == sorted([client, CAMPAIGNS[client]])
 
 
-def test_every_person_logs_in_and_every_query_of_their_dashboards_is_answered(house: World):
+def test_every_person_logs_in_and_every_query_of_their_dashboards_is_answered(site: World):
     for client, campaign in CAMPAIGNS.items():
         login = {"user": f"{client}-person", "password": "of-one-person"}
-        assert requests.post(f"{house.grafana.url}/login", json=login).status_code == 200
-        person = as_person(house, client)
+        assert requests.post(f"{site.grafana.url}/login", json=login).status_code == 200
+        person = as_person(site, client)
         described = tree.describe(client, [campaign])
         dashboard = person.dashboard(described["campaigns"][0]["uid"])
         found = queries(dashboard)
@@ -75,42 +75,42 @@ def test_every_person_logs_in_and_every_query_of_their_dashboards_is_answered(ho
         assert [place for place in empty if not may_be_empty(place)] == []
 
 
-def test_a_second_run_changes_nothing_and_an_update_neither(house: World):
-    assert (house.run().changed, house.journal.writes) == (0, [])
-    assert (house.run(playbook="update_dashboards").told, house.journal.writes) == ([], [])
+def test_a_second_run_changes_nothing_and_an_update_neither(site: World):
+    assert (site.run().changed, site.journal.writes) == (0, [])
+    assert (site.run(playbook="update_dashboards").logged, site.journal.writes) == ([], [])
 
 
-def test_a_data_source_reads_its_own_bucket_and_no_other(house: World):
+def test_a_data_source_reads_its_own_bucket_and_no_other(site: World):
     source = tree.describe("acme", [])["data_source_uid"]
     query = Query("", 'from(bucket: "globex") |> range(start: 2020-01-01T00:00:00Z) |> limit(n: 1)')
 
     with pytest.raises(AssertionError, match='could not find bucket \\\\"globex\\\\"'):
-        send(as_person(house, "acme"), source, query, None)
+        send(as_person(site, "acme"), source, query, None)
 
 
-def test_the_sentence_on_isolation_is_true(house: World):
+def test_the_sentence_on_isolation_is_true(site: World):
     """In team mode people see their own folder only, but may query every data source; in org mode they cannot."""
-    person, globex = as_person(house, "acme"), tree.describe("globex", ["cold-store"])
+    person, globex = as_person(site, "acme"), tree.describe("globex", ["cold-store"])
     assert person.call("GET", f"/api/dashboards/uid/{globex['campaigns'][0]['uid']}", ok=(403, 404)) in (403, 404)
     assert person.call("GET", f"/api/folders/{globex['folder_uid']}", ok=(403, 404)) in (403, 404)
     query = Query("", "from(bucket: v.defaultBucket) |> range(start: 2020-01-01T00:00:00Z) |> limit(n: 1)")
 
-    if house.env["POWERVIEW_ISOLATION"] == "team":
+    if site.env["POWERVIEW_ISOLATION"] == "team":
         assert send(person, globex["data_source_uid"], query, None)
     else:
         with pytest.raises(AssertionError, match="404"):
             send(person, globex["data_source_uid"], query, None)
-        elsewhere = house.person("acme-person", house.org("globex"))
+        elsewhere = site.person("acme-person", site.org("globex"))
         with pytest.raises(AssertionError, match="403"):
             send(elsewhere, globex["data_source_uid"], query, None)
 
 
-def test_the_numbers_of_every_panel_are_those_of_the_store_and_its_days_those_of_pandas(house: World):
-    person, client, campaign = as_person(house, "acme"), "acme", CAMPAIGNS["acme"]
+def test_the_numbers_of_every_panel_are_those_of_the_store_and_its_days_those_of_pandas(site: World):
+    person, client, campaign = as_person(site, "acme"), "acme", CAMPAIGNS["acme"]
     described = tree.describe(client, [campaign])
     dashboard = person.dashboard(described["campaigns"][0]["uid"])
-    store = copy.copy(house.influx)
-    store.org = house.env["INFLUXDB_ORG"]
+    store = copy.copy(site.influx)
+    store.org = site.env["INFLUXDB_ORG"]
     view = View(*SHOWN, client, {"campaign": campaign}, store.org)
     shown = {
         place: send(person, described["data_source_uid"], query, dashboard, SHOWN)
@@ -197,7 +197,7 @@ WITH_NAMES_OF_CLIENTS = {
 in team mode a client's name is no secret from the others."""
 
 
-def test_a_viewer_of_one_client_finds_nothing_of_another_through_any_address(house: World):
+def test_a_viewer_of_one_client_finds_nothing_of_another_through_any_address(site: World):
     globex = tree.describe("globex", [CAMPAIGNS["globex"]])
     uids = {
         "folder": globex["folder_uid"],
@@ -205,7 +205,7 @@ def test_a_viewer_of_one_client_finds_nothing_of_another_through_any_address(hou
         "source": globex["data_source_uid"],
     }
     words = ("globex", CAMPAIGNS["globex"], *uids.values())
-    person = as_person(house, "acme")
+    person = as_person(site, "acme")
     telling = set()
     for address in ADDRESSES:
         answer = person.session.get(person.url + address.format(**uids), timeout=60)
@@ -214,7 +214,7 @@ def test_a_viewer_of_one_client_finds_nothing_of_another_through_any_address(hou
         if answer.status_code < 400 and any(word in text for word in words):
             telling.add(address)
 
-    assert telling <= (WITH_NAMES_OF_CLIENTS if house.env["POWERVIEW_ISOLATION"] == "team" else set())
+    assert telling <= (WITH_NAMES_OF_CLIENTS if site.env["POWERVIEW_ISOLATION"] == "team" else set())
 
 
 ALERTING_OF_BEFORE = """apiVersion: 1
@@ -258,7 +258,7 @@ def test_an_installation_of_before_loses_its_alerts_and_keeps_its_master(influx,
     with ExitStack() as stack:
         world = make_world("real", influx, tmp_path / "world", stack, folder, dashboards)
         run = world.run()
-        assert (run.status, run.told) == (
+        assert (run.status, run.logged) == (
             0,
             [
                 "powerview: repaired admin: permissions, bucket, token, data source, alert rules of an earlier version "
@@ -272,10 +272,10 @@ def test_an_installation_of_before_loses_its_alerts_and_keeps_its_master(influx,
         assert world.run().changed == 0
 
 
-def as_person(house: World, client: str):
+def as_person(site: World, client: str):
     """The client of the person in a team."""
-    org = house.org(client) if house.env["POWERVIEW_ISOLATION"] == "org" else 1
-    return house.person(f"{client}-person", org)
+    org = site.org(client) if site.env["POWERVIEW_ISOLATION"] == "org" else 1
+    return site.person(f"{client}-person", org)
 
 
 ALL_TIME = (datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC))

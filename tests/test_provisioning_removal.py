@@ -44,7 +44,7 @@ def add_library_panel(world: World) -> None:
 @pytest.mark.parametrize(
     ("add", "what"), [(add_alert_rule, "alert rules (1)"), (add_library_panel, "library panels (1)")]
 )
-def test_a_folder_that_grafana_does_not_delete_is_told_and_all_else_goes(world: World, add, what: str):
+def test_a_folder_that_grafana_does_not_delete_is_reported_and_all_else_goes(world: World, add, what: str):
     world.campaigns("acme/roof")
     world.make_everything()
     add(world)
@@ -55,9 +55,9 @@ def test_a_folder_that_grafana_does_not_delete_is_told_and_all_else_goes(world: 
     again = delete(world, CONFIRM="acme", DELETE_BUCKET="acme")
 
     things = "dashboard, token, data source, bucket with all readings, team"
-    assert (ahead.told[0], ahead.told[1:]) == (f"powerview: would delete acme: {things}", run.told[1:])
-    assert (run.status, run.told[:2]) == (0, [f"powerview: deleted acme: {things}", LEFT + what])
-    assert (again.changed, again.told[0]) == (0, LEFT + what)
+    assert (ahead.logged[0], ahead.logged[1:]) == (f"powerview: would delete acme: {things}", run.logged[1:])
+    assert (run.status, run.logged[:2]) == (0, [f"powerview: deleted acme: {things}", LEFT + what])
+    assert (again.changed, again.logged[0]) == (0, LEFT + what)
     assert world.in_influx() == expected_in_influx(world, [])
     assert world.state()["folders"].keys() == {"powerview-admin", FOLDER}
 
@@ -73,7 +73,7 @@ def test_what_the_search_does_not_list_yet_is_left_with_its_folder(world: World)
 
     run = delete(world, CONFIRM="acme")
 
-    assert run.told[:2] == [
+    assert run.logged[:2] == [
         "powerview: deleted acme: dashboard, token, data source, team",
         f"{LEFT}dashboards that its search does not list yet (1)",
     ]
@@ -93,7 +93,7 @@ def test_a_dashboard_moved_since_the_search_last_looked_hides_nobodys(world: Wor
 
     run = delete(world, CONFIRM="acme")
 
-    assert run.told[0] == "powerview: deleted acme: dashboard, token, data source, team"
+    assert run.logged[0] == "powerview: deleted acme: dashboard, token, data source, team"
     assert dashboards.keys() == {"powerview-master", "by-hand"}
 
 
@@ -113,10 +113,10 @@ def test_nothing_is_deleted_of_an_organisation_that_has_put_our_login_out(world:
     run = delete(world, CAMPAIGN=campaign, CONFIRM=confirm)
 
     assert (run.status, world.journal.writes) == (2, [])
-    assert run.told == [
+    assert run.logged == [
         f"powerview: {world.own_login()}, PowerView's login, is no Admin of acme's organisation in Grafana, and "
         f"nothing was deleted. Make it one (Administration, Organizations), or run create_grafana_resources.yml while "
         f"the client has a folder, which does it."
     ]
     assert world.run().status == 0
-    assert delete(world, CAMPAIGN=campaign, CONFIRM=confirm).told[0].startswith(f"powerview: deleted {confirm}: ")
+    assert delete(world, CAMPAIGN=campaign, CONFIRM=confirm).logged[0].startswith(f"powerview: deleted {confirm}: ")

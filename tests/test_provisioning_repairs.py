@@ -38,7 +38,7 @@ class Damage:
 
     name: str
     done: Callable[[World], None]
-    told: list[str]
+    logged: list[str]
     writes: list[str]
 
 
@@ -244,7 +244,7 @@ def test_a_run_repairs_exactly_what_was_damaged(world: World, damage: Damage):
 
     run = world.run()
 
-    assert run.told == [f"powerview: {line}" for line in damage.told]
+    assert run.logged == [f"powerview: {line}" for line in damage.logged]
     assert [without_ids(write) for write in world.journal.writes] == damage.writes
     assert (run.status, world.to_do()) == (0, [])
     assert others.items() <= world.tokens().items()
@@ -272,14 +272,14 @@ def test_a_dashboard_that_somebody_saves_while_it_is_moved_is_left_to_the_next_r
     run = world.run()
     world.journal.before = None
 
-    assert (run.status, run.told) == (
+    assert (run.status, run.logged) == (
         2,
         [
             f"powerview: not finished: acme: somebody changed dashboard {ROOF} while it was moved back into its "
             f"client's folder: run again."
         ],
     )
-    assert world.run().told == ["powerview: repaired acme/roof: place"]
+    assert world.run().logged == ["powerview: repaired acme/roof: place"]
     assert world.grafana.dashboard(ROOF)["title"] == "Mine"
 
 
@@ -291,12 +291,12 @@ def test_what_a_person_added_to_a_data_source_is_kept_by_a_repair(world: World):
 
     run = world.run()
 
-    assert run.told == ["powerview: repaired acme: data source"]
+    assert run.logged == ["powerview: repaired acme: data source"]
     assert world.grafana.get(f"/api/datasources/uid/{SOURCE}")["jsonData"] == {**present["jsonData"], "timeout": 17}
 
 
 @QUICKLY
-def test_another_data_source_of_the_clients_name_is_told_and_the_other_clients_go_on(world: World):
+def test_another_data_source_of_the_clients_name_is_reported_and_the_other_clients_go_on(world: World):
     world.campaigns("globex/roof")
     world.make_everything()
     world.campaigns("acme/roof", "zeta/roof")
@@ -310,7 +310,7 @@ def test_another_data_source_of_the_clients_name_is_told_and_the_other_clients_g
         "(Connections, Data sources)."
     )
     assert run.status == 2
-    assert run.told == [
+    assert run.logged == [
         "powerview: created zeta",
         "powerview: created zeta/roof",
         f"powerview: not finished: acme: {reason}",

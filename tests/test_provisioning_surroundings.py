@@ -38,7 +38,7 @@ def test_a_companys_ansible_and_its_proxies_change_nothing(world: World):
 
     run = world.run_ansible(**proxies)
 
-    assert (run.status, run.told) == (0, ["powerview: created acme", "powerview: created acme/roof"])
+    assert (run.status, run.logged) == (0, ["powerview: created acme", "powerview: created acme/roof"])
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_check_refuses_the_master_that_a_run_refuses_in_the_same_words(world: Wo
     ):
         break_it()
         run = world.run()
-        assert run.told[-1] == f"powerview: {problems(world)['Master']}"
+        assert run.logged[-1] == f"powerview: {problems(world)['Master']}"
     assert problems(world)["Master"] == f"the Master {dashboard.IN_V2}. {dashboard.SAVE_AS_CLASSIC}"
     world.contract.orgs[1].dashboards.clear()
     assert problems(world)["Master"].startswith("Grafana has no Master (uid powerview-master).")

@@ -8,7 +8,7 @@ import sys
 
 import pandas as pd
 import pytest
-from trees import ROOT, House, day_rows, v002
+from trees import ROOT, Site, day_rows, v002
 
 from powerview.mv2 import UNITS
 from powerview.reporting.campaign import read_tree
@@ -19,8 +19,8 @@ A_MINUTE = "03/08/25 03:{:02}:00"
 
 
 @pytest.fixture
-def house(tmp_path):
-    return House(tmp_path)
+def site(tmp_path):
+    return Site(tmp_path)
 
 
 def rows(first: int, last: int, *cells: object) -> list[str]:
@@ -81,9 +81,9 @@ UPLOADS = {
 }  # fmt: skip
 
 
-def put(house: House, uploads: list[bytes], client: str = "acme") -> None:
+def put(site: Site, uploads: list[bytes], client: str = "acme") -> None:
     for day, content in enumerate(uploads, 1):
-        house.put(f"{client}/roof/02001283/T302_2511{day:02}_031500.tsv", content)
+        site.put(f"{client}/roof/02001283/T302_2511{day:02}_031500.tsv", content)
 
 
 def plain_reading(uploads: list[bytes]) -> pd.DataFrame:
@@ -107,41 +107,41 @@ def plain_reading(uploads: list[bytes]) -> pd.DataFrame:
     return counts.pivot(index="time", columns=[*place, "name"], values="value").sort_index(axis=1)
 
 
-def exported(house: House, client: str = "acme", *options: object) -> pd.DataFrame:
+def exported(site: Site, client: str = "acme", *options: object) -> pd.DataFrame:
     command = [sys.executable, "-m", "powerview", "export", client, "roof", *options]
-    done = subprocess.run(command, cwd=ROOT, env=house.environment, capture_output=True, encoding="utf-8", timeout=60)
+    done = subprocess.run(command, cwd=ROOT, env=site.environment, capture_output=True, encoding="utf-8", timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     table = pd.read_csv(io.StringIO(done.stdout), index_col="time")
     return table.set_axis(pd.to_datetime(table.index.str[:19]))
 
 
 @pytest.mark.parametrize("uploads", UPLOADS.values(), ids=UPLOADS)
-def test_the_export_has_what_a_plain_reading_has(house, uploads):
-    put(house, uploads)
+def test_the_export_has_what_a_plain_reading_has(site, uploads):
+    put(site, uploads)
     expected = plain_reading(uploads)
     names = [f"SN: {device} - Ch: {name} {unit}" for device, _, unit, name in expected.columns]
     twice = [title if names.count(title) == 1 else f"{title} (column {column[1]})"
              for title, column in zip(names, expected.columns, strict=True)]  # fmt: skip
-    table = exported(house)
+    table = exported(site)
     assert list(table.columns) == twice
     pd.testing.assert_frame_equal(table, expected.set_axis(twice, axis=1), check_names=False, check_index_type=False)
 
 
 @pytest.mark.parametrize("uploads", UPLOADS.values(), ids=UPLOADS)
 def test_the_export_from_influxdb_is_that_from_the_files(influx, client, tmp_path, uploads):
-    house = House(tmp_path, {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
-    put(house, uploads, client)
-    assert house.run().returncode == 0
-    pd.testing.assert_frame_equal(exported(house, client), exported(house, client, "-d", house.data))
+    site = Site(tmp_path, {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
+    put(site, uploads, client)
+    assert site.run().returncode == 0
+    pd.testing.assert_frame_equal(exported(site, client), exported(site, client, "-d", site.data))
 
 
 @pytest.mark.parametrize("uploads", UPLOADS.values(), ids=UPLOADS)
-def test_the_figures_add_up_what_a_plain_reading_has(house, uploads):
-    put(house, uploads)
+def test_the_figures_add_up_what_a_plain_reading_has(site, uploads):
+    put(site, uploads)
     expected = plain_reading(uploads)
-    [campaign], _ = read_tree(house.settings())
+    [campaign], _ = read_tree(site.settings())
     shown = {}
-    for f in figures_of(campaign.series, house.settings().timezone).channels:
+    for f in figures_of(campaign.series, site.settings().timezone).channels:
         c = f.channel
         kwh = None if f.kwh is None else f.kwh.sum()
         shown[c.device, c.idx, c.unit, c.name] = (f.readings, f.mean, f.lowest, f.highest, kwh)
@@ -152,36 +152,36 @@ def test_the_figures_add_up_what_a_plain_reading_has(house, uploads):
         assert shown[column] == pytest.approx(figures), column
 
 
-def test_a_renamed_load_of_one_kilowatt_uses_24_kwh_a_day(house):
-    put(house, UPLOADS["renamed, and the stretch before sent again"])
-    [campaign], _ = read_tree(house.settings())
-    [f] = figures_of(campaign.series, house.settings().timezone).channels
+def test_a_renamed_load_of_one_kilowatt_uses_24_kwh_a_day(site):
+    put(site, UPLOADS["renamed, and the stretch before sent again"])
+    [campaign], _ = read_tree(site.settings())
+    [f] = figures_of(campaign.series, site.settings().timezone).channels
     assert (f.channel.name, f.mean, f.highest) == ("Chauffe-eau", 1000, 1000)
     assert f.kwh.tolist() == pytest.approx([24, 24])
 
 
-def test_at_the_time_of_two_uploads_only_the_later_ones_columns_count(house):
-    put(house, UPLOADS["a column moved"])
-    assert exported(house).loc["2025-08-03 03:10:00"].tolist() == [100, 50, 200]
+def test_at_the_time_of_two_uploads_only_the_later_ones_columns_count(site):
+    put(site, UPLOADS["a column moved"])
+    assert exported(site).loc["2025-08-03 03:10:00"].tolist() == [100, 50, 200]
 
 
-def test_the_order_of_uploads_counts_and_not_the_order_of_arrival(house):
+def test_the_order_of_uploads_counts_and_not_the_order_of_arrival(site):
     before, after = v002(*day_rows(count=2), labels=["Ph 1 V", "new W"]), v002(*day_rows(), labels=["Ph 1 V", "old W"])
-    house.put("acme/roof/02001283/T302_251102_031500.tsv", before)
-    house.run()
-    house.put("acme/roof/02001283/T302_251101_031500.tsv", after)
-    [campaign], _ = read_tree(house.settings())
+    site.put("acme/roof/02001283/T302_251102_031500.tsv", before)
+    site.run()
+    site.put("acme/roof/02001283/T302_251101_031500.tsv", after)
+    [campaign], _ = read_tree(site.settings())
     assert [channel.name for channel in campaign.series] == ["Ph 1", "new"]
     assert {channel.name: names for channel, names in campaign.earlier_names.items()} == {"new": ["old"]}
 
 
-def test_a_name_at_two_places_is_shown_with_the_position(house):
-    put(house, UPLOADS["one name at two places"])
-    [campaign], _ = read_tree(house.settings())
+def test_a_name_at_two_places_is_shown_with_the_position(site):
+    put(site, UPLOADS["one name at two places"])
+    [campaign], _ = read_tree(site.settings())
     assert list(shown_names(list(campaign.series)).values()) == ["C (1)", "B", "C (3)"]
 
 
-def test_a_name_given_again_is_not_an_earlier_one(house):
-    put(house, UPLOADS["renamed and renamed back"])
-    [campaign], _ = read_tree(house.settings())
+def test_a_name_given_again_is_not_an_earlier_one(site):
+    put(site, UPLOADS["renamed and renamed back"])
+    [campaign], _ = read_tree(site.settings())
     assert {channel.name: names for channel, names in campaign.earlier_names.items()} == {"Voie1": ["Oven"]}

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from faults import proxy, trees
 from faults.catalog import load_all
-from faults.house import PROJECT, new_house
 from faults.process_faults import start_hook
+from faults.site import PROJECT, new_site
 from faults.truth import Upload
 from influx_server import wait_until
 
@@ -20,11 +20,11 @@ SECRET = "a-token-that-must-not-be-seen-anywhere"
 
 
 @pytest.fixture
-def house(influx):
-    """A house with some readable files, and some that go to error/."""
-    with new_house(influx) as house:
-        house.put(*trees.fleet(loggers=1), *trees.unreadable())
-        yield house
+def site(influx):
+    """A site with some readable files, and some that go to error/."""
+    with new_site(influx) as site:
+        site.put(*trees.fleet(loggers=1), *trees.unreadable())
+        yield site
 
 
 def test_security_md_names_tests_that_exist():
@@ -51,12 +51,12 @@ def test_no_program_builds_a_command_from_text():
     assert re.findall(r"\beval\b|\bsource\b|bash -c|sh -c", code) == []
 
 
-def test_a_file_can_only_write_into_the_bucket_of_its_client(house):
+def test_a_file_can_only_write_into_the_bucket_of_its_client(site):
     # Serials and labels of another client's logger, in a folder of one's own.
-    other = Upload("company1", "campaign0", "02001000", "T302_251001_031700.tsv", house.uploads[0].data)
-    house.put(other)
-    house.clean_run()
-    judged = house.judge()
+    other = Upload("company1", "campaign0", "02001000", "T302_251001_031700.tsv", site.uploads[0].data)
+    site.put(other)
+    site.clean_run()
+    judged = site.judge()
     assert (judged.lost, judged.wrong, judged.unfinished) == (0, 0, 0), judged
 
 
@@ -69,55 +69,55 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_no_secret_is_in_what_a_failing_run_leaves_behind(house, failure):
-    house.proxy.plan = FAILURES[failure]
+def test_no_secret_is_in_what_a_failing_run_leaves_behind(site, failure):
+    site.proxy.plan = FAILURES[failure]
     passwords = {"INFLUXDB_PASSWORD": SECRET, "GRAFANA_PASSWORD": SECRET}
-    ended = house.parse(INFLUXDB_ADMIN_TOKEN=SECRET, **passwords)
+    ended = site.parse(INFLUXDB_ADMIN_TOKEN=SECRET, **passwords)
     assert ended.status == 75, ended
     left = {"stdout": ended.out, "stderr": ended.err}
-    left |= {str(p): p.read_text(errors="replace") for p in house.folder.rglob("*") if p.is_file()}
+    left |= {str(p): p.read_text(errors="replace") for p in site.folder.rglob("*") if p.is_file()}
     assert [name for name, text in left.items() if SECRET in text] == []
 
 
-def test_a_token_that_cannot_be_a_header_is_not_repeated(house):
-    ended = house.parse(INFLUXDB_ADMIN_TOKEN=f"{SECRET}\nX-Other: header")
+def test_a_token_that_cannot_be_a_header_is_not_repeated(site):
+    ended = site.parse(INFLUXDB_ADMIN_TOKEN=f"{SECRET}\nX-Other: header")
     assert ended.status == 78, ended
     assert "INFLUXDB_ADMIN_TOKEN" in ended.err
     assert SECRET not in ended.err + ended.out
 
 
-def test_no_secret_is_in_an_argument_list(house):
-    house.proxy.plan = proxy.answer_late(0.2)
-    token = house.server.token
-    sweep = start_hook(house, "sweep")
+def test_no_secret_is_in_an_argument_list(site):
+    site.proxy.plan = proxy.answer_late(0.2)
+    token = site.server.token
+    sweep = start_hook(site, "sweep")
     seen: set[str] = set()
-    wait_until(lambda: seen.update(_argument_lists(house)) or sweep.poll() is not None, 60, lambda: "no end")
+    wait_until(lambda: seen.update(_argument_lists(site)) or sweep.poll() is not None, 60, lambda: "no end")
     assert any("tsv_parser.py" in words for words in seen), seen
     assert [words for words in seen if token in words] == []
 
 
-def _argument_lists(house) -> list[str]:
-    # Those of the processes whose environment names this house.
+def _argument_lists(site) -> list[str]:
+    # Those of the processes whose environment names this site.
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if os.fsencode(house.state) in (folder / "environ").read_bytes():
+            if os.fsencode(site.state) in (folder / "environ").read_bytes():
                 found.append(os.fsdecode((folder / "cmdline").read_bytes()))
         except OSError:
             continue  # it has ended, or is somebody else's
     return found
 
 
-def test_logs_and_state_are_for_user_and_group_alone(house):
-    house.put(Upload("admin", "campaign0", "02001000", "refused.tsv", b""))  # what was told of it is remembered
-    house.proxy.down()
-    house.parse(before=("bash", "-c", 'umask 0; exec "$@"', "umask"))
-    house.proxy.up()
-    house.parse(before=("bash", "-c", 'umask 0; exec "$@"', "umask"))
-    files = [p for folder in (house.logs, house.state) for p in folder.rglob("*") if p.is_file()]
+def test_logs_and_state_are_for_user_and_group_alone(site):
+    site.put(Upload("admin", "campaign0", "02001000", "refused.tsv", b""))  # what was logged of it is remembered
+    site.proxy.down()
+    site.parse(before=("bash", "-c", 'umask 0; exec "$@"', "umask"))
+    site.proxy.up()
+    site.parse(before=("bash", "-c", 'umask 0; exec "$@"', "umask"))
+    files = [p for folder in (site.logs, site.state) for p in folder.rglob("*") if p.is_file()]
     assert {p.name for p in files} >= {"uploads.log", "uploads.jsonl", "parser.lock", "reported.json"}
     assert [p.name for p in files if p.stat().st_mode & stat.S_IWOTH] == []
-    assert [p.name for p in files if p.parent == house.logs and p.stat().st_mode & stat.S_IROTH] == []
+    assert [p.name for p in files if p.parent == site.logs and p.stat().st_mode & stat.S_IROTH] == []
 
 
 def test_every_dependency_is_pinned():

@@ -195,11 +195,11 @@ def test_lines_that_cannot_be_parsed_are_named_and_the_others_stored(influx, cli
 def test_no_more_than_ten_bad_lines_are_looked_for_and_three_told(influx, client, settings):
     with pytest.raises(BadLines) as error:
         send(settings, client, ("a", b"".join(b"a value=x%d 7\n" % i for i in range(100))))
-    told = [f"unable to parse 'a value=x{i} 7': invalid boolean: a value=x{i} 7" for i in range(3)]
-    assert str(error.value) == "; ".join(told) + " (and 7 more)"
+    logged = [f"unable to parse 'a value=x{i} 7': invalid boolean: a value=x{i} 7" for i in range(3)]
+    assert str(error.value) == "; ".join(logged) + " (and 7 more)"
 
 
-def test_lines_of_another_type_are_told_and_the_others_stored(influx, client, settings):
+def test_lines_of_another_type_are_reported_and_the_others_stored(influx, client, settings):
     influx.make_bucket(client)
     influx.write(client, "a value=1i 7\n")
     with pytest.raises(BadLines, match="field type conflict.* dropped=1"):
@@ -246,7 +246,7 @@ def test_lines_of_other_weeks_are_stored_beside_lines_of_another_type(influx, cl
     assert found(weeks[0]) == []
 
 
-def test_lines_that_are_too_old_for_a_bucket_are_told_and_the_others_stored(influx, client, settings):
+def test_lines_that_are_too_old_for_a_bucket_are_reported_and_the_others_stored(influx, client, settings):
     org = influx.call("GET", "/api/v2/orgs", params={"org": influx.org}).json()["orgs"][0]["id"]
     rules = [{"type": "expire", "everySeconds": 30 * 86_400}]
     influx.call("POST", "/api/v2/buckets", json={"orgID": org, "name": client, "retentionRules": rules})
@@ -275,7 +275,7 @@ def test_shards_that_cannot_be_changed_keep_no_reading_waiting():
         assert server.bodies == [lines("a", 1)[1]]
 
 
-def test_a_failure_of_ours_on_a_connection_is_told_and_nobody_waits_for_ever(influx, client, settings, monkeypatch):
+def test_a_failure_of_ours_on_a_connection_is_reported_and_nobody_waits_for_ever(influx, client, settings, monkeypatch):
     def fails(*_arguments):
         raise MemoryError("no more")
 
@@ -430,7 +430,7 @@ def test_an_answer_that_does_not_say_written_keeps_everything_pending(answer, sa
     [(200, {}, b"<html>hello</html>"), (200, JSON, b"{}"), (200, JSON, b"[]"), (200, JSON, b'{"buckets":'),
      (200, JSON, b"null"), (404, {}, b"404 page not found"), (301, {"Location": "/"}, b"")],
 )  # fmt: skip
-def test_what_answers_like_no_influxdb_at_all_is_told_and_no_traceback(buckets):
+def test_what_answers_like_no_influxdb_at_all_is_reported_and_no_traceback(buckets):
     with answering((404, {}, b"404 page not found"), buckets=buckets) as server:
         said = why_not(settings_for(server.url))
     assert "INFLUXDB_HOST" in said or "INFLUXDB_ORG" in said
@@ -766,7 +766,7 @@ def test_a_file_that_is_a_symlink_is_not_written_through(folder, tmp_path):
     assert not (tmp_path / "precious").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_told(folder):
+def test_a_folder_that_cannot_be_made_is_reported(folder):
     folder.write_text("no folder")
     with pytest.raises(StoreAway) as error:
         FileStore(folder).deliver("acme")
@@ -776,7 +776,7 @@ def test_a_folder_that_cannot_be_made_is_told(folder):
     )
 
 
-def test_a_full_disk_leaves_whole_lines_and_is_told(folder, monkeypatch):
+def test_a_full_disk_leaves_whole_lines_and_is_reported(folder, monkeypatch):
     opened = FileStore(folder)
     write(opened, "acme", b"a value=1 1\n")
     real = os.write

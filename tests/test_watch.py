@@ -12,10 +12,10 @@ import pytest
 import requests
 from check_installation import DEVICE, Installation, fake_systemctl, install
 from grafana_contract import GrafanaContract
-from hook_house import Installation as HookInstallation
+from hook_site import Installation as HookInstallation
 from influx_server import InfluxServer
 from receiver import SECRET, Receiver
-from trees import ROOT, House, day_rows, v002
+from trees import ROOT, Site, day_rows, v002
 from watching import HOUR, Clock, Sweeps, fill, small_disk
 
 from powerview.monitoring import machine
@@ -30,7 +30,7 @@ class Watched:
     """An installation, its sweeps, and who is notified."""
 
     def __init__(self, installation: Installation, receiver: Receiver, monkeypatch) -> None:
-        self.house, self.sftpgo = installation.house, installation.sftpgo
+        self.site, self.sftpgo = installation.site, installation.sftpgo
         settings = dataclasses.replace(
             installation.settings, alert_urls=(receiver.alert_url,), ping_url=receiver.ping_url
         )
@@ -136,7 +136,7 @@ def test_a_hook_that_cannot_be_executed(watched):
 
 def test_a_timer_that_is_dead(watched):
     watched.is_well()
-    fake_systemctl(watched.house.root, {"is-active powerview-sweep.timer": "inactive"})
+    fake_systemctl(watched.site.root, {"is-active powerview-sweep.timer": "inactive"})
     watched.reports("timer: powerview-sweep.timer is inactive. systemctl enable --now powerview-sweep.timer")
 
 
@@ -152,26 +152,26 @@ def test_a_network_that_is_gone_is_missed_outside_and_reported_afterwards(watche
 
 def test_a_file_in_error_is_named_with_its_cause_and_a_second_one_too(watched):
     watched.is_well()
-    watched.house.put(f"{DEVICE}/T302_250703_031500.tsv", b"no logger wrote this\n")
-    assert watched.house.run().returncode == 1
-    reason = watched.house.records()[-1]["reason"].removesuffix(".")
+    watched.site.put(f"{DEVICE}/T302_250703_031500.tsv", b"no logger wrote this\n")
+    assert watched.site.run().returncode == 1
+    reason = watched.site.records()[-1]["reason"].removesuffix(".")
     watched.reports(f"{DEVICE}/error/T302_250703_031500.tsv: {reason}. Move the file away when that is seen to.")
-    watched.house.put(f"{DEVICE}/T302_250704_031500.tsv", b"nor this\n")
-    assert watched.house.run().returncode == 1
+    watched.site.put(f"{DEVICE}/T302_250704_031500.tsv", b"nor this\n")
+    assert watched.site.run().returncode == 1
     (message,) = watched.sweeps.during(QUARTER)
     assert "T302_250704_031500.tsv" in message
     assert "T302_250703_031500.tsv" not in message
-    for file in (watched.house.data / DEVICE / "error").iterdir():
+    for file in (watched.site.data / DEVICE / "error").iterdir():
         file.unlink()
     watched.is_over("T302_250704_031500.tsv")
 
 
 def test_files_that_wait_are_named_with_the_cause(watched):
     watched.is_well()
-    (watched.house.data / DEVICE / "parsed").rename(watched.house.data / DEVICE / "error")  # a file of a good day
-    (watched.house.data / DEVICE / "parsed").write_text("no folder\n")
+    (watched.site.data / DEVICE / "parsed").rename(watched.site.data / DEVICE / "error")  # a file of a good day
+    (watched.site.data / DEVICE / "parsed").write_text("no folder\n")
     watched.sweeps.one()
-    watched.house.put(f"{DEVICE}/T302_250703_031500.tsv", v002(*day_rows()))
+    watched.site.put(f"{DEVICE}/T302_250703_031500.tsv", v002(*day_rows()))
     messages = watched.sweeps.during(HOUR + QUARTER)
     assert f"{DEVICE}/T302_250703_031500.tsv has waited for 1 hours" in messages[-1]
 
@@ -187,7 +187,7 @@ def test_files_that_wait_are_named_with_the_cause(watched):
 )  # fmt: skip
 def test_a_lane_that_fails(watched, lane, status, log, line, texts):
     watched.is_well()
-    (watched.house.log / log).write_text(f"older\n{line}\n")
+    (watched.site.log / log).write_text(f"older\n{line}\n")
     ended(watched, lane, status)
     (message,) = watched.sweeps.during(QUARTER)
     assert all(text in message for text in texts)
@@ -195,7 +195,7 @@ def test_a_lane_that_fails(watched, lane, status, log, line, texts):
 
 def ended(watched: Watched, lane: str, status: int) -> None:
     """The lane has ended so, as on-upload.sh leaves it."""
-    file = watched.house.state / f"{lane}.status"
+    file = watched.site.state / f"{lane}.status"
     file.write_text(f"{status} 2026-11-26 20:31:47+00:00\n")
     os.utime(file, (watched.sweeps.clock.now, watched.sweeps.clock.now))
 
@@ -203,8 +203,8 @@ def ended(watched: Watched, lane: str, status: int) -> None:
 def test_a_store_that_refuses_is_reported_with_what_the_parser_has_logged(watched):
     watched.is_well()
     wrong = {"INFLUXDB_HOST": watched.sweeps.settings.influxdb_host, "INFLUXDB_ADMIN_TOKEN": "wrong"}
-    watched.house.put("acme/roof/02001171/T302_250703_031500.tsv", v002(*day_rows()))
-    assert watched.house.run(**wrong).returncode == os.EX_TEMPFAIL
+    watched.site.put("acme/roof/02001171/T302_250703_031500.tsv", v002(*day_rows()))
+    assert watched.site.run(**wrong).returncode == os.EX_TEMPFAIL
     ended(watched, "ingest", os.EX_TEMPFAIL)
     (message,) = watched.sweeps.during(QUARTER)
     assert "ingest lane: ended with status 75: InfluxDB at http://127.0.0.1:" in message
@@ -213,7 +213,7 @@ def test_a_store_that_refuses_is_reported_with_what_the_parser_has_logged(watche
 
 def test_a_lane_that_hangs(watched):
     ended(watched, "provision", 0)
-    os.utime(watched.house.state / "ingest.status", (2**32, 2**32))
+    os.utime(watched.site.state / "ingest.status", (2**32, 2**32))
     assert watched.sweeps.during(6 * HOUR) == []
     (message,) = watched.sweeps.during(QUARTER)
     assert "provision lane: has not ended for 6 hours" in message
@@ -229,42 +229,42 @@ def test_a_part_that_cannot_be_looked_at_hides_none_of_the_others(watched, monke
 # ── by hand ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def run(house: House, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(site: Site, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command line."""
-    words = [sys.executable, "-m", "powerview", "watch", "--sftpgo-env", str(house.root / "none"), *arguments]
+    words = [sys.executable, "-m", "powerview", "watch", "--sftpgo-env", str(site.root / "none"), *arguments]
     return subprocess.run(
-        words, cwd=ROOT, env={**house.environment, "GRAFANA_URL": "http://127.0.0.1:1", **environment},
+        words, cwd=ROOT, env={**site.environment, "GRAFANA_URL": "http://127.0.0.1:1", **environment},
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
 
 
-def test_the_command_reports_what_no_restart_can_cause_at_once(house, receiver):
-    done = run(house, POWERVIEW_ALERT_URLS=receiver.alert_url, POWERVIEW_PING_URL=receiver.ping_url)
+def test_the_command_reports_what_no_restart_can_cause_at_once(site, receiver):
+    done = run(site, POWERVIEW_ALERT_URLS=receiver.alert_url, POWERVIEW_PING_URL=receiver.ping_url)
     assert (done.returncode, done.stderr) == (0, "")
     (message,) = receiver.messages
     assert "SFTPGo: nothing is set in" in message
     assert [ping.fail for ping in receiver.pings] == [True]
-    again = run(house, POWERVIEW_ALERT_URLS=receiver.alert_url)
+    again = run(site, POWERVIEW_ALERT_URLS=receiver.alert_url)
     assert (again.returncode, len(receiver.messages)) == (0, 1)
 
 
-def test_a_test_sends_one_message_and_one_ping(house, receiver):
-    done = run(house, "--test", POWERVIEW_ALERT_URLS=receiver.alert_url, POWERVIEW_PING_URL=receiver.ping_url)
+def test_a_test_sends_one_message_and_one_ping(site, receiver):
+    done = run(site, "--test", POWERVIEW_ALERT_URLS=receiver.alert_url, POWERVIEW_PING_URL=receiver.ping_url)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "address 1 of 1 (json): received\nping: received\n"
     assert [title.split(": ")[1] for title in receiver.titles] == ["a test"]
     assert [ping.fail for ping in receiver.pings] == [False]
-    assert not list(house.state.iterdir())
+    assert not list(site.state.iterdir())
 
 
-def test_a_test_in_french(house, receiver):
-    run(house, "--test", POWERVIEW_ALERT_URLS=receiver.alert_url, POWERVIEW_LANGUAGE="fr")
+def test_a_test_in_french(site, receiver):
+    run(site, "--test", POWERVIEW_ALERT_URLS=receiver.alert_url, POWERVIEW_LANGUAGE="fr")
     assert receiver.messages[0].startswith("Ceci est un essai")
 
 
-def test_a_test_prints_what_came_back(house, receiver):
+def test_a_test_prints_what_came_back(site, receiver):
     receiver.status = 403
-    done = run(house, "--test", POWERVIEW_ALERT_URLS=f"{receiver.alert_url} nosuch://{SECRET}",
+    done = run(site, "--test", POWERVIEW_ALERT_URLS=f"{receiver.alert_url} nosuch://{SECRET}",
                POWERVIEW_PING_URL=f"http://127.0.0.1:1/{SECRET}")  # fmt: skip
     assert done.returncode == os.EX_TEMPFAIL
     assert done.stdout == (
@@ -274,14 +274,14 @@ def test_a_test_prints_what_came_back(house, receiver):
     )
 
 
-def test_a_test_with_nobody_to_notify_names_both_settings(house):
-    done = run(house, "--test")
+def test_a_test_with_nobody_to_notify_names_both_settings(site):
+    done = run(site, "--test")
     assert (done.returncode, done.stdout) == (os.EX_CONFIG, "")
     assert "set POWERVIEW_ALERT_URLS and POWERVIEW_PING_URL in" in done.stderr
 
 
-def test_an_unknown_language_silences_nobody(house, receiver):
-    done = run(house, POWERVIEW_ALERT_URLS=receiver.alert_url, POWERVIEW_LANGUAGE="de")
+def test_an_unknown_language_silences_nobody(site, receiver):
+    done = run(site, POWERVIEW_ALERT_URLS=receiver.alert_url, POWERVIEW_LANGUAGE="de")
     assert done.returncode == 0
     assert "POWERVIEW_LANGUAGE must be en or fr, not 'de'" in receiver.messages[0]
 
@@ -297,24 +297,24 @@ SECRET_URLS = [
 ]
 
 
-def test_no_secret_of_an_address_is_in_any_output_or_file(house):
+def test_no_secret_of_an_address_is_in_any_output_or_file(site):
     for arguments in ([], ["--test"]):
-        done = run(house, *arguments, POWERVIEW_ALERT_URLS=" ".join(SECRET_URLS),
+        done = run(site, *arguments, POWERVIEW_ALERT_URLS=" ".join(SECRET_URLS),
                    POWERVIEW_PING_URL=f"http://127.0.0.1:1/{SECRET}", http_proxy="http://127.0.0.1:1",
                    https_proxy="http://127.0.0.1:1")  # fmt: skip
         assert done.returncode in (os.EX_TEMPFAIL, os.EX_CONFIG)
         assert SECRET not in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
-    assert all(SECRET.encode() not in file.read_bytes() for file in house.root.rglob("*") if file.is_file())
+    assert all(SECRET.encode() not in file.read_bytes() for file in site.root.rglob("*") if file.is_file())
 
 
-def test_apprise_is_loaded_only_when_there_is_something_to_send(house, receiver):
+def test_apprise_is_loaded_only_when_there_is_something_to_send(site, receiver):
     code = "import sys; import powerview.monitoring.watch; print('apprise' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
 
-def test_a_plug_in_that_fails_shows_no_more_than_the_kind_of_failure(house, receiver, monkeypatch, capfd):
+def test_a_plug_in_that_fails_shows_no_more_than_the_kind_of_failure(site, receiver, monkeypatch, capfd):
     import apprise
 
     from powerview.monitoring.notify import Recipient
@@ -327,12 +327,12 @@ def test_a_plug_in_that_fails_shows_no_more_than_the_kind_of_failure(house, rece
     assert SECRET not in "".join(capfd.readouterr())
 
 
-def test_two_at_once_send_nothing_twice(house, receiver):
+def test_two_at_once_send_nothing_twice(site, receiver):
     import fcntl
 
-    with (house.state / "watch.lock").open("w") as lock:
+    with (site.state / "watch.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = run(house, POWERVIEW_ALERT_URLS=receiver.alert_url)
+        done = run(site, POWERVIEW_ALERT_URLS=receiver.alert_url)
     assert (done.returncode, done.stdout) == (0, "another watch is at work\n")
     assert receiver.messages == []
 

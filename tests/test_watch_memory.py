@@ -8,7 +8,7 @@ import os
 
 import pytest
 from receiver import Receiver
-from trees import House
+from trees import Site
 from watching import DAY, HOUR, SWEEP, Clock, Sweeps, fill, scripted, small_disk
 
 from powerview.monitoring.item import bad, good
@@ -29,8 +29,8 @@ WRONG_TIME = json.dumps(
 class Scene:
     """An installation whose state folder is a small disk; `items` is what each sweep finds."""
 
-    def __init__(self, house: House, receiver: Receiver, monkeypatch, disk) -> None:
-        settings = dataclasses.replace(house.settings(), alert_urls=(receiver.alert_url,), state_dir=disk)
+    def __init__(self, site: Site, receiver: Receiver, monkeypatch, disk) -> None:
+        settings = dataclasses.replace(site.settings(), alert_urls=(receiver.alert_url,), state_dir=disk)
         self.items = [good("Grafana", "fine"), good("token", "fine")]
         self.disk = disk
         self.sweeps = Sweeps(settings, Clock(monkeypatch), receiver)
@@ -38,9 +38,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene(house, receiver, monkeypatch, tmp_path):
+def scene(site, receiver, monkeypatch, tmp_path):
     with small_disk(tmp_path / "small", "256k") as disk:
-        yield Scene(house, receiver, monkeypatch, disk)
+        yield Scene(site, receiver, monkeypatch, disk)
 
 
 def test_on_a_disk_that_becomes_full_each_problem_is_still_reported_once(scene, capfd):

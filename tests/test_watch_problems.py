@@ -23,7 +23,7 @@ def in_error(path: str) -> Item:
 
 
 class Story:
-    """What one recipient is told of some sweeps."""
+    """What one recipient is logged of some sweeps."""
 
     def __init__(self) -> None:
         self.problems: Problems = {}

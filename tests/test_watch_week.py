@@ -10,7 +10,7 @@ from datetime import datetime
 
 import pytest
 from receiver import Receiver
-from trees import House
+from trees import Site
 from watching import DAY, HOUR, SWEEP, Clock, Sweeps, deliver, scripted
 
 from powerview.monitoring.item import Item, bad, good
@@ -29,9 +29,9 @@ def away(name: str) -> Item:
 
 
 @pytest.fixture
-def sweeps(house: House, receiver, monkeypatch) -> Sweeps:
+def sweeps(site: Site, receiver, monkeypatch) -> Sweeps:
     """An installation without servers; tests say what is found of them."""
-    settings = dataclasses.replace(house.settings(), alert_urls=(receiver.alert_url,), ping_url=receiver.ping_url)
+    settings = dataclasses.replace(site.settings(), alert_urls=(receiver.alert_url,), ping_url=receiver.ping_url)
     return Sweeps(settings, Clock(monkeypatch), receiver)
 
 
@@ -47,7 +47,7 @@ def script(monkeypatch, sweeps: Sweeps, trouble) -> None:
     scripted(monkeypatch, sweeps.settings, items, sweeps.clock)
 
 
-def test_a_healthy_week_raises_no_false_alarm(house, sweeps, receiver, monkeypatch):
+def test_a_healthy_week_raises_no_false_alarm(site, sweeps, receiver, monkeypatch):
     start, dice = sweeps.clock.now, random.Random(7)
     restarts = {SWEEP * n for n in (100, 101 + 288, 700, 1200, 1500)}
     deliveries = [(day * DAY + 3.25 * HOUR, place) for day in range(-2, 7) for place in LOGGERS.values()]
@@ -64,7 +64,7 @@ def test_a_healthy_week_raises_no_false_alarm(house, sweeps, receiver, monkeypat
 
     def trouble(now):
         while due and due[-1][0] <= now:
-            deliver(house, due[-1][1], due[-1][0])
+            deliver(site, due[-1][1], due[-1][0])
             due.pop()
         since = round(now - start)
         if since in restarts:  # everything at once, as after a reboot
@@ -82,10 +82,10 @@ def test_a_healthy_week_raises_no_false_alarm(house, sweeps, receiver, monkeypat
     assert not any(ping.fail for ping in receiver.pings)
 
 
-def test_a_silent_logger_is_reported_once_a_day_and_when_it_is_back(house, sweeps, receiver, monkeypatch):
+def test_a_silent_logger_is_reported_once_a_day_and_when_it_is_back(site, sweeps, receiver, monkeypatch):
     start = sweeps.clock.now
     script(monkeypatch, sweeps, lambda _: ())
-    deliver(house, LOGGERS["02001902"], start)
+    deliver(site, LOGGERS["02001902"], start)
     assert sweeps.during(36 * HOUR) == []
     assert sweeps.during(900) == [
         "Something is wrong:\n- 02001902 (acme/roof) has delivered nothing for 36 hours. Powered? Connected? Can it "
@@ -98,16 +98,16 @@ def test_a_silent_logger_is_reported_once_a_day_and_when_it_is_back(house, sweep
     (again,) = sweeps.during(DAY)
     assert again.startswith("Still wrong:\n- 02001902 (acme/roof) has delivered nothing for 60 hours. Powered?")
     assert "(since 20" in again
-    deliver(house, LOGGERS["02001902"], sweeps.clock.now)
+    deliver(site, LOGGERS["02001902"], sweeps.clock.now)
     assert sweeps.during(DAY) == ["Over:\n- 02001902 (acme/roof) has delivered nothing for 60 hours (lasted 24 h)"]
     assert receiver.kinds[-1] == "success"
-    assert json.loads((house.state / "watch.json").read_text()) == {"problems": []}
+    assert json.loads((site.state / "watch.json").read_text()) == {"problems": []}
     assert not receiver.pings[-1].fail
 
 
-def test_a_logger_is_forgotten_after_a_month_without_a_word(house, sweeps, monkeypatch):
+def test_a_logger_is_forgotten_after_a_month_without_a_word(site, sweeps, monkeypatch):
     script(monkeypatch, sweeps, lambda _: ())
-    deliver(house, LOGGERS["02001902"], sweeps.clock.now - 30 * DAY + 2 * HOUR)
+    deliver(site, LOGGERS["02001902"], sweeps.clock.now - 30 * DAY + 2 * HOUR)
     (message,) = sweeps.during(900)
     assert "nothing for 718 hours" in message
     assert sweeps.during(3 * HOUR) == []  # it is not called over
@@ -115,18 +115,18 @@ def test_a_logger_is_forgotten_after_a_month_without_a_word(house, sweeps, monke
     assert sweeps.receiver.pings[-1].fail is False
 
 
-def test_a_logger_in_error_or_pending_is_not_silent(house, sweeps, monkeypatch):
+def test_a_logger_in_error_or_pending_is_not_silent(site, sweeps, monkeypatch):
     script(monkeypatch, sweeps, lambda _: ())
-    deliver(house, LOGGERS["02001902"], sweeps.clock.now - 3 * DAY)
-    deliver(house, LOGGERS["02001902"], sweeps.clock.now, state="")
+    deliver(site, LOGGERS["02001902"], sweeps.clock.now - 3 * DAY)
+    deliver(site, LOGGERS["02001902"], sweeps.clock.now, state="")
     assert not any("02001902" in line and "hours. Powered" in line for line in sweeps.during(900))
 
 
-def test_a_clean_up_of_old_files_does_not_hide_a_silence(house, sweeps, monkeypatch):
+def test_a_clean_up_of_old_files_does_not_hide_a_silence(site, sweeps, monkeypatch):
     script(monkeypatch, sweeps, lambda _: ())
     for days in (3, 4):
-        deliver(house, LOGGERS["02001902"], sweeps.clock.now - days * DAY)
-    parsed = house.data / LOGGERS["02001902"] / "parsed"
+        deliver(site, LOGGERS["02001902"], sweeps.clock.now - days * DAY)
+    parsed = site.data / LOGGERS["02001902"] / "parsed"
     os.unlink(min(parsed.iterdir()))  # the folder itself has changed a moment ago
     (message,) = sweeps.during(900)
     assert "02001902 (acme/roof) has delivered nothing for 72 hours" in message
@@ -220,20 +220,20 @@ def test_a_network_that_was_gone_is_noticed_outside_and_the_message_comes_later(
     assert len(receiver.pings) == 1
 
 
-def test_a_thousand_silent_loggers_are_one_short_message(house, sweeps, monkeypatch):
+def test_a_thousand_silent_loggers_are_one_short_message(site, sweeps, monkeypatch):
     script(monkeypatch, sweeps, lambda _: ())
     for number in range(1000):
-        deliver(house, f"acme/roof/0300{number:04}", sweeps.clock.now - 40 * HOUR)
+        deliver(site, f"acme/roof/0300{number:04}", sweeps.clock.now - 40 * HOUR)
     (message,) = sweeps.during(HOUR)
     assert len(message.splitlines()) == 5
     assert len(message) < 500
     assert message.endswith("- and 197 more (silent loggers)")
 
 
-def test_messages_speak_french(house, sweeps, receiver, monkeypatch):
+def test_messages_speak_french(site, sweeps, receiver, monkeypatch):
     sweeps.settings = dataclasses.replace(sweeps.settings, language="fr")
     script(monkeypatch, sweeps, lambda _: [bad("token", "token_refused", why="401", env="/srv/powerview/.env")])
-    deliver(house, LOGGERS["02001902"], sweeps.clock.now - 41 * HOUR)
+    deliver(site, LOGGERS["02001902"], sweeps.clock.now - 41 * HOUR)
     first, second = sweeps.during(900)
     assert first == (
         "Un problème est apparu :\n- 02001902 (acme/roof) n'a rien envoyé depuis 41 heures. Est-il alimenté ? "
@@ -254,23 +254,23 @@ def test_a_clock_that_was_far_ahead_silences_nobody(sweeps, monkeypatch):
     assert len(sweeps.during(2 * HOUR)) == 1
 
 
-def test_a_client_that_sets_its_files_times_is_not_silent(house, sweeps, monkeypatch):
+def test_a_client_that_sets_its_files_times_is_not_silent(site, sweeps, monkeypatch):
     script(monkeypatch, sweeps, lambda _: ())
-    deliver(house, LOGGERS["02001902"], sweeps.clock.now - 3 * DAY)
-    deliver(house, LOGGERS["02001903"], sweeps.clock.now - 3 * DAY)
+    deliver(site, LOGGERS["02001902"], sweeps.clock.now - 3 * DAY)
+    deliver(site, LOGGERS["02001903"], sweeps.clock.now - 3 * DAY)
     moment = f"{datetime.fromtimestamp(sweeps.clock.now - HOUR).astimezone()}"
     record = {"time": moment, "status": "OK", "device": "02001902", "path": "x", "settled_as": "x"}
-    (house.log / "uploads.jsonl").write_text(json.dumps(record) + "\n")
+    (site.log / "uploads.jsonl").write_text(json.dumps(record) + "\n")
     (message,) = sweeps.during(900)
     assert "02001903" in message
     assert "02001902" not in message
 
 
-def test_of_a_logger_that_delivers_one_file_is_looked_at_and_of_a_forgotten_one_none(house, sweeps, monkeypatch):
+def test_of_a_logger_that_delivers_one_file_is_looked_at_and_of_a_forgotten_one_none(site, sweeps, monkeypatch):
     for day in range(40):
-        deliver(house, LOGGERS["02001902"], sweeps.clock.now - day * DAY)
-        deliver(house, LOGGERS["02001903"], sweeps.clock.now - (day + 40) * DAY)
-    folder = house.data / LOGGERS["02001903"]
+        deliver(site, LOGGERS["02001902"], sweeps.clock.now - day * DAY)
+        deliver(site, LOGGERS["02001903"], sweeps.clock.now - (day + 40) * DAY)
+    folder = site.data / LOGGERS["02001903"]
     for path in (folder / "parsed", folder):
         os.utime(path, (0, sweeps.clock.now - 40 * DAY))
     looked_at, stat = [], os.stat
@@ -279,8 +279,8 @@ def test_of_a_logger_that_delivers_one_file_is_looked_at_and_of_a_forgotten_one_
     assert sum(path.endswith(".tsv") for path in looked_at) == 1
 
 
-def test_a_time_that_lies_ahead_hides_no_silence_for_good(house, sweeps):
-    deliver(house, LOGGERS["02001902"], sweeps.clock.now + 400 * DAY)
+def test_a_time_that_lies_ahead_hides_no_silence_for_good(site, sweeps):
+    deliver(site, LOGGERS["02001902"], sweeps.clock.now + 400 * DAY)
     assert [item.state for item in silent_loggers(sweeps.settings)] == ["ok"]
     sweeps.clock.now += 2 * DAY
     assert [item.state for item in silent_loggers(sweeps.settings)] == ["bad"]

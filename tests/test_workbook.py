@@ -13,7 +13,7 @@ import openpyxl
 import pytest
 from sample_tree import SAMPLES
 from test_export import powerview
-from trees import House, day_rows, v002
+from trees import Site, day_rows, v002
 
 from powerview.mv2 import Channel
 from powerview.reporting import workbook
@@ -28,9 +28,9 @@ def sheets(file) -> dict[str, list[tuple]]:
     return {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets}
 
 
-def exported(house: House, tmp_path, *arguments: object, **environment: str) -> dict[str, list[tuple]]:
+def exported(site: Site, tmp_path, *arguments: object, **environment: str) -> dict[str, list[tuple]]:
     file = tmp_path / "x.xlsx"
-    done = powerview(house, "export", *arguments, "--format", "xlsx", "-o", file, **environment)
+    done = powerview(site, "export", *arguments, "--format", "xlsx", "-o", file, **environment)
     assert (done.returncode, done.stderr) == (0, "")
     return sheets(file)
 
@@ -46,23 +46,23 @@ def from_csv(text: str) -> tuple[list[str], list[tuple]]:
     return titles[1:], found
 
 
-def test_the_night_with_an_hour_twice_has_its_local_times_and_utc(house, tmp_path):
-    house.put(f"acme/roof/02001283/{NIGHT}", (SAMPLES / "v002" / NIGHT).read_bytes())
-    header, *rows = exported(house, tmp_path, "acme", "roof")["readings"]
-    titles, expected = from_csv(powerview(house, "export", "acme", "roof").stdout)
+def test_the_night_with_an_hour_twice_has_its_local_times_and_utc(site, tmp_path):
+    site.put(f"acme/roof/02001283/{NIGHT}", (SAMPLES / "v002" / NIGHT).read_bytes())
+    header, *rows = exported(site, tmp_path, "acme", "roof")["readings"]
+    titles, expected = from_csv(powerview(site, "export", "acme", "roof").stdout)
     assert header == ("time (Europe/Paris)", "time (UTC)", *titles)
     assert rows == expected
     assert len({utc for _, utc, *_ in rows}) == len(rows) > len({local for local, *_ in rows})
 
 
 def test_the_workbook_of_influxdb_is_that_of_the_files(influx, client, tmp_path):
-    house = House(tmp_path, {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
+    site = Site(tmp_path, {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
     for sample in (SAMPLES / "v002").glob("*.tsv"):
-        house.put(f"{client}/roof/02001283/{sample.name}", sample.read_bytes())
-    assert house.run().returncode == 0
-    from_influxdb = exported(house, tmp_path, client, "roof")
+        site.put(f"{client}/roof/02001283/{sample.name}", sample.read_bytes())
+    assert site.run().returncode == 0
+    from_influxdb = exported(site, tmp_path, client, "roof")
     assert len(from_influxdb["readings"]) > 700
-    from_files = exported(house, tmp_path, client, "roof", "-d", house.data)
+    from_files = exported(site, tmp_path, client, "roof", "-d", site.data)
     assert from_files["readings"] == from_influxdb["readings"]
     for sheet in ("kWh per day", "coverage"):
         pairs = zip(from_files[sheet], from_influxdb[sheet], strict=True)
@@ -71,11 +71,11 @@ def test_the_workbook_of_influxdb_is_that_of_the_files(influx, client, tmp_path)
             assert ours[1:] == (theirs[1:] if isinstance(ours[0], str) else pytest.approx(theirs[1:], nan_ok=True))
 
 
-def test_the_days_of_the_made_up_bakery_are_its_true_figures(house, tmp_path):
-    site = make_site.make_site()
-    make_site.write_files(site, house.data)
-    found = exported(house, tmp_path, make_site.CLIENT, make_site.CAMPAIGN)
-    truth = make_site.true_figures(site)
+def test_the_days_of_the_made_up_bakery_are_its_true_figures(site, tmp_path):
+    made_up = make_site.make_site()
+    make_site.write_files(made_up, site.data)
+    found = exported(site, tmp_path, make_site.CLIENT, make_site.CAMPAIGN)
+    truth = make_site.true_figures(made_up)
     header, *rows = found["kWh per day"]
     ovens = [i for i, title in enumerate(header) if "Ch: Deck oven" in title]
     assert (len(header), len(ovens)) == (1 + 21, 3)  # the voltages have no energy
@@ -88,10 +88,10 @@ def test_the_days_of_the_made_up_bakery_are_its_true_figures(house, tmp_path):
     assert cut[0][1:] == pytest.approx([128 / 144] * 24)
 
 
-def test_a_day_without_readings_is_there_and_empty(house, tmp_path):
+def test_a_day_without_readings_is_there_and_empty(site, tmp_path):
     rows = [*day_rows("01/07/25", 144), *day_rows("03/07/25", 72)]
-    house.put("acme/roof/02001283/a.tsv", v002(*rows))
-    found = exported(house, tmp_path, "acme", "roof")
+    site.put("acme/roof/02001283/a.tsv", v002(*rows))
+    found = exported(site, tmp_path, "acme", "roof")
     days = [datetime(2025, 7, 1) + timedelta(days=i) for i in range(3)]
     watts = [i * 1.0 for i in range(144)]
     assert found["kWh per day"][1:] == [
@@ -103,12 +103,12 @@ def test_a_day_without_readings_is_there_and_empty(house, tmp_path):
 
 
 def test_slices_of_a_campaign_make_the_same_days_as_the_whole(influx, client, tmp_path, monkeypatch):
-    house = House(tmp_path, {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
+    site = Site(tmp_path, {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
     for day in range(1, 5):
-        house.put(f"{client}/roof/02001283/T302_25070{day}_031500.tsv", v002(*day_rows(f"0{day}/07/25", 144)))
-    assert house.run().returncode == 0
+        site.put(f"{client}/roof/02001283/T302_25070{day}_031500.tsv", v002(*day_rows(f"0{day}/07/25", 144)))
+    assert site.run().returncode == 0
     monkeypatch.setattr("powerview.reporting.sources.SLICE_READINGS", 20)
-    settings, file = house.settings(), tmp_path / "sliced.xlsx"
+    settings, file = site.settings(), tmp_path / "sliced.xlsx"
     export(settings, wanted(settings, client, "roof", None, None), "xlsx", file, from_files=False)
     kwh = sheets(file)["kWh per day"][1:]
     assert [row[1] for row in kwh] == pytest.approx([sum(range(144)) / 6000] * 4)
@@ -117,11 +117,11 @@ def test_slices_of_a_campaign_make_the_same_days_as_the_whole(influx, client, tm
 HOSTILE = ['=HYPERLINK("http://example.org")', "{=1+1}", "http://example.org", "007", "+1", "@SUM(1)", "<&>"]
 
 
-def test_labels_stay_text(house, tmp_path):
+def test_labels_stay_text(site, tmp_path):
     cells = " ".join("1.0" for _ in HOSTILE)
-    house.put("acme/roof/02001283/a.tsv", v002(f"01/07/25 00:00:00 {cells}", labels=[f"{x} W" for x in HOSTILE]))
+    site.put("acme/roof/02001283/a.tsv", v002(f"01/07/25 00:00:00 {cells}", labels=[f"{x} W" for x in HOSTILE]))
     file = tmp_path / "x.xlsx"
-    assert powerview(house, "export", "acme", "roof", "--format", "xlsx", "-o", file).returncode == 0
+    assert powerview(site, "export", "acme", "roof", "--format", "xlsx", "-o", file).returncode == 0
     for sheet in openpyxl.load_workbook(file).worksheets:
         header = next(sheet.iter_rows())
         assert {cell.data_type for cell in header} == {"s"}
@@ -131,7 +131,7 @@ def test_labels_stay_text(house, tmp_path):
 
 def test_a_title_that_begins_with_an_equals_sign_is_text(tmp_path):
     class Source:
-        channels = [Channel(1, "x", "n", "V", "=1+1")]
+        channels, clamps = [Channel(1, "x", "n", "V", "=1+1")], ()
 
         def frames(self):
             return iter(())
@@ -144,9 +144,9 @@ def test_a_title_that_begins_with_an_equals_sign_is_text(tmp_path):
         assert (cell.value, cell.data_type) == ("=1+1 V", "s")
 
 
-def test_more_rows_or_columns_than_a_sheet_holds_are_refused(house, tmp_path, monkeypatch):
-    house.put("acme/roof/02001283/a.tsv", v002(*day_rows(count=3)))
-    settings, file, spare = house.settings(), tmp_path / "x.xlsx", tmp_path / "tmp"
+def test_more_rows_or_columns_than_a_sheet_holds_are_refused(site, tmp_path, monkeypatch):
+    site.put("acme/roof/02001283/a.tsv", v002(*day_rows(count=3)))
+    settings, file, spare = site.settings(), tmp_path / "x.xlsx", tmp_path / "tmp"
     file.write_bytes(b"before")
     spare.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(spare))
@@ -162,31 +162,31 @@ def test_more_rows_or_columns_than_a_sheet_holds_are_refused(house, tmp_path, mo
     assert len(sheets(file)["readings"]) == 4
 
 
-def test_the_same_readings_make_the_same_bytes(house, tmp_path):
-    house.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
+def test_the_same_readings_make_the_same_bytes(site, tmp_path):
+    site.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
     for name in ("a.xlsx", "b.xlsx"):
-        assert powerview(house, "export", "acme", "roof", "--format", "xlsx", "-o", tmp_path / name).returncode == 0
+        assert powerview(site, "export", "acme", "roof", "--format", "xlsx", "-o", tmp_path / name).returncode == 0
     assert (tmp_path / "a.xlsx").read_bytes() == (tmp_path / "b.xlsx").read_bytes()
 
 
-def test_without_xlsxwriter_one_sentence_says_what_to_install(house, tmp_path):
+def test_without_xlsxwriter_one_sentence_says_what_to_install(site, tmp_path):
     (tmp_path / "without").mkdir()
     (tmp_path / "without" / "xlsxwriter.py").write_text("raise ImportError")
-    house.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
-    done = powerview(house, "export", "acme", "roof", "--format", "xlsx", "-o", tmp_path / "x.xlsx",
+    site.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
+    done = powerview(site, "export", "acme", "roof", "--format", "xlsx", "-o", tmp_path / "x.xlsx",
                      PYTHONPATH=str(tmp_path / "without"))  # fmt: skip
     assert (done.returncode, done.stderr.count("\n")) == (78, 1)
     assert "requirements-export.txt" in done.stderr
 
 
-def test_a_full_disk_is_named_and_leaves_the_file_as_it_was(house, tmp_path):
-    house.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
-    done = powerview(house, "export", "acme", "roof", "--format", "xlsx", "-o", "/dev/full")
+def test_a_full_disk_is_named_and_leaves_the_file_as_it_was(site, tmp_path):
+    site.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
+    done = powerview(site, "export", "acme", "roof", "--format", "xlsx", "-o", "/dev/full")
     assert (done.returncode, done.stderr.count("\n")) == (78, 1)
     assert "No space left on device" in done.stderr
 
 
-def test_a_workbook_needs_a_file(house):
-    done = powerview(house, "export", "acme", "roof", "--format", "xlsx")
+def test_a_workbook_needs_a_file(site):
+    done = powerview(site, "export", "acme", "roof", "--format", "xlsx")
     assert (done.returncode, done.stdout) == (2, "")
     assert "--format xlsx needs -o FILE" in done.stderr

@@ -52,7 +52,7 @@ def day_rows(day: str = "01/07/25", count: int = 3) -> list[str]:
 
 
 @dataclass
-class House:
+class Site:
     """The folders of one installation below `root`, with a closed environment to run the command line in."""
 
     root: Path
@@ -102,7 +102,7 @@ class House:
         return file
 
     def run(self, *arguments: str | os.PathLike, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run tsv_parser.py with these arguments; `environment` adds to that of the house."""
+        """Run tsv_parser.py with these arguments; `environment` adds to that of the site."""
         return subprocess.run(
             self.command(*arguments), env={**self.environment, **environment}, cwd="/", stdin=subprocess.DEVNULL,
             capture_output=True, encoding="utf-8", errors="backslashreplace", timeout=60,
@@ -120,7 +120,7 @@ class House:
         """Every regular file of the tree: its path below the tree and its bytes."""
         return {str(p.relative_to(self.data)): p.read_bytes() for p in self.data.rglob("*") if is_file(p)}
 
-    def told(self) -> list[str]:
+    def logged(self) -> list[str]:
         """The lines of uploads.log, times and durations masked."""
         file = self.log / "uploads.log"
         return masked(file.read_text(encoding="utf-8")).splitlines() if file.exists() else []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from receiver import Receiver
-from trees import House
+from trees import Site
 
 from powerview.monitoring import watch
 from powerview.monitoring.item import Item, good
@@ -58,10 +58,10 @@ class Sweeps:
         return messages
 
 
-def deliver(house: House, place: str, at: float, state: str = "parsed") -> None:
+def deliver(site: Site, place: str, at: float, state: str = "parsed") -> None:
     """A logger's file arrived at this moment and was settled."""
     stamp = time.strftime("%y%m%d_%H%M%S", time.gmtime(at))
-    file = house.put(f"{place}/{state}/T302_{stamp}.tsv", b"x")
+    file = site.put(f"{place}/{state}/T302_{stamp}.tsv", b"x")
     os.utime(file, (at, at))
 
 

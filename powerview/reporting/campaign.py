@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from powerview import inbox, mv2
+from powerview.channels import NAME, NotUnderstood, Sheet, sheet_for
 from powerview.inbox import ERROR_DIR, REASON, Claim, Inbox, Refusal, Upload
 from powerview.mv2 import Channel, Event
 from powerview.names import refused_names
@@ -43,7 +44,8 @@ class File:
 class Campaign:
     """One campaign: its files in the order of their uploads, its channels in the order in which they first came.
 
-    `earlier_names` has the channels that were called otherwise before.
+    `earlier_names` has the channels that were called otherwise before; `sheet` is the channels.csv by which
+    it is shown, `sheet_problems` why one is not.
     """
 
     client: str
@@ -51,6 +53,8 @@ class Campaign:
     files: list[File] = field(default_factory=list)
     series: dict[Channel, Series] = field(default_factory=dict)
     earlier_names: dict[Channel, list[str]] = field(default_factory=dict)
+    sheet: Sheet | None = None
+    sheet_problems: list[str] = field(default_factory=list)
 
 
 def read_tree(settings: Settings, client: str = "", campaign: str = "") -> tuple[list[Campaign], list[Refusal]]:
@@ -95,7 +99,12 @@ def _in_error(tree: Inbox) -> Iterator[Upload]:
 def _read_campaign(settings: Settings, client: str, name: str, uploads: list[Upload]) -> Campaign:
     places = Places()
     files = [_read_file(settings, upload, places) for upload in uploads]
-    return Campaign(client, name, files, places.series(), places.earlier_names())
+    campaign = Campaign(client, name, files, places.series(), places.earlier_names())
+    try:
+        campaign.sheet = sheet_for(settings.data_dir, settings.state_dir, client, name)
+    except NotUnderstood as error:
+        campaign.sheet_problems = [f"{NAME} is not used: {error}"]
+    return campaign
 
 
 def _read_file(settings: Settings, upload: Upload, places: Places) -> File:

@@ -11,9 +11,10 @@ import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from powerview.channels import NAME, NotUnderstood, Sheet, sheet_for
 from powerview.names import refused_names
 from powerview.output import replacing
-from powerview.reporting.sources import FileSource, InfluxSource, NotExported, NotThere, Wanted
+from powerview.reporting.sources import FileSource, InfluxSource, NotExported, NotThere, SheetSource, Wanted
 from powerview.reporting.tables import write_csv, write_parquet
 from powerview.reporting.workbook import write_workbook
 from powerview.settings import Settings, require_influxdb
@@ -44,17 +45,37 @@ def _midnight(day: date, settings: Settings) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=settings.timezone).timestamp())
 
 
-def export(settings: Settings, want: Wanted, form: str, output: Path | None, *, from_files: bool) -> None:
-    """Write the readings to a file, whole or not at all, or to stdout.
+def export(
+    settings: Settings, want: Wanted, form: str, output: Path | None, *, from_files: bool, by_sheet: bool = False
+) -> None:
+    """Write the readings to a file, whole or not at all, or to stdout; `by_sheet` as the campaign's channels.csv shows
+    them.
 
-    Raises NotThere, TooLarge (a workbook), SettingsError, StoreAway, and OSError of the tree or the file.
+    Raises NotThere, NotExported (the sheet), TooLarge (a workbook), SettingsError, StoreAway, and OSError of the tree
+    or the file.
     """
+    sheet = _sheet(settings, want) if by_sheet else None
     with contextlib.ExitStack() as stack:
         if from_files or not settings.influxdb_host:
             source = FileSource(settings, want)
         else:
             require_influxdb(settings)
             source = InfluxSource(settings, stack.enter_context(influx_client(settings)), want)
+        if sheet is not None:
+            source = SheetSource(source, sheet)
         file = stack.enter_context(replacing(output)) if output else sys.stdout.buffer
         WRITERS[form](source, settings.timezone, file)
         file.flush()
+
+
+def _sheet(settings: Settings, want: Wanted) -> Sheet:
+    try:
+        sheet = sheet_for(settings.data_dir, settings.state_dir, want.client, want.campaign)
+    except NotUnderstood as error:
+        raise NotExported(f"{NAME} of {want} is not understood: {error}") from error
+    if sheet is None:
+        raise NotExported(
+            f"no {NAME} is in force for {want}: python -m powerview channels {want.client} {want.campaign} writes one, "
+            f"and the next upload or sweep puts it into force"
+        )
+    return sheet

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from powerview.channels import MAIN, PART, PRODUCTION
 from powerview.mv2 import Channel
 from powerview.reporting.places import Series
 
@@ -40,6 +41,17 @@ def windows_of(times: np.ndarray, values: np.ndarray) -> Windows:
     number, place = np.unique(times // WINDOW, return_inverse=True)
     mean = np.bincount(place, values, minlength=len(number)) / np.bincount(place, minlength=len(number))
     return Windows(number * WINDOW, mean)
+
+
+def summed(parts: Collection[Windows], *, every: bool) -> Windows:
+    """The sum of windows: `every`, where all of them have a value; else where one of them has."""
+    if not parts:
+        return Windows(np.zeros(0, int), np.zeros(0))
+    begins = np.concatenate([part.begin for part in parts])
+    begin, place = np.unique(begins, return_inverse=True)
+    total = np.bincount(place, np.concatenate([part.mean for part in parts]), minlength=len(begin))
+    there = np.bincount(place, minlength=len(begin)) == len(parts) if every else np.full(len(begin), True)
+    return Windows(begin[there], total[there])
 
 
 @dataclass(frozen=True)
@@ -150,6 +162,56 @@ def _figures(channel: Channel, series: Series, windows: Windows, days: Days, spa
         kwh=days.energy(windows, channel.unit) if power else None,
         base_load=base_load(windows, days, channel.unit) if power else None,
     )
+
+
+@dataclass(frozen=True)
+class Totals:
+    """kWh of each local day of what a channels.csv makes the total; drawn - fed in is the net. None: there is none.
+
+    `rest` is total + production - parts, of the ten minutes in which the total has a value.
+    """
+
+    drawn: np.ndarray
+    fed_in: np.ndarray
+    production: np.ndarray | None
+    rest: np.ndarray | None
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Those that there are, by their titles."""
+        found = {"drawn": self.drawn, "fed in": self.fed_in, "production": self.production, "rest": self.rest}
+        return {title: kwh for title, kwh in found.items() if kwh is not None}
+
+
+def totals_of(things: Collection[tuple[str, str | None, Windows]], days: Days) -> Totals | None:
+    """The totals of things, each with its role, unit and windows; None if nothing is measured in a unit of power.
+
+    The total is the sum of the `main` things if there are any, else of the parts. Its sign is looked at in each ten
+    minutes: what is drawn and what is fed in never cancel out between them, and within them cannot be seen.
+    """
+    of_role: dict[str, list[Windows]] = {}
+    for role, unit, windows in things:
+        if unit in WATTS:
+            of_role.setdefault(role, []).append(Windows(windows.begin, windows.mean * WATTS[unit]))
+    if not of_role:
+        return None
+    main, parts, production = (summed(of_role.get(r, ()), every=False) for r in (MAIN, PART, PRODUCTION))
+    total = main if MAIN in of_role else parts
+    drawn, fed_in = (Windows(total.begin, np.maximum(sign * total.mean, 0)) for sign in (1, -1))
+    rest = Windows(total.begin, total.mean + _at(production, total.begin) - _at(parts, total.begin))
+    return Totals(
+        days.energy(drawn),
+        days.energy(fed_in),
+        days.energy(production) if PRODUCTION in of_role else None,
+        days.energy(rest) if MAIN in of_role else None,
+    )
+
+
+def _at(windows: Windows, begin: np.ndarray) -> np.ndarray:
+    # The values of these windows; 0 where there is none.
+    values = np.zeros(len(begin))
+    _, here, there = np.intersect1d(begin, windows.begin, assume_unique=True, return_indices=True)
+    values[here] = windows.mean[there]
+    return values
 
 
 class DayTotals:

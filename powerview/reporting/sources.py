@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, Protocol
@@ -11,7 +11,9 @@ from typing import BinaryIO, Protocol
 import numpy as np
 import pandas as pd
 
+from powerview.channels import Sheet
 from powerview.mv2 import A_DAY, Channel
+from powerview.reporting.shown import Clamp, clamps_of
 from powerview.settings import Settings
 from powerview.store import StoreAway
 from powerview.store.answers import reporting_influxdb
@@ -50,6 +52,9 @@ class Source(Protocol):
     channels: list[Channel]
     """Its channels that have readings there, in the order of the columns."""
 
+    clamps: Sequence[Clamp]
+    """Each channel as the sheet shows it; none if the readings are exported as they are."""
+
     def frames(self) -> Iterator[pd.DataFrame]:
         """The readings in time: index UTC seconds (each one once), a column for each channel in their order."""
 
@@ -58,8 +63,25 @@ def _ordered(channels: list[Channel]) -> list[Channel]:
     return sorted(channels, key=lambda c: (c.device, c.idx, c.name, c.unit or "", c.channel))
 
 
+class SheetSource:
+    """Another source's readings times the factors of a channels.csv."""
+
+    def __init__(self, source: Source, sheet: Sheet) -> None:
+        self._source = source
+        self.channels = source.channels
+        self.clamps = clamps_of(source.channels, sheet)
+
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """As the other source's."""
+        factors = [clamp.factor for clamp in self.clamps]
+        for frame in self._source.frames():
+            yield frame * factors
+
+
 class FileSource:
     """From the files of the tree. Raises NotThere, and OSError if the tree cannot be read."""
+
+    clamps: Sequence[Clamp] = ()
 
     def __init__(self, settings: Settings, want: Wanted) -> None:
         from powerview.reporting.campaign import read_tree
@@ -83,6 +105,8 @@ class FileSource:
 
 class InfluxSource:
     """From InfluxDB, by stretches of time. Raises NotThere and StoreAway."""
+
+    clamps: Sequence[Clamp] = ()
 
     def __init__(self, settings: Settings, client, want: Wanted) -> None:
         self._settings, self._client, self._want = settings, client, want

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,8 +19,10 @@ from powerview.mv2 import Channel
 from powerview.reporting import axis, charts
 from powerview.reporting.campaign import Campaign
 from powerview.reporting.charts import Group
-from powerview.reporting.figures import Figures, figures_of
+from powerview.reporting.figures import Figures, figures_of, totals_of, windows_of
+from powerview.reporting.places import Series
 from powerview.reporting.remarks import remarks_of
+from powerview.reporting.shown import Shown, shown
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,12 @@ class View:
 
     campaign: Campaign
     figures: Figures | None = None
+    clamps: Figures | None = None
+    """Those of each channel by itself; `figures` are those of what is shown, in which a group is one."""
+    totals: dict[str, float] = field(default_factory=dict)
+    """kWh of all of the time, by their titles; none without a channels.csv."""
+    roles: dict[Channel, str] = field(default_factory=dict)
+    not_counted: str = ""
     began: date | None = None
     names: dict[Channel, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
@@ -53,14 +62,29 @@ def view_of(campaign: Campaign, zone: ZoneInfo, most_values: int) -> View:
     """What the page shows of a campaign, drawing no more than so many values."""
     if not campaign.series:
         return View(campaign)
-    figures = figures_of(campaign.series, zone)
-    began = datetime.fromtimestamp(min(int(s.times[0]) for s in campaign.series.values()), zone).date()
-    view = View(campaign, figures, began, shown_names(list(campaign.series)))
-    view.remarks = remarks_of(campaign, figures, zone)
-    view.bucket = charts.bucket_seconds(campaign.series.values(), figures.days, most_values)
-    view.opens_at = axis.longest_stretch(campaign.series, figures)
-    _draw(view, zone)
+    seen = shown(campaign.series, campaign.sheet)
+    if not seen.series:
+        return View(campaign, not_counted=seen.not_counted or "")
+    figures = figures_of(seen.series, zone)
+    clamps = figures if campaign.sheet is None else figures_of(seen.clamps, zone)
+    began = datetime.fromtimestamp(min(int(s.times[0]) for s in seen.clamps.values()), zone).date()
+    view = View(campaign, figures, clamps, began=began)
+    view.names, view.roles = shown_names(list(seen.series)), seen.roles
+    if campaign.sheet is not None:
+        view.totals, view.not_counted = _totals(seen, figures), seen.not_counted
+    earlier = {seen.of_raw[c]: names for c, names in campaign.earlier_names.items() if c in seen.of_raw}
+    visible = dataclasses.replace(campaign, series=seen.clamps, earlier_names=earlier)
+    view.remarks = [*campaign.sheet_problems, *remarks_of(visible, clamps, zone)]
+    view.bucket = charts.bucket_seconds(seen.series.values(), figures.days, most_values)
+    view.opens_at = axis.longest_stretch(seen.clamps, clamps)
+    _draw(view, seen.series, zone)
     return view
+
+
+def _totals(seen: Shown, figures: Figures) -> dict[str, float]:
+    things = [(seen.roles[c], c.unit, windows_of(s.times, s.values)) for c, s in seen.series.items()]
+    totals = totals_of(things, figures.days)
+    return {title: float(kwh.sum()) for title, kwh in totals.columns().items()} if totals else {}
 
 
 def shown_names(channels: list[Channel]) -> dict[Channel, str]:
@@ -69,10 +93,10 @@ def shown_names(channels: list[Channel]) -> dict[Channel, str]:
     return {c: c.name if counts[c.device, c.unit, c.name] == 1 else f"{c.name} ({c.idx})" for c in channels}
 
 
-def _draw(view: View, zone: ZoneInfo) -> None:
-    series, days = view.campaign.series, view.figures.days
+def _draw(view: View, series: dict[Channel, Series], zone: ZoneInfo) -> None:
+    days, clamps = view.figures.days, view.clamps
     kwh = {each.channel: each.kwh for each in view.figures.channels}
-    shared = axis.shared_range(view.figures, zone, view.opens_at)
+    shared = axis.shared_range(clamps, zone, view.opens_at)
     plots, cards = [], []
     for group in charts.groups_of(view.names):
         curves = charts.curves(group, series, zone, view.bucket, shared)
@@ -81,9 +105,9 @@ def _draw(view: View, zone: ZoneInfo) -> None:
         cards.append(Card(group, curves.id, energy and energy.id))
     view.sections = [(_title(unit), list(of_unit)) for unit, of_unit in groupby(cards, lambda card: card.group.unit)]
     shares: dict[str, list[np.ndarray]] = {}
-    for each in view.figures.channels:
-        shares.setdefault(each.channel.device, []).append(each.covered / view.figures.seconds)
-    plots.append(charts.coverage_strips({d: np.mean(s, axis=0) for d, s in shares.items()}, view.figures, shared))
+    for each in clamps.channels:
+        shares.setdefault(each.channel.device, []).append(each.covered / clamps.seconds)
+    plots.append(charts.coverage_strips({d: np.mean(s, axis=0) for d, s in shares.items()}, clamps, shared))
     view.coverage = plots[-1].id
     view.document = _document(plots)
 

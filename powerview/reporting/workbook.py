@@ -19,8 +19,9 @@ import pandas as pd
 
 from powerview.mv2 import A_DAY
 from powerview.reporting.figures import WATTS, DayTotals
+from powerview.reporting.shown import ThingDays
 from powerview.reporting.sources import NotExported, Source
-from powerview.reporting.tables import missing, titles
+from powerview.reporting.tables import missing, names_of, source_titles
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -51,7 +52,7 @@ def write_workbook(source: Source, zone: ZoneInfo, file: BinaryIO) -> None:
         from xlsxwriter.exceptions import FileCreateError
     except ImportError as error:
         raise missing("A workbook", "xlsxwriter") from error
-    names = titles(source.channels)
+    names = source_titles(source)
     if len(names) + 2 > MOST_COLUMNS:
         raise TooLarge(
             f"a sheet holds {MOST_COLUMNS} columns, and there are {len(names)} channels: --format csv has room."
@@ -62,9 +63,14 @@ def write_workbook(source: Source, zone: ZoneInfo, file: BinaryIO) -> None:
         book.set_properties({"created": datetime(2000, 1, 1, tzinfo=UTC)})  # the same input makes the same bytes
         book.use_zip64()
         totals = DayTotals(source.channels, zone)
-        _readings(book, source, names, zone, totals)
-        power = [i for i, channel in enumerate(source.channels) if channel.unit in WATTS]
-        _days(book, "kWh per day", "0.00", [names[i] for i in power], ((d, kwh[power]) for d, kwh, _ in totals.days()))
+        things = ThingDays(source.clamps, zone) if source.clamps else None
+        _readings(book, source, names, zone, *filter(None, (totals, things)))
+        if things:
+            _days(book, "kWh per day", "0.00", [*things.titles, *names_of(things.power)], things.days())
+        else:
+            power = [i for i, channel in enumerate(source.channels) if channel.unit in WATTS]
+            kwh_of_days = ((day, kwh[power]) for day, kwh, _ in totals.days())
+            _days(book, "kWh per day", "0.00", [names[i] for i in power], kwh_of_days)
         _days(book, "coverage", "0.0 %", names, ((d, share) for d, _, share in totals.days()))
         try:
             book.close()
@@ -74,7 +80,9 @@ def write_workbook(source: Source, zone: ZoneInfo, file: BinaryIO) -> None:
             shutil.copyfileobj(finished, file)
 
 
-def _readings(book: Workbook, source: Source, names: list[str], zone: ZoneInfo, totals: DayTotals) -> None:
+def _readings(
+    book: Workbook, source: Source, names: list[str], zone: ZoneInfo, *all_days: DayTotals | ThingDays
+) -> None:
     moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
     sheet = _sheet(book, "readings", [f"time ({zone.key})", "time (UTC)", *names], frozen=2)
     row = 1
@@ -84,7 +92,8 @@ def _readings(book: Workbook, source: Source, names: list[str], zone: ZoneInfo, 
                 f"a sheet holds {MOST_ROWS} rows, and there are more times with readings: choose days with --from and "
                 f"--to, or --format csv, which has room."
             )
-        totals.add(frame)
+        for days in all_days:
+            days.add(frame)
         utc = pd.to_datetime(frame.index, unit="s", utc=True)
         times = zip(_serials(utc.tz_convert(zone)), _serials(utc), strict=True)
         for (local, universal), values in zip(times, frame.to_numpy(float), strict=True):

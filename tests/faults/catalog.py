@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from influx_server import InfluxServer
 
-from faults.house import ZONE, Ended, House, Judgement, new_house
+from faults.site import ZONE, Ended, Judgement, Site, new_site
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`inject` does the damage to a house and says in a few words what happened; `quick` ones run in `make test`."""
+    """`inject` does the damage to a site and says in a few words what happened; `quick` ones run in `make test`."""
 
     group: str
     name: str
-    inject: Callable[[House], str]
+    inject: Callable[[Site], str]
     quick: bool
     zone: str
 
@@ -27,7 +27,7 @@ FAULTS: list[Fault] = []
 def fault(name: str, *, quick: bool = False, zone: str = ZONE) -> Callable:
     """Put a function into the list of faults, under its module's group."""
 
-    def put(inject: Callable[[House], str]) -> Callable[[House], str]:
+    def put(inject: Callable[[Site], str]) -> Callable[[Site], str]:
         group = inject.__module__.rsplit(".", 1)[-1].removesuffix("_faults")
         FAULTS.append(Fault(group, name, inject, quick, zone))
         return inject
@@ -36,11 +36,11 @@ def fault(name: str, *, quick: bool = False, zone: str = ZONE) -> Callable:
 
 
 def suffer(one: Fault, server: InfluxServer) -> tuple[str, Judgement]:
-    """One fault in a house of its own; returns what happened and what is left behind after a clean run."""
-    with new_house(server, one.zone) as house:
-        what = one.inject(house)
-        house.clean_run()
-        return what, house.judge()
+    """One fault in a site of its own; returns what happened and what is left behind after a clean run."""
+    with new_site(server, one.zone) as site:
+        what = one.inject(site)
+        site.clean_run()
+        return what, site.judge()
 
 
 def expect(ended: Ended, *statuses: int) -> Ended:
@@ -50,11 +50,11 @@ def expect(ended: Ended, *statuses: int) -> Ended:
     return ended
 
 
-def pending(house: House, most: int | None = None) -> str:
+def pending(site: Site, most: int | None = None) -> str:
     """`3 of 16 files pending`; fails when more than `most` are."""
-    count = house.pending()
+    count = site.pending()
     assert most is None or count <= most, f"{count} files are pending, {most} were expected at most"
-    return f"{count} of {len(house.uploads)} files pending"
+    return f"{count} of {len(site.uploads)} files pending"
 
 
 def load_all() -> list[Fault]:

@@ -17,8 +17,8 @@ from influx_server import wait_until
 
 from faults import proxy, trees
 from faults.catalog import expect, fault, pending
-from faults.house import House, in_background
 from faults.process_faults import as_owner
+from faults.site import Site, in_background
 from faults.truth import Upload
 
 START = datetime(2026, 2, 1, 3, 20)
@@ -34,7 +34,7 @@ def day(mark: int, rows: int = 40) -> bytes:
     return trees.v002(trees.stretch(START, rows, mark), *trees.columns(ONE.device))
 
 
-def at_first_write(house: House, act) -> None:
+def at_first_write(site: Site, act) -> None:
     """Run, and do `act` in the background when the first body arrives: the file was read and is not yet moved."""
     acting = []
 
@@ -45,17 +45,17 @@ def at_first_write(house: House, act) -> None:
             request.proxy.closing.wait(0.2)  # the file changes before the parser hears that it is stored
         request.answer(*answer)
 
-    house.proxy.plan = plan
-    expect(house.parse(), 0, 1)
+    site.proxy.plan = plan
+    expect(site.parse(), 0, 1)
     for thread in acting:
         thread.join(60)
     assert acting, "the parser wrote nothing"
 
 
-def write_to(house: House, data: bytes, mode: str) -> str:
+def write_to(site: Site, data: bytes, mode: str) -> str:
     """Write to the file of ONE where it arrives, as SFTPGo does in upload mode 0; says if it was gone by then."""
     try:
-        with open(house.path(ONE), mode) as file:
+        with open(site.path(ONE), mode) as file:
             file.write(data)
         return "in time"
     except FileNotFoundError:
@@ -66,137 +66,135 @@ def write_to(house: House, data: bytes, mode: str) -> str:
 
 
 @fault("growing while runs come and go", quick=True)
-def growing(house: House) -> str:
+def growing(site: Site) -> str:
     data = day(1)
-    path = house.path(ONE)
+    path = site.path(ONE)
     path.parent.mkdir(parents=True)
     with open(path, "wb", buffering=0) as file:
         for i in range(0, len(data), len(data) // 3):
             file.write(data[i : i + len(data) // 3])
-            expect(house.parse(), 0)
+            expect(site.parse(), 0)
             assert path.exists(), "the file was taken while it was being written"
-    house.uploads.append(replace(ONE, data=data))
+    site.uploads.append(replace(ONE, data=data))
     return "4 runs left it alone"
 
 
 @fault("growing after it was read, before it is moved", quick=True)
-def grown_late(house: House) -> str:
+def grown_late(site: Site) -> str:
     whole = day(1)
-    house.put(replace(ONE, data=whole[: len(whole) // 2]))
-    at_first_write(house, lambda: write_to(house, whole[len(whole) // 2 :], "ab"))
-    return settle_versions(house, [whole[: len(whole) // 2], whole])
+    site.put(replace(ONE, data=whole[: len(whole) // 2]))
+    at_first_write(site, lambda: write_to(site, whole[len(whole) // 2 :], "ab"))
+    return settle_versions(site, [whole[: len(whole) // 2], whole])
 
 
 @fault("replaced while it was read", quick=True)
-def replaced(house: House) -> str:
-    house.put(replace(ONE, data=day(1)))
-    newer = house.path(ONE).with_name(".sftpgo-upload.newer")
+def replaced(site: Site) -> str:
+    site.put(replace(ONE, data=day(1)))
+    newer = site.path(ONE).with_name(".sftpgo-upload.newer")
     newer.write_bytes(day(2, rows=50))
-    at_first_write(house, lambda: newer.rename(house.path(ONE)))
-    return settle_versions(house, [day(1), day(2, rows=50)])
+    at_first_write(site, lambda: newer.rename(site.path(ONE)))
+    return settle_versions(site, [day(1), day(2, rows=50)])
 
 
 @fault("truncated while it was read, then sent again")
-def truncated(house: House) -> str:
-    house.put(replace(ONE, data=day(1)))
-    at_first_write(house, lambda: write_to(house, b"", "wb"))
-    house.uploads.clear()
-    for lying in house.data.rglob("*.tsv"):
+def truncated(site: Site) -> str:
+    site.put(replace(ONE, data=day(1)))
+    at_first_write(site, lambda: write_to(site, b"", "wb"))
+    site.uploads.clear()
+    for lying in site.data.rglob("*.tsv"):
         if lying.stat().st_size == 0 and lying.parent.name != "error":
             lying.unlink()  # as the logger's next try would
-    house.put(*(replace(ONE, data=day(1)),) if not list(house.data.rglob("parsed/*.tsv")) else ())
-    return settle_versions(house, [day(1)])
+    site.put(*(replace(ONE, data=day(1)),) if not list(site.data.rglob("parsed/*.tsv")) else ())
+    return settle_versions(site, [day(1)])
 
 
-def settle_versions(house: House, versions: list[bytes]) -> str:
+def settle_versions(site: Site, versions: list[bytes]) -> str:
     """The versions of ONE that still exist are the uploads; the last of them is what must stand."""
-    contents = [path.read_bytes() for path in house.data.rglob("*.tsv")]
+    contents = [path.read_bytes() for path in site.data.rglob("*.tsv")]
     assert versions[-1] in contents, "the last version is gone"
     for content in contents:
         assert content in versions, f"{len(content)} bytes that nobody sent"
-    house.uploads[:] = [replace(ONE, data=version) for version in versions if version in contents]
-    return f"{len(contents)} of {len(versions)} versions on the disk, {pending(house)}"
+    site.uploads[:] = [replace(ONE, data=version) for version in versions if version in contents]
+    return f"{len(contents)} of {len(versions)} versions on the disk, {pending(site)}"
 
 
 @fault("appended after it was parsed")
-def appended(house: House) -> str:
+def appended(site: Site) -> str:
     whole = day(1)
-    house.put(replace(ONE, data=whole[: whole.index(b"\n", 900) + 1]))
-    expect(house.parse(), 0)
+    site.put(replace(ONE, data=whole[: whole.index(b"\n", 900) + 1]))
+    expect(site.parse(), 0)
     tail = whole[whole.index(b"\n", 900) + 1 :]  # FTP's APPE: a new file without a header
-    house.put(replace(ONE, data=tail))
-    expect(house.parse(), 1)
-    house.put(replace(ONE, data=whole))
+    site.put(replace(ONE, data=tail))
+    expect(site.parse(), 1)
+    site.put(replace(ONE, data=whole))
     return "the rest, which has no header, in error/ with its reason; the whole file, sent again, beside the first"
 
 
 @fault("a parsed file appended to, then --again")
-def appended_in_parsed(house: House) -> str:
+def appended_in_parsed(site: Site) -> str:
     whole = day(1)
     half = whole[: whole.index(b"\n", 900) + 1]
-    house.put(replace(ONE, data=half))
-    expect(house.parse(), 0)
-    with open(house.path(ONE).parent / "parsed" / ONE.name, "ab") as file:
+    site.put(replace(ONE, data=half))
+    expect(site.parse(), 0)
+    with open(site.path(ONE).parent / "parsed" / ONE.name, "ab") as file:
         file.write(whole[len(half) :])
-    house.uploads[:] = [replace(ONE, data=whole)]
-    expect(house.parse("--again"), 0)
+    site.uploads[:] = [replace(ONE, data=whole)]
+    expect(site.parse("--again"), 0)
     return "--again brought the rest"
 
 
 @fault("sent again under the same name, and another", quick=True)
-def sent_again(house: House) -> str:
+def sent_again(site: Site) -> str:
     for mark, name in ((1, ONE.name), (2, ONE.name), (3, ONE.name), (4, "T302_260203_031700.tsv")):
-        house.put(replace(ONE, name=name, data=day(mark, rows=40 - mark)))
-        expect(house.parse(), 0)
-    names = sorted(p.name for p in house.data.rglob("parsed/*"))
+        site.put(replace(ONE, name=name, data=day(mark, rows=40 - mark)))
+        expect(site.parse(), 0)
+    names = sorted(p.name for p in site.data.rglob("parsed/*"))
     assert names == ["T302_260202_031700.1.tsv", "T302_260202_031700.2.tsv", ONE.name, "T302_260203_031700.tsv"], names
-    house.uploads[:] = [
-        replace(u, name=n) for u, n in zip(house.uploads, [ONE.name, *names[:2], names[3]], strict=True)
-    ]
+    site.uploads[:] = [replace(u, name=n) for u, n in zip(site.uploads, [ONE.name, *names[:2], names[3]], strict=True)]
     return "4 files, the later one counts each time"
 
 
 @fault("files of one logger arriving in every order")
-def any_order(house: House) -> str:
+def any_order(site: Site) -> str:
     orders = list(permutations(range(4)))
     for wave in range(4):
         for number, order in enumerate(orders):
             upload = trees.fleet(loggers=1, seed=number)[order[wave]]
-            house.put(replace(upload, campaign=f"order{number}"))
-        expect(house.parse(), 0)
+            site.put(replace(upload, campaign=f"order{number}"))
+        expect(site.parse(), 0)
     return "24 orders, 4 runs"
 
 
 @fault("moved away while it was read", quick=True)
-def moved_away(house: House) -> str:
-    house.put(*trees.fleet())
-    first, last = sorted(house.uploads, key=lambda u: u.name)[:: len(house.uploads) - 1]
-    away = house.folder / "away"
+def moved_away(site: Site) -> str:
+    site.put(*trees.fleet())
+    first, last = sorted(site.uploads, key=lambda u: u.name)[:: len(site.uploads) - 1]
+    away = site.folder / "away"
     away.mkdir()
 
     def act() -> None:
         for upload in (first, last):
-            if house.path(upload).exists():
-                house.path(upload).rename(away / upload.name)
+            if site.path(upload).exists():
+                site.path(upload).rename(away / upload.name)
 
-    at_first_write(house, act)
+    at_first_write(site, act)
     moved = [upload for upload in (first, last) if (away / upload.name).exists()]
     assert moved, "nothing was moved away"
     for upload in moved:
-        (away / upload.name).rename(house.path(upload))
+        (away / upload.name).rename(site.path(upload))
     return f"{len(moved)} moved away and back"
 
 
 @fault("made unreadable", quick=True)
-def unreadable(house: House) -> str:
-    house.put(*trees.fleet(loggers=2))
-    hidden = house.path(house.uploads[3])
+def unreadable(site: Site) -> str:
+    site.put(*trees.fleet(loggers=2))
+    hidden = site.path(site.uploads[3])
     hidden.chmod(0)
-    folder = house.path(house.uploads[4]).parent
+    folder = site.path(site.uploads[4]).parent
     folder.chmod(0)
-    ended = expect(house.parse(before=as_owner()), 1)
+    ended = expect(site.parse(before=as_owner()), 1)
     folder.chmod(0o755)
-    what = f"status {ended.status}, {pending(house)}"
+    what = f"status {ended.status}, {pending(site)}"
     hidden.chmod(0o644)
     return what
 
@@ -205,24 +203,24 @@ def unreadable(house: House) -> str:
 
 
 @fault("symlinks, to a file and to folders", quick=True)
-def symlinks(house: House) -> str:
-    secret = house.folder / "secret.tsv"
+def symlinks(site: Site) -> str:
+    secret = site.folder / "secret.tsv"
     secret.write_bytes(day(9))
-    elsewhere = house.folder / "elsewhere" / "02001000"
+    elsewhere = site.folder / "elsewhere" / "02001000"
     elsewhere.mkdir(parents=True)
     (elsewhere / ONE.name).write_bytes(day(8))
-    house.put(*trees.fleet(loggers=2))
-    device = house.path(house.uploads[0]).parent
+    site.put(*trees.fleet(loggers=2))
+    device = site.path(site.uploads[0]).parent
     links = {
         device / "link.tsv": secret,
         device.parent / "02009998": elsewhere,
-        house.data / "company9": elsewhere.parent,
+        site.data / "company9": elsewhere.parent,
     }
     for link, target in links.items():
         link.symlink_to(target)
     (device / "error").symlink_to(elsewhere)
-    house.put(replace(house.uploads[0], name="T302_260909_031700.tsv", data=b""))  # would go through error/
-    expect(house.parse(), 1)
+    site.put(replace(site.uploads[0], name="T302_260909_031700.tsv", data=b""))  # would go through error/
+    expect(site.parse(), 1)
     assert sorted(p.name for p in elsewhere.iterdir()) == [ONE.name], "something went through a symlink"
     assert all(link.is_symlink() for link in links)
     (device / "error").unlink()
@@ -230,65 +228,65 @@ def symlinks(house: House) -> str:
 
 
 @fault("hard links")
-def hard_link(house: House) -> str:
-    house.put(replace(ONE, data=day(1)))
+def hard_link(site: Site) -> str:
+    site.put(replace(ONE, data=day(1)))
     other = replace(ONE, device="02001001", data=day(1))
-    house.path(other).parent.mkdir(parents=True)
-    os.link(house.path(ONE), house.path(other))
-    house.uploads.append(other)
+    site.path(other).parent.mkdir(parents=True)
+    os.link(site.path(ONE), site.path(other))
+    site.uploads.append(other)
     return "both names settled"
 
 
 @fault("FIFO, device, folder, socket named .tsv", quick=True)
-def special_files(house: House) -> str:
-    house.put(*trees.fleet(loggers=2))
-    device = house.path(house.uploads[0]).parent
+def special_files(site: Site) -> str:
+    site.put(*trees.fleet(loggers=2))
+    device = site.path(site.uploads[0]).parent
     os.mkfifo(device / "fifo.tsv")
     (device / "folder.tsv").mkdir()
     special = ["fifo.tsv", "folder.tsv"]
     if os.getuid() == 0:
         os.mknod(device / "zeros.tsv", stat.S_IFCHR | 0o666, os.makedev(1, 5))
         special.append("zeros.tsv")
-    expect(house.parse(), 0, 1)
+    expect(site.parse(), 0, 1)
     assert all((device / name).exists() for name in special)
     return f"{', '.join(special)} left alone"
 
 
 @fault("dot files, PARSED_ files, files at another depth")
-def left_alone(house: House) -> str:
-    house.put(*trees.fleet(loggers=2))
-    device = house.path(house.uploads[0]).parent
+def left_alone(site: Site) -> str:
+    site.put(*trees.fleet(loggers=2))
+    device = site.path(site.uploads[0]).parent
     alone = [device / ".sftpgo-upload.x.T302.tsv", device / "PARSED_T302_250101_031700.tsv", device / ".hidden.tsv"]
-    wrong = [house.data / "top.tsv", device.parent / "between.tsv", device / "deeper" / "deep.tsv"]
+    wrong = [site.data / "top.tsv", device.parent / "between.tsv", device / "deeper" / "deep.tsv"]
     wrong[-1].parent.mkdir()
     for path in alone + wrong:
         path.write_bytes(day(7))
-    expect(house.parse(), 1)
-    expect(house.parse(), 1)
-    told = [sum(f"/{path.name}" in line or f" {path.name}" in line for line in house.log()) for path in wrong]
-    assert told == [1, 1, 1], f"told {told} times"
+    expect(site.parse(), 1)
+    expect(site.parse(), 1)
+    logged = [sum(f"/{path.name}" in line or f" {path.name}" in line for line in site.log()) for path in wrong]
+    assert logged == [1, 1, 1], f"logged {logged} times"
     for path in alone + wrong:
         path.unlink()
     return "left where they are, those at another depth reported once"
 
 
 @fault("sparse and huge")
-def huge(house: House) -> str:
-    house.put(*trees.fleet(loggers=2))
+def huge(site: Site) -> str:
+    site.put(*trees.fleet(loggers=2))
     sizes = [MOST_BYTES, MOST_BYTES, MOST_BYTES, MOST_BYTES + 1]
     for number, (size, head) in enumerate(zip(sizes, [b"", day(1), day(1)[:-1], day(1)], strict=True)):
         upload = replace(ONE, name=f"T302_26020{number + 4}_031700.tsv")
-        path = house.path(upload)
+        path = site.path(upload)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(head)
         os.truncate(path, size)
     began = time.monotonic()
-    process = house.start()
+    process = site.start()
     peak = watch_memory(process)
-    expect(house.end(process, timeout=LONGEST_RUN), 1)
+    expect(site.end(process, timeout=LONGEST_RUN), 1)
     took = time.monotonic() - began
     assert peak < 300, f"{peak} MB"
-    for path in house.data.rglob("*.tsv"):
+    for path in site.data.rglob("*.tsv"):
         size = path.stat().st_size
         if size > MOST_BYTES:
             note = Path(f"{path}.reason.txt")
@@ -301,28 +299,28 @@ def huge(house: House) -> str:
             with open(path, "rb") as file:
                 head = file.read(len(day(1))).rstrip(b"\0")
             os.truncate(path, len(head))
-            house.uploads.append(replace(ONE, data=head))
+            site.uploads.append(replace(ONE, data=head))
     assert len(sizes) == 3, "the file beyond bounds was taken"
     return f"3 x 1 GB in {took:.0f} s and {peak} MB; one of a byte more in error/ with the reason"
 
 
 @fault("millions of short rows")
-def short_rows(house: House) -> str:
-    house.put(*trees.fleet(loggers=2))
+def short_rows(site: Site) -> str:
+    site.put(*trees.fleet(loggers=2))
     head = b"02001000\t02001000\nMV_T302_V002\tPh 1 V\n"
     stamp = b"01/02/26 03:20:00"
     bodies = [b"\n", b"1\n", stamp + b"\t0\n", stamp + b"\t1.5\n"]
     for number, body in enumerate(bodies):
-        path = house.path(replace(ONE, name=f"T302_26020{number + 4}_031700.tsv"))
+        path = site.path(replace(ONE, name=f"T302_26020{number + 4}_031700.tsv"))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(head + body * (MOST_ROWS + 1))
     began = time.monotonic()
-    process = house.start()
+    process = site.start()
     peak = watch_memory(process)
-    expect(house.end(process, timeout=LONGEST_RUN), 1)
+    expect(site.end(process, timeout=LONGEST_RUN), 1)
     took = time.monotonic() - began
     assert peak < 300, f"{peak} MB"
-    notes = [Path(f"{path}.reason.txt") for path in house.data.rglob("error/T302_26020?_031700.tsv")]
+    notes = [Path(f"{path}.reason.txt") for path in site.data.rglob("error/T302_26020?_031700.tsv")]
     assert len(notes) == len(bodies)
     for note in notes:
         assert f"the file has more than {MOST_ROWS} rows" in note.read_text()
@@ -349,13 +347,13 @@ def watch_memory(process: subprocess.Popen) -> int:
 
 
 @fault("a line of 200 MB")
-def long_line(house: House) -> str:
+def long_line(site: Site) -> str:
     lines = day(1).split(b"\n")
     long = b"\n".join([*lines[:20], b"01/02/26 06:20:00\t" + b"1" * (200 << 20), *lines[20:]])
-    house.put(replace(ONE, data=long))
-    process = house.start(limits={resource.RLIMIT_AS: 1 << 30})
+    site.put(replace(ONE, data=long))
+    process = site.start(limits={resource.RLIMIT_AS: 1 << 30})
     peak = watch_memory(process)
-    expect(house.end(process), 0)
+    expect(site.end(process), 0)
     assert peak < 300, f"{peak} MB"
     return f"left out, the rows around it stored, {peak} MB"
 
@@ -364,43 +362,43 @@ def long_line(house: House) -> str:
 
 
 @fault("the samples, torn ones included", quick=True)
-def real_files(house: House) -> str:
-    house.put(*trees.sample_uploads())
-    ended = expect(house.parse(), 1)
+def real_files(site: Site) -> str:
+    site.put(*trees.sample_uploads())
+    ended = expect(site.parse(), 1)
     return f"status {ended.status}: one is empty, one has header rows only"
 
 
 @fault("every kind of torn tail of the samples")
-def torn_tails(house: House) -> str:
+def torn_tails(site: Site) -> str:
     chance = random.Random(6)
     whole = [u for u in trees.sample_uploads() if 500 < len(u.data) < 30_000]
     for number in range(120):
         upload = whole[number % len(whole)]
         end = len(upload.data) - number // len(whole) if number < 60 else chance.randrange(len(upload.data))
-        house.put(replace(upload, client="torn", campaign=f"cut{number}", data=upload.data[:end]))
-    expect(house.parse(), 0, 1)
-    return f"120 cuts, {pending(house)}"
+        site.put(replace(upload, client="torn", campaign=f"cut{number}", data=upload.data[:end]))
+    expect(site.parse(), 0, 1)
+    return f"120 cuts, {pending(site)}"
 
 
 @fault("bit flips, lines doubled and moved")
-def bit_flips(house: House) -> str:
+def bit_flips(site: Site) -> str:
     chance = random.Random(7)
     whole = [u for u in trees.sample_uploads() if 500 < len(u.data) < 30_000]
     for number in range(120):
         upload = chance.choice(whole)
-        house.put(replace(upload, client="damaged", campaign=f"file{number}", data=trees.damaged(upload.data, chance)))
-    expect(house.parse(), 0, 1)
-    return f"120 files, {pending(house)}"
+        site.put(replace(upload, client="damaged", campaign=f"file{number}", data=trees.damaged(upload.data, chance)))
+    expect(site.parse(), 0, 1)
+    return f"120 files, {pending(site)}"
 
 
 @fault("junk: random bytes, UTF-16, NULs, another program's text", quick=True)
-def junk(house: House) -> str:
+def junk(site: Site) -> str:
     chance = random.Random(8)
     contents = [chance.randbytes(5000), day(1).decode().encode("utf-16"), b"\0" * 5000, b"a,b,c\n1,2,3\n", b"\n" * 999]
     for number, data in enumerate(contents):
-        house.put(replace(ONE, name=f"T302_26021{number}_031700.tsv", data=data))
-    house.put(replace(ONE, data=day(1)))
-    expect(house.parse(), 1)
-    reasons = [p.read_text() for p in sorted(house.data.rglob("error/*.reason.txt"))]
+        site.put(replace(ONE, name=f"T302_26021{number}_031700.tsv", data=data))
+    site.put(replace(ONE, data=day(1)))
+    expect(site.parse(), 1)
+    reasons = [p.read_text() for p in sorted(site.data.rglob("error/*.reason.txt"))]
     assert len(reasons) == len(contents), reasons
     return f"{len(reasons)} files in error/, each with its reason"

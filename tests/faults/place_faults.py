@@ -11,8 +11,8 @@ from datetime import datetime
 
 from faults import proxy, trees
 from faults.catalog import expect, fault, pending
-from faults.house import House
 from faults.process_faults import filled, small_disk
+from faults.site import Site
 from faults.truth import Upload
 
 DEVICE = "02001000"
@@ -23,7 +23,7 @@ LATEST = ("Heater W", "Voie2 W")
 BETWEEN = ("First W", "Voie2 W", "Voie3 A", "Voie4 W")
 MOST_STEPS = 60
 
-Scene = Callable[[House, str], None]
+Scene = Callable[[Site, str], None]
 Hit = Callable[[proxy.Request, subprocess.Popen], None]
 
 
@@ -34,34 +34,34 @@ def day(number: int, labels: tuple[str, ...], first: int, count: int, campaign: 
     return Upload("company0", campaign, DEVICE, name, trees.v002(rows, [DEVICE] * len(labels), list(labels)))
 
 
-def renamed(house: House, campaign: str = "campaign0") -> None:
+def renamed(site: Site, campaign: str = "campaign0") -> None:
     """Two uploads are settled; the third, under other labels and without a column, waits."""
-    house.put(day(5, BEFORE, 0, 60, campaign), day(6, BEFORE, 50, 60, campaign))
-    expect(house.parse(), 0)
-    house.put(day(7, AFTER, 40, 50, campaign))
+    site.put(day(5, BEFORE, 0, 60, campaign), day(6, BEFORE, 50, 60, campaign))
+    expect(site.parse(), 0)
+    site.put(day(7, AFTER, 40, 50, campaign))
 
 
-def renamed_late(house: House, campaign: str = "campaign0") -> None:
+def renamed_late(site: Site, campaign: str = "campaign0") -> None:
     """Three uploads are settled, the last under other labels; an earlier one waits, under labels of its own."""
-    renamed(house, campaign)
-    expect(house.parse(), 0)
-    house.put(day(4, BETWEEN, 20, 110, campaign))
+    renamed(site, campaign)
+    expect(site.parse(), 0)
+    site.put(day(4, BETWEEN, 20, 110, campaign))
 
 
-def each_step(house: House, scene: Scene, *hits: Hit) -> str:
+def each_step(site: Site, scene: Scene, *hits: Hit) -> str:
     """Play the scene, hit the first request of the run that follows, the second of the next run … until one has none
     left to hit. Each kind of hit has a campaign of its own."""
     counts = []
     for number, hit in enumerate(hits):
-        house.proxy.heal()
-        scene(house, f"campaign{number}")
-        counts.append(at_each_request(house, hit))
-        pending(house, most=0)
+        site.proxy.heal()
+        scene(site, f"campaign{number}")
+        counts.append(at_each_request(site, hit))
+        pending(site, most=0)
     assert min(counts) >= 4, f"only {counts} requests were hit"
     return f"{' and '.join(map(str, counts))} requests hit"
 
 
-def at_each_request(house: House, hit: Hit) -> int:
+def at_each_request(site: Site, hit: Hit) -> int:
     """How many runs were hit before one was not."""
     running: list[subprocess.Popen] = []
     number = 1
@@ -75,11 +75,11 @@ def at_each_request(house: House, hit: Hit) -> int:
             else:
                 proxy.hand_on(request)
 
-        house.proxy.heal()
-        house.proxy.plan = plan
-        running.append(house.start())
-        ended = house.end(running[-1])
-        if house.take_back():  # two runs were killed over it
+        site.proxy.heal()
+        site.proxy.plan = plan
+        running.append(site.start())
+        ended = site.end(running[-1])
+        if site.take_back():  # two runs were killed over it
             expect(ended, 1)
             continue
         expect(ended, 0, 75, -signal.SIGKILL)
@@ -109,41 +109,41 @@ def goes_away(request: proxy.Request, _: subprocess.Popen) -> None:
 
 
 @fault("a channel renamed, kill -9 before and behind each request", quick=True)
-def killed_in_rename(house: House) -> str:
-    return each_step(house, renamed, kill_before, kill_behind)
+def killed_in_rename(site: Site) -> str:
+    return each_step(site, renamed, kill_before, kill_behind)
 
 
 @fault("renamed in a late file, kill -9 before and behind each request")
-def killed_in_late_rename(house: House) -> str:
-    return each_step(house, renamed_late, kill_before, kill_behind)
+def killed_in_late_rename(site: Site) -> str:
+    return each_step(site, renamed_late, kill_before, kill_behind)
 
 
 @fault("the store goes away at each request of a rename", quick=True)
-def away_in_rename(house: House) -> str:
-    return each_step(house, renamed, goes_away)
+def away_in_rename(site: Site) -> str:
+    return each_step(site, renamed, goes_away)
 
 
 @fault("the store goes away at each request of a late file")
-def away_in_late_rename(house: House) -> str:
-    return each_step(house, renamed_late, goes_away)
+def away_in_late_rename(site: Site) -> str:
+    return each_step(site, renamed_late, goes_away)
 
 
 # what is remembered between runs
 
 
-def with_late_files(house: House, number: int) -> None:
+def with_late_files(site: Site, number: int) -> None:
     """A rename, and two late files, one of which overlaps everything; the second run has the other."""
     campaign = f"memory{number}"
-    house.put(day(9, LATEST, 100, 20, campaign), day(1, BEFORE, 0, 130, campaign), day(3, BETWEEN, 5, 110, campaign))
-    expect(house.parse(), 0)
-    house.put(day(10, BEFORE, 110, 20, campaign), day(2, AFTER, 0, 130, campaign))
-    expect(house.parse(), 0)
+    site.put(day(9, LATEST, 100, 20, campaign), day(1, BEFORE, 0, 130, campaign), day(3, BETWEEN, 5, 110, campaign))
+    expect(site.parse(), 0)
+    site.put(day(10, BEFORE, 110, 20, campaign), day(2, AFTER, 0, 130, campaign))
+    expect(site.parse(), 0)
 
 
 @fault("what is remembered of uploads is lost, damaged, cut, yesterday's", quick=True)
-def memory_damaged(house: House) -> str:
+def memory_damaged(site: Site) -> str:
     chance = random.Random(11)
-    memory = house.state / "uploads.sqlite"
+    memory = site.state / "uploads.sqlite"
 
     def damaged(data: bytes) -> bytes:
         flipped = bytearray(data)
@@ -154,29 +154,29 @@ def memory_damaged(house: House) -> str:
     changes = [None, lambda _: b"no database", lambda data: data[:5000], "yesterday's", damaged, lambda _: b""]
     for number, change in enumerate(changes):
         campaign = f"memory{number}"
-        renamed(house, campaign)
+        renamed(site, campaign)
         yesterdays = memory.read_bytes()
-        expect(house.parse(), 0)
+        expect(site.parse(), 0)
         data = memory.read_bytes()
-        for part in house.state.glob("uploads.sqlite*"):
+        for part in site.state.glob("uploads.sqlite*"):
             part.unlink()
         if change:
             memory.write_bytes(yesterdays if change == "yesterday's" else change(data))
-        with_late_files(house, number)
+        with_late_files(site, number)
     return f"{len(changes)} times; each time renames and late files"
 
 
 @fault("what is remembered of uploads cannot be written: the disk is full", quick=True)
-def memory_without_room(house: House) -> str:
-    with small_disk(house.state) as kind:
+def memory_without_room(site: Site) -> str:
+    with small_disk(site.state) as kind:
         for number in range(3):
             campaign = f"memory{number}"
-            renamed(house, campaign)
-            with filled(house.state, kind):
+            renamed(site, campaign)
+            with filled(site.state, kind):
                 limits = {} if kind == "tmpfs" else {resource.RLIMIT_FSIZE: 0}
-                expect(house.parse(limits=limits), 0)
-                house.put(day(1, BEFORE, 0, 130, campaign), day(2, BETWEEN, 5, 130, campaign))
-                expect(house.parse(limits=limits), 0)
-            house.put(day(3, BEFORE, 10, 130, campaign), day(9, BEFORE, 110, 20, campaign))
-            expect(house.parse(), 0)
-        return f"{kind}, {pending(house, most=0)}"
+                expect(site.parse(limits=limits), 0)
+                site.put(day(1, BEFORE, 0, 130, campaign), day(2, BETWEEN, 5, 130, campaign))
+                expect(site.parse(limits=limits), 0)
+            site.put(day(3, BEFORE, 10, 130, campaign), day(9, BEFORE, 110, 20, campaign))
+            expect(site.parse(), 0)
+        return f"{kind}, {pending(site, most=0)}"

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hook_house import children_of
+from hook_site import children_of
 from influx_server import wait_until
 
 from faults import proxy, trees
 from faults.catalog import expect, fault, pending
-from faults.house import PROJECT, House, in_background
+from faults.site import PROJECT, Site, in_background
 from faults.truth import Upload
 
 KILLED = -signal.SIGKILL
@@ -43,60 +43,60 @@ def rounds(count: int, chance: random.Random) -> Iterator[list[Upload]]:
         yield uploads[4 * number : 4 * number + 4]
 
 
-def kill_at_random(house: House, count: int, with_signal: int, seed: int) -> str:
+def kill_at_random(site: Site, count: int, with_signal: int, seed: int) -> str:
     """Start, and end it after a time between nothing and a whole run, again and again."""
     chance = random.Random(seed)
-    house.put(*next(rounds(1, chance)), trees.bulky(rows=200))
-    longest, killed = timed(house.start(), house)[0], 0
+    site.put(*next(rounds(1, chance)), trees.bulky(rows=200))
+    longest, killed = timed(site.start(), site)[0], 0
     for uploads in rounds(count, chance):
-        house.put(*(u for u in uploads if u not in house.uploads))
-        process = house.start()
+        site.put(*(u for u in uploads if u not in site.uploads))
+        process = site.start()
         try:
             process.wait(chance.uniform(0, longest))
         except subprocess.TimeoutExpired:
             process.send_signal(with_signal)
-        took, status = timed(process, house)
+        took, status = timed(process, site)
         if status == 0:
             longest = took  # the machine may be slower or quicker than it was
         killed += status in (-with_signal, 128 + with_signal)
     assert killed, "every run had ended before it was to be killed"
-    return f"{killed} of {count} runs killed, {pending(house)}"
+    return f"{killed} of {count} runs killed, {pending(site)}"
 
 
-def timed(process: subprocess.Popen, house: House) -> tuple[float, int]:
+def timed(process: subprocess.Popen, site: Site) -> tuple[float, int]:
     """Wait for a parser; returns the seconds since it was started, and its status."""
-    status = house.end(process).status
-    return time.time() - house.started, status
+    status = site.end(process).status
+    return time.time() - site.started, status
 
 
 @fault("kill -9 at random times", quick=True)
-def killed_a_few_times(house: House) -> str:
-    return kill_at_random(house, 8, signal.SIGKILL, seed=1)
+def killed_a_few_times(site: Site) -> str:
+    return kill_at_random(site, 8, signal.SIGKILL, seed=1)
 
 
 @fault("kill -9 at random times, many times")
-def killed_many_times(house: House) -> str:
-    return kill_at_random(house, 60, signal.SIGKILL, seed=2)
+def killed_many_times(site: Site) -> str:
+    return kill_at_random(site, 60, signal.SIGKILL, seed=2)
 
 
 @fault("SIGTERM from a timer")
-def terminated(house: House) -> str:
-    return kill_at_random(house, 15, signal.SIGTERM, seed=3)
+def terminated(site: Site) -> str:
+    return kill_at_random(site, 15, signal.SIGTERM, seed=3)
 
 
 @fault("kill -9 before each write", quick=True)
-def killed_before_writes(house: House) -> str:
-    return kill_at_writes(house, before=True)
+def killed_before_writes(site: Site) -> str:
+    return kill_at_writes(site, before=True)
 
 
 @fault("kill -9 between each write and its answer")
-def killed_after_writes(house: House) -> str:
-    return kill_at_writes(house, before=False)
+def killed_after_writes(site: Site) -> str:
+    return kill_at_writes(site, before=False)
 
 
-def kill_at_writes(house: House, *, before: bool) -> str:
+def kill_at_writes(site: Site, *, before: bool) -> str:
     """Kill at the 1st write of the first run, at the 2nd of the second …"""
-    house.put(*trees.fleet(), trees.bulky())
+    site.put(*trees.fleet(), trees.bulky())
     running: list[subprocess.Popen] = []
 
     def kill_at(number: int) -> proxy.Plan:
@@ -112,123 +112,123 @@ def kill_at_writes(house: House, *, before: bool) -> str:
 
     killed = 0
     for number in range(1, 8):
-        house.proxy.writes = 0
-        house.proxy.plan = kill_at(number)
-        running.append(house.start())
-        killed += house.end(running[-1]).status == KILLED
+        site.proxy.writes = 0
+        site.proxy.plan = kill_at(number)
+        running.append(site.start())
+        killed += site.end(running[-1]).status == KILLED
     assert killed >= 3, f"only {killed} runs were killed"
-    return f"{killed} runs killed, {pending(house)}"
+    return f"{killed} runs killed, {pending(site)}"
 
 
 @fault("kill -9 at each rename")
-def killed_at_renames(house: House) -> str:
-    house.put(*trees.fleet(loggers=12), *trees.unreadable())  # so many, for a fast machine moves some between two looks
+def killed_at_renames(site: Site) -> str:
+    site.put(*trees.fleet(loggers=12), *trees.unreadable())  # so many, for a fast machine moves some between two looks
     killed = 0
-    while house.pending() and killed < 30:
-        process = house.start()
-        seen = settled(house)
-        wait_until(lambda p=process, s=seen: p.poll() is not None or settled(house) > s, 60, lambda: "nothing moved")
+    while site.pending() and killed < 30:
+        process = site.start()
+        seen = settled(site)
+        wait_until(lambda p=process, s=seen: p.poll() is not None or settled(site) > s, 60, lambda: "nothing moved")
         process.kill()
-        killed += house.end(process).status == KILLED
+        killed += site.end(process).status == KILLED
     assert killed >= 5, f"only {killed} runs were killed"
-    return f"{killed} runs killed, {pending(house)}"
+    return f"{killed} runs killed, {pending(site)}"
 
 
-def settled(house: House) -> int:
+def settled(site: Site) -> int:
     """How many entries parsed/ and error/ have."""
-    return sum(1 for state in ("parsed", "error") for _ in house.data.glob(f"*/*/*/{state}/*"))
+    return sum(1 for state in ("parsed", "error") for _ in site.data.glob(f"*/*/*/{state}/*"))
 
 
 # several at once
 
 
 @fault("three parsers at once", quick=True)
-def three_parsers(house: House) -> str:
-    house.put(*trees.fleet())
-    house.proxy.plan = proxy.answer_late(0.05)
-    processes = [house.start() for _ in range(3)]
-    waited = sum("another run" in expect(house.end(p), 0).err for p in processes)
+def three_parsers(site: Site) -> str:
+    site.put(*trees.fleet())
+    site.proxy.plan = proxy.answer_late(0.05)
+    processes = [site.start() for _ in range(3)]
+    waited = sum("another run" in expect(site.end(p), 0).err for p in processes)
     assert waited == 2, f"{waited} parsers waited"
     return "status 0 three times, two waited"
 
 
 @fault("two sweeps, one killed with all it started")
-def two_sweeps(house: House) -> str:
-    house.put(*trees.fleet())
-    house.proxy.plan = proxy.answer_late(0.1)
-    first, second = sweep(house), sweep(house)
-    wait_until(lambda: house.proxy.writes >= 3, 60, lambda: "no sweep wrote anything")
+def two_sweeps(site: Site) -> str:
+    site.put(*trees.fleet())
+    site.proxy.plan = proxy.answer_late(0.1)
+    first, second = sweep(site), sweep(site)
+    wait_until(lambda: site.proxy.writes >= 3, 60, lambda: "no sweep wrote anything")
     for pid in [first.pid, *children_of([first.pid])]:  # a lane leads a process group of its own
         with suppress(ProcessLookupError):
             os.killpg(os.getpgid(pid), signal.SIGKILL)
     first.wait(30)
     second.wait(60)
-    left = pending(house)
-    swept(house)
+    left = pending(site)
+    swept(site)
     return f"one killed, {left}, none after a sweep"
 
 
 @fault("SFTPGo restarted: its hooks and their workers killed")
-def hooks_killed(house: House) -> str:
+def hooks_killed(site: Site) -> str:
     chance = random.Random(4)
     for uploads in rounds(4, chance):
-        house.put(*uploads)
-        seen = house.proxy.writes
-        hook = start_hook(house, SFTPGO_ACTION="upload")
+        site.put(*uploads)
+        seen = site.proxy.writes
+        hook = start_hook(site, SFTPGO_ACTION="upload")
         hook.wait(30)
-        wait_until(lambda s=seen: house.proxy.writes > s, 60, lambda: "no worker began to write")
-        kill_workers(house)
-    left = pending(house)
-    swept(house)
+        wait_until(lambda s=seen: site.proxy.writes > s, 60, lambda: "no worker began to write")
+        kill_workers(site)
+    left = pending(site)
+    swept(site)
     return f"4 times, {left}, none after a sweep"
 
 
-def start_hook(house: House, *arguments: str, **changes: str) -> subprocess.Popen:
+def start_hook(site: Site, *arguments: str, **changes: str) -> subprocess.Popen:
     """The hook as SFTPGo starts it: nothing in the environment but its variables and the settings."""
-    program = house.folder / "on-upload.sh"
+    program = site.folder / "on-upload.sh"
     if not program.exists():
-        lay_out_program(house)
+        lay_out_program(site)
     return subprocess.Popen(
-        [program, *arguments], env={**house.environment(), **changes}, cwd="/", start_new_session=True,
+        [program, *arguments], env={**site.environment(), **changes}, cwd="/", start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 
 
-def lay_out_program(house: House) -> None:
-    """The program beside the house: the hook, which looks for the rest where it lies, and links, but no playbook."""
-    shutil.copy(PROJECT / "on-upload.sh", house.folder)
+def lay_out_program(site: Site) -> None:
+    """The program beside the site: the hook, which looks for the rest where it lies, and links, but no playbook."""
+    shutil.copy(PROJECT / "on-upload.sh", site.folder)
     for name in ("tsv_parser.py", "powerview"):
-        (house.folder / name).symlink_to(PROJECT / name)
-    (house.folder / ".venv").symlink_to(sys.prefix)
+        (site.folder / name).symlink_to(PROJECT / name)
+    (site.folder / ".venv").symlink_to(sys.prefix)
 
 
-def sweep(house: House) -> subprocess.Popen:
+def sweep(site: Site) -> subprocess.Popen:
     """`on-upload.sh sweep`, as the timer starts it."""
-    return start_hook(house, "sweep")
+    return start_hook(site, "sweep")
 
 
-def swept(house: House, timeout: float = 120) -> None:
+def swept(site: Site, timeout: float = 120) -> None:
     """A sweep to its end, after which nothing is pending. 78: there is no playbook for the provision lane here."""
-    house.proxy.heal()
-    status = house.end(sweep(house), timeout).status
+    site.proxy.heal()
+    status = site.end(sweep(site), timeout).status
     assert status == 78, status
-    pending(house, most=0)
+    pending(site, most=0)
 
 
-def kill_workers(house: House) -> None:
+def kill_workers(site: Site) -> None:
     """Kill until none is left: one may be starting the next at this very moment."""
-    while pids := workers_of(house):
+    while pids := workers_of(site):
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
 
-def workers_of(house: House) -> list[int]:
-    """The processes whose environment names this house."""
+def workers_of(site: Site) -> list[int]:
+    """The processes whose environment names this site."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if os.fsencode(house.state) in (folder / "environ").read_bytes() and int(folder.name) != os.getpid():
+            if os.fsencode(site.state) in (folder / "environ").read_bytes() and int(folder.name) != os.getpid():
                 found.append(int(folder.name))
         except OSError:
             continue  # it has ended, or is somebody else's
@@ -239,45 +239,45 @@ def workers_of(house: House) -> list[int]:
 
 
 @fault("out of memory under a limit")
-def out_of_memory(house: House) -> str:
+def out_of_memory(site: Site) -> str:
     # -2: OpenBLAS, which numpy loads, ends its process by SIGINT when it gets no memory for its threads.
-    house.put(*trees.fleet(loggers=2), trees.bulky(rows=3000))
-    ends = [house.parse(limits={resource.RLIMIT_AS: size << 20}).status for size in (40, 150, 250, 350, 500)]
-    return f"status {', '.join(map(str, ends))} with 40, 150, 250, 350, 500 MB, {pending(house)}"
+    site.put(*trees.fleet(loggers=2), trees.bulky(rows=3000))
+    ends = [site.parse(limits={resource.RLIMIT_AS: size << 20}).status for size in (40, 150, 250, 350, 500)]
+    return f"status {', '.join(map(str, ends))} with 40, 150, 250, 350, 500 MB, {pending(site)}"
 
 
 @fault("no file descriptors left")
-def out_of_descriptors(house: House) -> str:
-    house.put(*trees.fleet())
-    ends = [house.parse(limits={resource.RLIMIT_NOFILE: most}).status for most in (5, 10, 14, 18)]
-    return f"status {', '.join(map(str, ends))} with 5, 10, 14, 18, {pending(house)}"
+def out_of_descriptors(site: Site) -> str:
+    site.put(*trees.fleet())
+    ends = [site.parse(limits={resource.RLIMIT_NOFILE: most}).status for most in (5, 10, 14, 18)]
+    return f"status {', '.join(map(str, ends))} with 5, 10, 14, 18, {pending(site)}"
 
 
 @fault("full disk under the tree", quick=True)
-def tree_full(house: House) -> str:
-    return on_full_disk(house, house.data)
+def tree_full(site: Site) -> str:
+    return on_full_disk(site, site.data)
 
 
 @fault("full disk under the log folder", quick=True)
-def log_full(house: House) -> str:
-    return on_full_disk(house, house.logs)
+def log_full(site: Site) -> str:
+    return on_full_disk(site, site.logs)
 
 
 @fault("full disk under the state folder", quick=True)
-def state_full(house: House) -> str:
-    return on_full_disk(house, house.state)
+def state_full(site: Site) -> str:
+    return on_full_disk(site, site.state)
 
 
-def on_full_disk(house: House, folder: Path) -> str:
+def on_full_disk(site: Site, folder: Path) -> str:
     """Run while `folder` has no room for one more byte or name; room is made afterwards."""
     with small_disk(folder) as kind:
-        house.put(*trees.fleet(), *trees.unreadable())
+        site.put(*trees.fleet(), *trees.unreadable())
         with filled(folder, kind):
             limits = {} if kind == "tmpfs" else {resource.RLIMIT_FSIZE: 0}
-            ended = expect(house.parse(limits=limits), 0, 1, 75, 78)
-        what = f"{kind}, status {ended.status}, {pending(house)}"
-        house.clean_run()
-        carried = house.folder / "carried"
+            ended = expect(site.parse(limits=limits), 0, 1, 75, 78)
+        what = f"{kind}, status {ended.status}, {pending(site)}"
+        site.clean_run()
+        carried = site.folder / "carried"
         shutil.copytree(folder, carried, symlinks=True)
     shutil.copytree(carried, folder, symlinks=True, dirs_exist_ok=True)
     shutil.rmtree(carried)
@@ -321,40 +321,40 @@ def until_full(act: Callable[[int], object]) -> None:
 
 
 @fault("read-only tree: not ours to write")
-def tree_of_others(house: House) -> str:
-    house.put(*trees.fleet(), *trees.unreadable())
-    folders = [house.data, *(p for p in house.data.rglob("*") if p.is_dir())]
+def tree_of_others(site: Site) -> str:
+    site.put(*trees.fleet(), *trees.unreadable())
+    folders = [site.data, *(p for p in site.data.rglob("*") if p.is_dir())]
     for folder in folders:
         folder.chmod(0o555)
-    ended = expect(house.parse(before=as_owner()), 1)
+    ended = expect(site.parse(before=as_owner()), 1)
     for folder in folders:
         folder.chmod(0o755)
-    return f"status {ended.status}, {pending(house)}"
+    return f"status {ended.status}, {pending(site)}"
 
 
 @fault("read-only tree: mounted so")
-def tree_mounted_read_only(house: House) -> str:
-    house.put(*trees.fleet(), *trees.unreadable())
-    bound = subprocess.run(["mount", "--bind", house.data, house.data], capture_output=True).returncode == 0
+def tree_mounted_read_only(site: Site) -> str:
+    site.put(*trees.fleet(), *trees.unreadable())
+    bound = subprocess.run(["mount", "--bind", site.data, site.data], capture_output=True).returncode == 0
     if not bound:
-        return "mounting is not allowed here: " + tree_of_others(house)
+        return "mounting is not allowed here: " + tree_of_others(site)
     try:
-        subprocess.run(["mount", "-o", "remount,ro,bind", house.data], check=True, capture_output=True)
-        ended = expect(house.parse(), 1)
-        return f"status {ended.status}, {pending(house)}"
+        subprocess.run(["mount", "-o", "remount,ro,bind", site.data], check=True, capture_output=True)
+        ended = expect(site.parse(), 1)
+        return f"status {ended.status}, {pending(site)}"
     finally:
-        subprocess.run(["umount", house.data], check=True)
+        subprocess.run(["umount", site.data], check=True)
 
 
 @fault("a worker hangs on a silent server while another waits")
-def one_hangs(house: House) -> str:
-    house.put(*trees.fleet(loggers=2))
-    house.proxy.plan = proxy.writes_only(proxy.stay_silent, range(1, 2))
-    first = house.start()
-    wait_until(lambda: house.proxy.writes >= 1, 60, lambda: "the first parser wrote nothing")
-    second = house.start()
-    told = in_background(lambda: first.send_signal(signal.SIGTERM) if second.stderr.readline() else None)
-    told.join(60)
-    ends = [house.end(first).status, house.end(second).status]
+def one_hangs(site: Site) -> str:
+    site.put(*trees.fleet(loggers=2))
+    site.proxy.plan = proxy.writes_only(proxy.stay_silent, range(1, 2))
+    first = site.start()
+    wait_until(lambda: site.proxy.writes >= 1, 60, lambda: "the first parser wrote nothing")
+    second = site.start()
+    logged = in_background(lambda: first.send_signal(signal.SIGTERM) if second.stderr.readline() else None)
+    logged.join(60)
+    ends = [site.end(first).status, site.end(second).status]
     assert ends[1] == 0, ends
-    return f"the first ended by SIGTERM ({ends[0]}), the second then did the work, {pending(house)}"
+    return f"the first ended by SIGTERM ({ends[0]}), the second then did the work, {pending(site)}"

@@ -1,4 +1,4 @@
-"""A proxy between the parser and InfluxDB that breaks what it is told to break.
+"""A proxy between the parser and InfluxDB that breaks what it is logged to break.
 
 `plan` is asked about each request and names what becomes of it; the default hands everything on. Plans may look at
 the request, count, kill, move files: the parser waits for its answer meanwhile.
@@ -178,9 +178,9 @@ def refuse(status: int, code: str, message: str, **headers: str) -> Plan:
 
     def plan(request: Request) -> None:
         request.body()
-        told = json.dumps({"code": code, "message": message}).encode()
+        logged = json.dumps({"code": code, "message": message}).encode()
         extra = [(name.replace("_", "-"), value) for name, value in headers.items()]
-        request.answer(status, [("Content-Type", "application/json"), *extra], told)
+        request.answer(status, [("Content-Type", "application/json"), *extra], logged)
 
     return plan
 

@@ -20,8 +20,8 @@ from datetime import datetime, timedelta
 
 from faults import proxy, trees
 from faults.catalog import fault
-from faults.house import House, digest
 from faults.process_faults import filled, kill_workers, small_disk, start_hook, swept
+from faults.site import Site, digest
 from faults.truth import Upload
 
 SEED = 20260201
@@ -61,11 +61,11 @@ class Logger:
 class Everything:
     """One run: `step` does one thing by chance."""
 
-    def __init__(self, house: House, chance: random.Random) -> None:
-        self.house = house
+    def __init__(self, site: Site, chance: random.Random) -> None:
+        self.site = site
         self.chance = chance
         self.running: list[subprocess.Popen] = []
-        self.printed = house.folder / "printed"
+        self.printed = site.folder / "printed"
         self.full: list[ExitStack] = []
         self.away_until = self.full_until = 0.0
         self.counts: Counter[str] = Counter()
@@ -84,7 +84,7 @@ class Everything:
         """One action, and the end of troubles whose time is over."""
         self.running = [p for p in self.running if p.poll() is None]
         if self.away_until and time.monotonic() > self.away_until:
-            self.house.proxy.heal()
+            self.site.proxy.heal()
             self.away_until = 0.0
         if self.full and time.monotonic() > self.full_until:
             self.make_room()
@@ -114,14 +114,14 @@ class Everything:
 
     def send(self, logger: Logger, name: str, data: bytes) -> bool:
         """Put a file; a logger that finds the disk full tries no more."""
-        if len(self.house.uploads) >= MOST_UPLOADS:
+        if len(self.site.uploads) >= MOST_UPLOADS:
             return False
         upload = Upload(logger.client, logger.campaign, logger.serial, name, data)
         try:
-            self.house.put(upload)
+            self.site.put(upload)
         except OSError:
             with suppress(OSError):
-                (self.house.path(upload).parent / ".sftpgo-upload.half").unlink()
+                (self.site.path(upload).parent / ".sftpgo-upload.half").unlink()
             return False
         logger.sent.append(name)
         return True
@@ -167,7 +167,7 @@ class Everything:
     def again_under_its_name(self) -> bool:
         """A settled file's name comes again with other readings."""
         logger = self.any_logger()
-        folder = self.house.data / logger.client / logger.campaign / logger.serial
+        folder = self.site.data / logger.client / logger.campaign / logger.serial
         names = [n for n in logger.sent[-20:] if (folder / "parsed" / n).exists() and not (folder / n).exists()]
         if not names:
             return False
@@ -179,18 +179,18 @@ class Everything:
         logger = self.any_logger()
         data = self.data(logger, logger.now, 20)
         upload = Upload(logger.client, logger.campaign, logger.serial, self.name(logger, logger.now + 20), data)
-        path = self.house.path(upload)
+        path = self.site.path(upload)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(path, "wb", buffering=0) as file:
                 written = file.write(data[: len(data) // 2])
-                self.house.proxy.closing.wait(self.chance.uniform(0, 0.3))
+                self.site.proxy.closing.wait(self.chance.uniform(0, 0.3))
                 while written < len(data):
                     written += file.write(data[written:])
         except OSError:  # full: what is there is a torn file, and is judged as one
             data = path.read_bytes() if path.exists() else None
         if data is not None:
-            self.house.uploads.append(replace(upload, data=data))
+            self.site.uploads.append(replace(upload, data=data))
             logger.sent.append(upload.name)
         logger.now += 20
         return True
@@ -231,7 +231,7 @@ class Everything:
         """A parser, while not too many are waiting for each other."""
         if len(self.running) >= MOST_PARSERS:
             return False
-        self.running.append(self.house.start(*arguments, into=self.printed))
+        self.running.append(self.site.start(*arguments, into=self.printed))
         return True
 
     def again(self) -> bool:
@@ -240,13 +240,13 @@ class Everything:
 
     def hook(self) -> bool:
         """SFTPGo's hook."""
-        start_hook(self.house, SFTPGO_ACTION="upload").wait(30)
+        start_hook(self.site, SFTPGO_ACTION="upload").wait(30)
         return True
 
     def take_back(self) -> bool:
         """An admin moves files back that went to error/ because runs were killed over them."""
         with suppress(OSError):
-            return self.house.take_back() > 0
+            return self.site.take_back() > 0
         return False
 
     # what goes wrong
@@ -256,13 +256,13 @@ class Everything:
         if not self.running:
             return False
         chosen = self.chance.choice(self.running)
-        self.house.proxy.closing.wait(self.chance.uniform(0, 1.0))
+        self.site.proxy.closing.wait(self.chance.uniform(0, 1.0))
         chosen.send_signal(signal.SIGTERM if self.chance.random() < 0.2 else signal.SIGKILL)
         return True
 
     def kill_hooks(self) -> bool:
         """SFTPGo is restarted, and everything with it."""
-        kill_workers(self.house)
+        kill_workers(self.site)
         return True
 
     def trouble(self) -> bool:
@@ -270,9 +270,9 @@ class Everything:
         if self.away_until:
             return False
         if self.chance.random() < 0.4:
-            self.house.proxy.down()
+            self.site.proxy.down()
         else:
-            self.house.proxy.plan = self.chance.choice(TROUBLES)
+            self.site.proxy.plan = self.chance.choice(TROUBLES)
         self.away_until = time.monotonic() + self.chance.uniform(0.5, 5)
         return True
 
@@ -281,7 +281,7 @@ class Everything:
         if self.full:
             return False
         stack = ExitStack()
-        stack.enter_context(filled(self.chance.choice([self.house.data, self.house.state]), "tmpfs"))
+        stack.enter_context(filled(self.chance.choice([self.site.data, self.site.state]), "tmpfs"))
         self.full.append(stack)
         self.full_until = time.monotonic() + self.chance.uniform(1, 5)
         return True
@@ -295,10 +295,10 @@ class Everything:
         """What is remembered of uploads is lost or damaged, between two runs."""
         if self.running:
             return False
-        kill_workers(self.house)
-        memory = self.house.state / "uploads.sqlite"
+        kill_workers(self.site)
+        memory = self.site.state / "uploads.sqlite"
         if self.chance.random() < 0.5:
-            for part in self.house.state.glob("uploads.sqlite*"):
+            for part in self.site.state.glob("uploads.sqlite*"):
                 part.unlink()
         elif memory.exists():
             with suppress(OSError):
@@ -308,50 +308,50 @@ class Everything:
     def quiet(self) -> None:
         """No more troubles, and nobody at work."""
         self.make_room()
-        self.house.proxy.heal()
-        kill_workers(self.house)
+        self.site.proxy.heal()
+        kill_workers(self.site)
         self.running.clear()
-        self.house.take_back()
+        self.site.take_back()
 
 
-def everything_at_once(house: House, seconds: float) -> str:
+def everything_at_once(site: Site, seconds: float) -> str:
     """Act for so many seconds; then quiet and one sweep."""
-    carried = house.folder / "carried"
+    carried = site.folder / "carried"
     with ExitStack() as disks:
-        kinds = {disks.enter_context(small_disk(house.data, TREE_SIZE)), disks.enter_context(small_disk(house.state))}
-        world = Everything(house, random.Random(SEED))
+        kinds = {disks.enter_context(small_disk(site.data, TREE_SIZE)), disks.enter_context(small_disk(site.state))}
+        world = Everything(site, random.Random(SEED))
         if kinds != {"tmpfs"}:
             world.actions = [(act, weight) for act, weight in world.actions if act != world.fill_disk]
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             world.step()
         world.quiet()
-        house.ten_minutes_pass()
-        swept(house, LONGEST_SWEEP)
-        if house.take_back():  # what the last runs had been killed over twice
-            swept(house, LONGEST_SWEEP)
-        shutil.copytree(house.data, carried)
-    shutil.copytree(carried, house.data, dirs_exist_ok=True)
+        site.ten_minutes_pass()
+        swept(site, LONGEST_SWEEP)
+        if site.take_back():  # what the last runs had been killed over twice
+            swept(site, LONGEST_SWEEP)
+        shutil.copytree(site.data, carried)
+    shutil.copytree(carried, site.data, dirs_exist_ok=True)
     shutil.rmtree(carried)
-    house.uploads[:] = as_settled(house)
+    site.uploads[:] = as_settled(site)
     printed = world.printed.read_text(errors="replace")
     assert "Traceback" not in printed, printed[-5000:]
     done = ", ".join(f"{what.replace('_', ' ')} {n}" for what, n in sorted(world.counts.items()))
-    return f"seed {SEED}, {seconds:.0f} s, {len(house.uploads)} files: {done}"
+    return f"seed {SEED}, {seconds:.0f} s, {len(site.uploads)} files: {done}"
 
 
-def as_settled(house: House) -> list[Upload]:
+def as_settled(site: Site) -> list[Upload]:
     """The uploads under the names that they have now: a name that came again got a number."""
     names: dict[tuple[str, str], list[str]] = {}
-    for path in sorted(house.data.glob("*/*/*/*/*.tsv")):
+    for path in sorted(site.data.glob("*/*/*/*/*.tsv")):
         names.setdefault((str(path.parent.parent), digest(path.read_bytes())), []).append(path.name)
     found = []
-    for upload in house.uploads:
-        here = names.get((str(house.path(upload).parent), digest(upload.data)))
+    for upload in site.uploads:
+        here = names.get((str(site.path(upload).parent), digest(upload.data)))
         found.append(replace(upload, name=here.pop(0)) if here else upload)
     return found
 
 
 @fault("everything at once, ten minutes")
-def ten_minutes(house: House) -> str:
-    return everything_at_once(house, SHORT if os.environ.get("CI") else LONG)
+def ten_minutes(site: Site) -> str:
+    return everything_at_once(site, SHORT if os.environ.get("CI") else LONG)

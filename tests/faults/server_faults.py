@@ -9,167 +9,167 @@ from influx_server import InfluxServer
 
 from faults import proxy, trees
 from faults.catalog import expect, fault, pending
-from faults.house import House
 from faults.proxy import Plan, writes_only
+from faults.site import Site
 
 AWAY = 75
 MIDDLE = range(3, 5)
 """Numbers of the writes that are hit where a fault comes in the middle."""
 
 
-def send(house: House) -> None:
+def send(site: Site) -> None:
     """Loggers whose files contradict each other, and one file of several bodies."""
-    house.put(*trees.fleet(), trees.bulky())
+    site.put(*trees.fleet(), trees.bulky())
 
 
-def under(house: House, plan: Plan, status: int = AWAY) -> str:
+def under(site: Site, plan: Plan, status: int = AWAY) -> str:
     """Run with that plan; returns how it ended."""
-    send(house)
-    house.proxy.plan = plan
-    expect(house.parse(), status)
-    return f"status {status}, {pending(house)}"
+    send(site)
+    site.proxy.plan = plan
+    expect(site.parse(), status)
+    return f"status {status}, {pending(site)}"
 
 
 @fault("down", quick=True)
-def down(house: House) -> str:
-    send(house)
-    house.proxy.down()
-    expect(house.parse(), AWAY)
-    assert house.pending() == len(house.uploads)
-    return f"status 75, {pending(house)}"
+def down(site: Site) -> str:
+    send(site)
+    site.proxy.down()
+    expect(site.parse(), AWAY)
+    assert site.pending() == len(site.uploads)
+    return f"status 75, {pending(site)}"
 
 
 @fault("down in the middle", quick=True)
-def down_in_the_middle(house: House) -> str:
-    return under(house, writes_only(lambda request: request.proxy.cut_off(), MIDDLE))
+def down_in_the_middle(site: Site) -> str:
+    return under(site, writes_only(lambda request: request.proxy.cut_off(), MIDDLE))
 
 
 @fault("back after three failed runs")
-def back_later(house: House) -> str:
-    send(house)
-    house.proxy.down()
+def back_later(site: Site) -> str:
+    send(site)
+    site.proxy.down()
     for _ in range(3):
-        expect(house.parse(), AWAY)
-    said = [line for line in house.log() if " OK " not in line]
-    return f"status 75 three times, {len(said)} log lines, {pending(house)}"
+        expect(site.parse(), AWAY)
+    said = [line for line in site.log() if " OK " not in line]
+    return f"status 75 three times, {len(said)} log lines, {pending(site)}"
 
 
 @fault("401: the token is not known", quick=True)
-def unknown_token(house: House) -> str:
-    send(house)
-    ended = expect(house.parse(INFLUXDB_ADMIN_TOKEN="of-another-server"), AWAY)
+def unknown_token(site: Site) -> str:
+    send(site)
+    ended = expect(site.parse(INFLUXDB_ADMIN_TOKEN="of-another-server"), AWAY)
     assert "INFLUXDB_ADMIN_TOKEN" in ended.err, ended.err
-    assert "of-another-server" not in ended.err + ended.out + "".join(house.log())
-    return f"status 75, names INFLUXDB_ADMIN_TOKEN, {pending(house)}"
+    assert "of-another-server" not in ended.err + ended.out + "".join(site.log())
+    return f"status 75, names INFLUXDB_ADMIN_TOKEN, {pending(site)}"
 
 
 @fault("403: the token may only read")
-def reading_token(house: House) -> str:
-    send(house)
-    right = {"action": "read", "resource": {"type": "buckets", "orgID": house.org_id}}
-    body = {"orgID": house.org_id, "permissions": [right]}
-    token = house.server.call("POST", "/api/v2/authorizations", json=body).json()["token"]
-    ended = expect(house.parse(INFLUXDB_ADMIN_TOKEN=token), AWAY)
+def reading_token(site: Site) -> str:
+    send(site)
+    right = {"action": "read", "resource": {"type": "buckets", "orgID": site.org_id}}
+    body = {"orgID": site.org_id, "permissions": [right]}
+    token = site.server.call("POST", "/api/v2/authorizations", json=body).json()["token"]
+    ended = expect(site.parse(INFLUXDB_ADMIN_TOKEN=token), AWAY)
     assert "INFLUXDB_ADMIN_TOKEN" in ended.err, ended.err
-    assert token not in ended.err + ended.out + "".join(house.log())
-    return f"status 75, names INFLUXDB_ADMIN_TOKEN, {pending(house)}"
+    assert token not in ended.err + ended.out + "".join(site.log())
+    return f"status 75, names INFLUXDB_ADMIN_TOKEN, {pending(site)}"
 
 
 @fault("404: the organisation is not known")
-def unknown_organisation(house: House) -> str:
-    send(house)
-    ended = expect(house.parse(INFLUXDB_ORG="nobody"), AWAY)
+def unknown_organisation(site: Site) -> str:
+    send(site)
+    ended = expect(site.parse(INFLUXDB_ORG="nobody"), AWAY)
     assert "INFLUXDB_ORG" in ended.err, ended.err
-    return f"status 75, names INFLUXDB_ORG, {pending(house)}"
+    return f"status 75, names INFLUXDB_ORG, {pending(site)}"
 
 
 @fault("404: the bucket goes in the middle")
-def bucket_goes(house: House) -> str:
-    send(house)
-    bucket = house.server.make_bucket("company1")
+def bucket_goes(site: Site) -> str:
+    send(site)
+    bucket = site.server.make_bucket("company1")
     seen = []
 
     def plan(request: proxy.Request) -> None:
         if request.is_write and "bucket=company1" in request.path:
             seen.append(request.number)
             if len(seen) == 2:
-                house.server.call("DELETE", f"/api/v2/buckets/{bucket}")
+                site.server.call("DELETE", f"/api/v2/buckets/{bucket}")
         proxy.hand_on(request)
 
-    house.proxy.plan = plan
-    expect(house.parse(), AWAY)
-    what = f"status 75, {pending(house)}; what was in the bucket came back by --again"
-    house.proxy.heal()
-    expect(house.parse("--again"), 0)
+    site.proxy.plan = plan
+    expect(site.parse(), AWAY)
+    what = f"status 75, {pending(site)}; what was in the bucket came back by --again"
+    site.proxy.heal()
+    expect(site.parse("--again"), 0)
     return what
 
 
 @fault("429 with Retry-After, several times in a row", quick=True)
-def too_many(house: House) -> str:
+def too_many(site: Site) -> str:
     refusal = proxy.refuse(429, "too many requests", "slow down", Retry_After="1")
-    return under(house, writes_only(refusal, MIDDLE), status=0) + ", waited each time"
+    return under(site, writes_only(refusal, MIDDLE), status=0) + ", waited each time"
 
 
 @fault("429 that asks for an hour")
-def too_many_for_long(house: House) -> str:
+def too_many_for_long(site: Site) -> str:
     refusal = proxy.refuse(429, "too many requests", "slow down", Retry_After="3600")
-    return under(house, writes_only(refusal, MIDDLE))
+    return under(site, writes_only(refusal, MIDDLE))
 
 
 @fault("500 on one write")
-def internal_error(house: House) -> str:
-    return under(house, writes_only(proxy.refuse(500, "internal error", "engine: cache full"), MIDDLE))
+def internal_error(site: Site) -> str:
+    return under(site, writes_only(proxy.refuse(500, "internal error", "engine: cache full"), MIDDLE))
 
 
 @fault("503 on everything", quick=True)
-def unavailable(house: House) -> str:
-    return under(house, proxy.refuse(503, "unavailable", "starting up"))
+def unavailable(site: Site) -> str:
+    return under(site, proxy.refuse(503, "unavailable", "starting up"))
 
 
 @fault("another web server answers")
-def another_server(house: House) -> str:
-    return under(house, proxy.refuse(200, "welcome", "to the printer"))
+def another_server(site: Site) -> str:
+    return under(site, proxy.refuse(200, "welcome", "to the printer"))
 
 
 @fault("413 for bodies over 100 kB")
-def too_large(house: House) -> str:
+def too_large(site: Site) -> str:
     refusal = proxy.refuse(413, "request too large", "request entity too large")
 
     def plan(request: proxy.Request) -> None:
         (refusal if request.is_write and request.length > 100_000 else proxy.hand_on)(request)
 
-    return under(house, plan, status=0) + ", bodies halved"
+    return under(site, plan, status=0) + ", bodies halved"
 
 
 @fault("422: older than the bucket keeps", quick=True)
-def too_old(house: House) -> str:
-    send(house)
+def too_old(site: Site) -> str:
+    send(site)
     rules = [{"type": "expire", "everySeconds": 86_400}]
-    body = {"orgID": house.org_id, "name": "company0", "retentionRules": rules}
-    bucket = house.server.call("POST", "/api/v2/buckets", json=body).json()["id"]
-    expect(house.parse(), 1)
-    refused = back_from_error(house, "InfluxDB rejected")
+    body = {"orgID": site.org_id, "name": "company0", "retentionRules": rules}
+    bucket = site.server.call("POST", "/api/v2/buckets", json=body).json()["id"]
+    expect(site.parse(), 1)
+    refused = back_from_error(site, "InfluxDB rejected")
     for_ever = {"retentionRules": [{"type": "expire", "everySeconds": 0}]}
-    house.server.call("PATCH", f"/api/v2/buckets/{bucket}", json=for_ever)
+    site.server.call("PATCH", f"/api/v2/buckets/{bucket}", json=for_ever)
     return f"status 1, {refused} files in error/ with the reason; moved back when the bucket keeps everything"
 
 
 @fault("422 on one batch: a field of another type")
-def other_type(house: House) -> str:
-    send(house)
-    house.server.make_bucket("company0")
-    house.server.write("company0", "campaign0,channel=x value=1i 1767225600")  # where bulky() begins
-    expect(house.parse(), 1)
-    refused = back_from_error(house, "InfluxDB rejected")
+def other_type(site: Site) -> str:
+    send(site)
+    site.server.make_bucket("company0")
+    site.server.write("company0", "campaign0,channel=x value=1i 1767225600")  # where bulky() begins
+    expect(site.parse(), 1)
+    refused = back_from_error(site, "InfluxDB rejected")
     ends = {"start": "1970-01-01T00:00:00Z", "stop": "2100-01-01T00:00:00Z", "predicate": '_measurement="campaign0"'}
-    house.server.call("POST", "/api/v2/delete", params={"org": house.org, "bucket": "company0"}, json=ends)
-    expect(house.parse("--again"), 0, 1)
+    site.server.call("POST", "/api/v2/delete", params={"org": site.org, "bucket": "company0"}, json=ends)
+    expect(site.parse("--again"), 0, 1)
     return f"status 1, {refused} files in error/ with the reason; moved back when the stray field is gone"
 
 
-def back_from_error(house: House, reason: str) -> int:
+def back_from_error(site: Site, reason: str) -> int:
     """Do what an admin does once the cause is gone: move files from error/ back. Returns how many."""
-    files = sorted(house.data.rglob("error/*.tsv"))
+    files = sorted(site.data.rglob("error/*.tsv"))
     assert files, "nothing went to error/"
     for file in files:
         note = Path(f"{file}.reason.txt")
@@ -180,62 +180,62 @@ def back_from_error(house: House, reason: str) -> int:
 
 
 @fault("an answer that never comes")
-def silence(house: House) -> str:
-    return under(house, writes_only(proxy.stay_silent, MIDDLE))
+def silence(site: Site) -> str:
+    return under(site, writes_only(proxy.stay_silent, MIDDLE))
 
 
 @fault("stored, but the answer never comes")
-def silence_after_storing(house: House) -> str:
-    return under(house, writes_only(proxy.store_and_stay_silent, MIDDLE))
+def silence_after_storing(site: Site) -> str:
+    return under(site, writes_only(proxy.store_and_stay_silent, MIDDLE))
 
 
 @fault("an answer cut", quick=True)
-def answer_cut(house: House) -> str:
-    return under(house, writes_only(proxy.cut_the_answer, MIDDLE))
+def answer_cut(site: Site) -> str:
+    return under(site, writes_only(proxy.cut_the_answer, MIDDLE))
 
 
 @fault("a request cut", quick=True)
-def request_cut(house: House) -> str:
-    return under(house, writes_only(proxy.cut_the_request, MIDDLE))
+def request_cut(site: Site) -> str:
+    return under(site, writes_only(proxy.cut_the_request, MIDDLE))
 
 
 @fault("two seconds for every answer")
-def slow(house: House) -> str:
-    house.put(*trees.fleet(loggers=2))
-    house.proxy.plan = proxy.answer_late(2)
-    expect(house.parse(), 0)
-    return f"status 0, {pending(house)}"
+def slow(site: Site) -> str:
+    site.put(*trees.fleet(loggers=2))
+    site.proxy.plan = proxy.answer_late(2)
+    expect(site.parse(), 0)
+    return f"status 0, {pending(site)}"
 
 
 @fault("InfluxDB killed in the middle of each run")
-def server_killed(house: House) -> str:
+def server_killed(site: Site) -> str:
     # A server of its own: the others go on. Every write that it answered must be there when it is started again.
     with TemporaryDirectory(prefix="powerview-fault-") as folder:
         server = InfluxServer(Path(folder)).start()
         try:
-            return kill_again_and_again(house, server)
+            return kill_again_and_again(site, server)
         finally:
             server.stop()
 
 
-def kill_again_and_again(house: House, server: InfluxServer) -> str:
-    """Kill the server at the 2nd, 5th and 9th write of three runs; the store of the last is then the house's own."""
-    whole = house.server, house.org_id, house.proxy
-    send(house)
+def kill_again_and_again(site: Site, server: InfluxServer) -> str:
+    """Kill the server at the 2nd, 5th and 9th write of three runs; the store of the last is then the site's own."""
+    whole = site.server, site.org_id, site.proxy
+    send(site)
     with proxy.FaultProxy(server.url) as between:
         server_org = server.call("GET", "/api/v2/orgs", params={"org": server.org}).json()["orgs"][0]["id"]
-        house.server, house.org_id, house.proxy = server, server_org, between
+        site.server, site.org_id, site.proxy = server, server_org, between
         for number in (2, 5, 9):
             between.writes = 0
             between.plan = kill_at(server, number)
-            expect(house.parse(INFLUXDB_ORG=server.org), AWAY)
+            expect(site.parse(INFLUXDB_ORG=server.org), AWAY)
             server.start()
         between.plan = proxy.hand_on
-        expect(house.parse(INFLUXDB_ORG=server.org), 0)
-        judged = house.judge()
-    house.server, house.org_id, house.proxy = whole
+        expect(site.parse(INFLUXDB_ORG=server.org), 0)
+        judged = site.judge()
+    site.server, site.org_id, site.proxy = whole
     assert (judged.lost, judged.wrong, judged.unfinished) == (0, 0, 0), judged
-    expect(house.parse("--again"), 0)
+    expect(site.parse("--again"), 0)
     return "status 75 three times; all there after the fourth run"
 
 

@@ -61,11 +61,11 @@ def rows(text: str) -> bytes:
 
 def short(points: truth.Points) -> list[str]:
     """Readings as `HH:MM:SS value` in UTC, events as `HH:MM:SS restart`, in the order of time."""
-    told = []
+    logged = []
     for (_, measurement, tags, seconds), value in points.items():
         what = dict(tags)["event"] if measurement == "powerview_events" else value
-        told.append(f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S} {what}")
-    return sorted(told)
+        logged.append(f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S} {what}")
+    return sorted(logged)
 
 
 CASES = {
@@ -114,13 +114,13 @@ def test_both_readings_say_what_was_written_out_by_hand(name):
     assert short(told_by_parser(data)) == wanted
 
 
-def test_channels_of_one_name_on_one_device_are_told_apart_by_their_place():
+def test_channels_of_one_name_on_one_device_are_reported_apart_by_their_place():
     head = b"1\t1\t1\t2\t1\nMV_T302_V002\tChambre 2\tChambre 2\tChambre 2\tChambre 2 V\n"
     head += b"01/10/25 12:00:00\t1.0\t2.0\t3.0\t4.0\n"
-    told = {
+    logged = {
         (dict(tags)["channel"], dict(tags).get("unit")): value for (_, _, tags, _), value in told_by_truth(head).items()
     }
-    assert told == {
+    assert logged == {
         ("SN: 1 - Ch: Chambre 2 (1)", None): 1.0,
         ("SN: 1 - Ch: Chambre 2 (2)", None): 2.0,
         ("SN: 2 - Ch: Chambre 2", None): 3.0,

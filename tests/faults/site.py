@@ -1,6 +1,6 @@
 """One PowerView for one fault: a tree, logs and state of its own, a proxy before InfluxDB, and the judgement.
 
-Every house has an organisation of its own in InfluxDB, so that "the whole content of the store" means just that.
+Every site has an organisation of its own in InfluxDB, so that "the whole content of the store" means just that.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Ended:
     err: str
 
 
-class House:
+class Site:
     """`uploads` are the files that were sent so far; `put` sends one. `proxy` stands before the server."""
 
     def __init__(self, server: InfluxServer, folder: Path, zone: str = ZONE) -> None:
@@ -231,14 +231,14 @@ class House:
 
 
 @contextmanager
-def new_house(server: InfluxServer, zone: str = ZONE) -> Iterator[House]:
-    """A house with its proxy, gone afterwards."""
+def new_site(server: InfluxServer, zone: str = ZONE) -> Iterator[Site]:
+    """A site with its proxy, gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="powerview-fault-"))
     try:
-        house = House(server, folder, zone)
-        with house.proxy:
-            yield house
-        server.call("DELETE", f"/api/v2/orgs/{house.org_id}")
+        site = Site(server, folder, zone)
+        with site.proxy:
+            yield site
+        server.call("DELETE", f"/api/v2/orgs/{site.org_id}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,0 +1,199 @@
+"""A campaign as its channels.csv shows it: each clamp by its name and times its factor, groups as one thing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from powerview.channels import HIDDEN, MAIN, PART, PRODUCTION, Sheet
+from powerview.mv2 import Channel
+from powerview.reporting.figures import WATTS, WINDOW, Days, Windows, days_between, summed, totals_of, windows_of
+from powerview.reporting.places import Series
+
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Clamp:
+    """One channel as the sheet has it: `shown` is the channel under its name."""
+
+    channel: Channel
+    shown: Channel
+    role: str = PART
+    group: str = ""
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What people see as one: a lone clamp or a group. `places` are its members' in the list of clamps, `scales` what
+    each member's reading is multiplied with to be in the unit of `shown`."""
+
+    shown: Channel
+    role: str
+    places: tuple[int, ...]
+    scales: tuple[float, ...]
+
+
+def clamps_of(channels: Iterable[Channel], sheet: Sheet | None) -> list[Clamp]:
+    """Each channel as the sheet has it, hidden ones too; without a sheet, or a line in it, as its logger calls it."""
+    found = []
+    for channel in channels:
+        line = sheet.line_of(channel) if sheet else None
+        if line is None:
+            found.append(Clamp(channel, channel))
+            continue
+        shown = dataclasses.replace(channel, name=line.name or channel.name)
+        found.append(Clamp(channel, shown, line.role, line.group, line.factor))
+    return found
+
+
+def things_of(clamps: list[Clamp]) -> list[Thing]:
+    """What is shown of them, in their order: members of a group have one role, and one unit or units of power."""
+    found: dict[tuple, list[int]] = {}
+    for place, clamp in enumerate(clamps):
+        if clamp.role == HIDDEN:
+            continue
+        unit = "W" if clamp.shown.unit in WATTS else clamp.shown.unit
+        found.setdefault((clamp.role, clamp.group, unit) if clamp.group else (place,), []).append(place)
+    return [_thing([clamps[place] for place in places], tuple(places)) for places in found.values()]
+
+
+def _thing(members: list[Clamp], places: tuple[int, ...]) -> Thing:
+    first = members[0]
+    units = list(dict.fromkeys(clamp.shown.unit for clamp in members))
+    unit = units[0] if len(units) == 1 else "W"
+    scales = tuple(c.factor * (WATTS[c.shown.unit] / WATTS[unit] if len(units) > 1 else 1) for c in members)
+    shown = dataclasses.replace(first.shown, unit=unit)
+    if first.group:
+        devices = ", ".join(dict.fromkeys(clamp.shown.device for clamp in members))
+        shown = dataclasses.replace(shown, name=first.group, device=devices)
+    return Thing(shown, first.role, places, scales)
+
+
+def thing_windows(thing: Thing, windows: list[Windows]) -> Windows:
+    """The ten minutes of a thing, of those of all clamps: where each member has a value, the sum."""
+    parts = [Windows(windows[p].begin, windows[p].mean * s) for p, s in zip(thing.places, thing.scales, strict=True)]
+    return summed(parts, every=True)
+
+
+@dataclass
+class Shown:
+    """A campaign's readings as the sheet shows them. `clamps` has those that are not hidden, one by one; `series` has
+    what is shown: a group's readings are sums of ten minutes. `not_counted` is None without a sheet."""
+
+    clamps: dict[Channel, Series] = field(default_factory=dict)
+    series: dict[Channel, Series] = field(default_factory=dict)
+    roles: dict[Channel, str] = field(default_factory=dict)
+    of_raw: dict[Channel, Channel] = field(default_factory=dict)
+    """The shown channel of each channel that is not hidden."""
+    not_counted: str | None = None
+
+
+def shown(series: dict[Channel, Series], sheet: Sheet | None) -> Shown:
+    """What people see of a campaign's readings."""
+    if sheet is None:
+        return Shown(series, series, of_raw={channel: channel for channel in series})
+    clamps = clamps_of(series, sheet)
+    things = things_of(clamps)
+    result = Shown()
+    for clamp in clamps:
+        if clamp.role != HIDDEN:
+            result.of_raw[clamp.channel] = clamp.shown
+            result.clamps[clamp.shown] = _scaled(series[clamp.channel], clamp.factor)
+    empty = []
+    for thing in things:
+        s = _thing_series(thing, [series[clamp.channel] for clamp in clamps])
+        if len(s.times):
+            result.series[thing.shown], result.roles[thing.shown] = s, thing.role
+        else:
+            empty.append(thing.shown.name)
+    result.not_counted = not_counted(clamps, things, empty)
+    return result
+
+
+def _scaled(series: Series, factor: float) -> Series:
+    return series if factor == 1 else dataclasses.replace(series, values=series.values * factor)
+
+
+def _thing_series(thing: Thing, all_series: list[Series]) -> Series:
+    if len(thing.places) == 1:
+        return _scaled(all_series[thing.places[0]], thing.scales[0])
+    windows = [windows_of(s.times, s.values) if i in thing.places else None for i, s in enumerate(all_series)]
+    found = thing_windows(thing, windows)
+    return Series(found.begin, found.mean, np.full(len(found.begin), WINDOW))
+
+
+def not_counted(clamps: list[Clamp], things: list[Thing], empty: Iterable[str] = ()) -> str:
+    """One line about what is in no total: other units, hidden channels, groups that are never whole; else nothing."""
+    by_unit: dict[str | None, list[str]] = {}
+    for thing in things:
+        if thing.shown.unit not in WATTS:
+            by_unit.setdefault(thing.shown.unit, []).append(thing.shown.name)
+    parts = [f"{_listed(names)} ({unit or 'no unit'})" for unit, names in by_unit.items()]
+    parts += [f"{name} (its channels are never there together)" for name in empty]
+    hidden = Counter(clamp.role for clamp in clamps)[HIDDEN]
+    parts += [f"{hidden} hidden {'channel' if hidden == 1 else 'channels'}"] * bool(hidden)
+    return "; ".join(parts)
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
+class ThingDays:
+    """kWh of each local day of the totals and of each thing that is a power, of readings as DayTotals takes them."""
+
+    def __init__(self, clamps: Sequence[Clamp], zone: ZoneInfo) -> None:
+        # The frames that come have the factors in them.
+        self._things = things_of([dataclasses.replace(clamp, factor=1.0) for clamp in clamps])
+        self._zone = zone
+        self.power = [thing.shown for thing in self._things if thing.shown.unit in WATTS]
+        roles = {thing.role for thing in self._things if thing.shown.unit in WATTS}
+        there = {"drawn": roles, "fed in": roles, "production": PRODUCTION in roles, "rest": MAIN in roles}
+        self.titles = [title for title, is_there in there.items() if is_there]
+        self._kwh: dict[date, np.ndarray] = {}
+        self._span: tuple[int, int] | None = None
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Take a stretch: index UTC seconds, a column for each channel in their order."""
+        times = frame.index.to_numpy()
+        begin, last = int(times[0]) // WINDOW * WINDOW, int(times[-1]) // WINDOW * WINDOW
+        self._span = (self._span[0] if self._span else begin, last)
+        days = days_between(begin, last, self._zone)
+        windows = [_column_windows(times, frame.iloc[:, i].to_numpy(float)) for i in range(frame.shape[1])]
+        found = [(t.role, t.shown.unit, thing_windows(t, windows)) for t in self._things]
+        totals = totals_of(found, days)
+        columns = list(totals.columns().values()) if totals else []
+        columns += [self._energy(unit, w, days) for _, unit, w in found if unit in WATTS]
+        there = summed([w for _, unit, w in found if unit in WATTS], every=False)
+        columns = [np.where(days.covered(there) > 0, column, np.nan) for column in columns]
+        for day, kwh in zip(days.dates, np.array(columns).T if columns else (), strict=False):
+            before = self._kwh.get(day)
+            self._kwh[day] = kwh if before is None else np.where(np.isnan(before), kwh, before + np.nan_to_num(kwh))
+
+    @staticmethod
+    def _energy(unit: str, windows: Windows, days: Days) -> np.ndarray:
+        return np.where(days.covered(windows) > 0, days.energy(windows, unit), np.nan)
+
+    def days(self) -> Iterator[tuple[date, np.ndarray]]:
+        """Each day from the first to the last with the kWh of each title, then of each thing; NaN where there are
+        none."""
+        if self._span is None:
+            return
+        nothing = np.full(len(self.titles) + len(self.power), np.nan)
+        for day in days_between(*self._span, self._zone).dates:
+            yield day, self._kwh.get(day, nothing)
+
+
+def _column_windows(times: np.ndarray, values: np.ndarray) -> Windows:
+    there = np.isfinite(values)
+    return windows_of(times[there], values[there])

@@ -14,7 +14,7 @@ from master_views import ALL_YEAR, DASHBOARD, LONG_AGO, OCTOBER, QUERIES, SUMMER
 pytest_plugins = ("master_fixture",)
 
 DATA_SOURCE = {"type": "influxdb", "uid": "powerview-master"}
-STATIC = re.compile(r'\(?r\.\w+ (==|=~|!~) ("[^"]*"|/\^\$\{\w+:regex\}\$/|/\^\([\w|]+\)\$/)\)?')
+STATIC = re.compile(r'r\._value < 0\.0|\(?r\.\w+ (==|=~|!~) ("[^"]*"|/\^\$\{\w+:regex\}\$/|/\^\([\w|]+\)\$/)\)?')
 PUSHED_DOWN = {"aggregateWindow", "first", "last", "min", "max", "mean", "sum", "count"}
 
 

@@ -28,7 +28,7 @@ def test_voltages_by_week_are_those_of_the_files(roof, truth, span):
     highest = within(truth, "roof", span, "V").groupby("channel").value.max()
     volts = volts[volts.channel.map(highest) >= 150]
     day = volts.time.dt.tz_convert(PARIS).dt.normalize()
-    monday = (day - pd.to_timedelta(day.dt.dayofweek, unit="D")).dt.strftime("%Y-%m-%d")
+    monday = (day - pd.to_timedelta(day.dt.day_of_week, unit="D")).dt.strftime("%Y-%m-%d")
     narrow = ((volts.value < 207) | (volts.value > 253)).groupby([monday, volts.channel]).sum()
     wide = ((volts.value < 195.5) | (volts.value > 253)).groupby([monday, volts.channel]).sum()
     count = volts.groupby([monday, volts.channel]).value.count()

@@ -71,7 +71,7 @@ def test_the_hour_that_the_clocks_change_is_there_twice_or_not(changing):
 def test_the_mean_day_has_weekdays_and_weekends_apart(changing):
     grafana, span, total = changing
     hourly = total.resample("1h").mean().dropna()
-    weekend = np.where(local(hourly).dayofweek >= 5, "Saturday and Sunday", "Monday to Friday")
+    weekend = np.where(local(hourly).day_of_week >= 5, "Saturday and Sunday", "Monday to Friday")
     expected = hourly.groupby([local(hourly).strftime("%H:00"), weekend]).mean().unstack()
     found = grafana.table("Mean day", span).set_index("hour")[expected.columns]
     pd.testing.assert_frame_equal(found, expected, check_names=False, check_index_type=False)

@@ -85,13 +85,16 @@ begin = from_ten / int(v: every) * int(v: every)
 
 windows = {read(FIRST, DEVICES, "range(start: start, stop: stop)", "    ")}
     |> {window("every", "count")}
-    |> map(fn: (r) => ({{device: r.device, _time: r._time}}))
+    |> keep(columns: ["device", "_time"])
+    |> group(columns: ["device"])
 edges = (at) => devices |> map(fn: (r) => ({{device: r.device, _time: time(v: at)}}))
 
 union(tables: [windows, edges(at: begin - int(v: every)), edges(at: int(v: stop))])
   |> group(columns: ["device"])
   |> sort(columns: ["_time"])
   |> elapsed(unit: 1ns)
+  // A filter looks at one row after the other: let it have few.
+  |> top(n: 500, columns: ["elapsed"])
   |> filter(fn: (r) => r.elapsed - int(v: every) >= least)
   |> group()
   |> map(fn: (r) => ({{
@@ -150,7 +153,8 @@ readings = power()
   |> named(what: "Readings")
   |> group(columns: ["channel", "unit", "what"])
   |> sum()
-negative = power()
+// Beside a condition on the value the storage tests all others for each reading: the choice of channels comes later.
+negative = {read(POWER, "")}
   |> filter(fn: (r) => r._value < 0.0)
   |> count()
   |> named(what: "Negative")
@@ -167,6 +171,7 @@ doubt = (r) =>
 union(tables: [low, high, readings, negative])
   |> group()
   |> pivot(rowKey: ["channel", "unit"], columnKey: ["what"], valueColumn: "_value")
+  |> filter(fn: (r) => exists r.Highest)
   |> map(fn: (r) => ({{
     channel: r.channel, Doubt: doubt(r: r), Lowest: r.Lowest, Highest: r.Highest, Negative: share(r: r),
   }}))

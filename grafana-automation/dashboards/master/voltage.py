@@ -45,6 +45,10 @@ NEVER_CONNECTED = query(f"""\
   |> sort(columns: ["channel"])
 """)
 
+ONE, NONE = "(r._value + 1000.0) / (r._value + 1000.0)", "r._value * 0.0"
+"""Written so, because InfluxDB computes only what depends on a column for the whole column at once (see `WATTS`), and
+makes null of a constant that all of it takes."""
+
 BY_WEEK = query(
     PLACE,
     f"""\
@@ -58,23 +62,23 @@ by_week = (tables=<-, how, what) => tables
   |> aggregateWindow(every: 1w, offset: 4d, fn: how, createEmpty: false, timeSrc: "_start", location: place)
   |> map(fn: (r) => ({{channel: r.channel, week: r._time, what: what, _value: float(v: r._value)}}))
 all = means |> by_week(how: count, what: "Means")
-highest = means |> by_week(how: max, what: "highest")
 narrow = means
-  |> filter(fn: (r) => r._value < 207.0 or r._value > 253.0)
-  |> by_week(how: count, what: "narrow")
+  |> map(fn: (r) => ({{r with _value: if r._value < 207.0 then {ONE} else if r._value > 253.0 then {ONE} else {NONE}}}))
+  |> by_week(how: sum, what: "narrow")
 wide = means
-  |> filter(fn: (r) => r._value < 195.5 or r._value > 253.0)
-  |> by_week(how: count, what: "wide")
-weeks = union(tables: [all, highest, narrow, wide])
+  |> map(fn: (r) => ({{r with _value: if r._value < 195.5 then {ONE} else if r._value > 253.0 then {ONE} else {NONE}}}))
+  |> by_week(how: sum, what: "wide")
+weeks = union(tables: [all, narrow, wide])
   |> group(columns: ["channel"])
   |> pivot(rowKey: ["channel", "week"], columnKey: ["what"], valueColumn: "_value")
-number = (n) => if exists n then n else 0.0
 """,
     f"""\
 // Phases that were never connected are left out.
-phases = weeks
-  |> max(column: "highest")
-  |> filter(fn: (r) => r.highest >= {CONNECTED}.0)
+phases = {read(VOLTS, DEVICES)}
+  |> max()
+  |> group(columns: ["channel"])
+  |> max()
+  |> filter(fn: (r) => r._value >= {CONNECTED}.0)
   |> keep(columns: ["channel"])
 
 join(tables: {{weeks: weeks, phases: phases}}, on: ["channel"])
@@ -83,9 +87,9 @@ join(tables: {{weeks: weeks, phases: phases}}, on: ["channel"])
     Week: r.week,
     channel: r.channel,
     Means: r.Means,
-    Outside: number(n: r.narrow),
-    Share: number(n: r.narrow) / r.Means,
-    Far: number(n: r.wide),
+    Outside: r.narrow,
+    Share: r.narrow / r.Means,
+    Far: r.wide,
   }}))
   |> sort(columns: ["Week", "channel"])
 """,

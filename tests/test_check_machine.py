@@ -21,7 +21,7 @@ pytest_plugins = ("check_fixture",)
     [
         ("influxdb_host", "INFLUXDB_HOST", {"organisation", "token"}),
         ("influxdb_admin_token", "INFLUXDB_ADMIN_TOKEN", {"organisation", "token"}),
-        ("grafana_password", "GRAFANA_PASSWORD", {"Grafana's admin", "Master", "Grafana reads InfluxDB"}),
+        ("grafana_password", "GRAFANA_PASSWORD", {"Grafana's login", "Master", "Loggers", "Grafana reads InfluxDB"}),
     ],
 )
 def test_a_missing_setting_is_named(installation, field, variable, gone):

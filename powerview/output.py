@@ -14,11 +14,12 @@ from typing import BinaryIO
 
 
 @contextmanager
-def replacing(path: Path, *, follow: bool = True) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, follow: bool = True, mode: int = 0o666) -> Iterator[BinaryIO]:
     """A file to write; when the block ends well it takes the place of `path`, in one step. Else `path` is as it was.
 
     A symlink stays: the file that it names is replaced; without `follow`, where others may make one, it is replaced
-    itself. A file keeps its mode, and its owner where this user may give it away. What is no regular file (a device, a
+    itself. A file keeps its mode (a new one has `mode`, less the umask), and its owner where this user may give it
+    away. What is no regular file (a device, a
     pipe) is written to as it is, or without `follow` replaced. Raises OSError.
     """
     try:
@@ -42,7 +43,7 @@ def replacing(path: Path, *, follow: bool = True) -> Iterator[BinaryIO]:
             yield half
             half.flush()
             os.fsync(half.fileno())
-            _dress(half.fileno(), there)
+            _dress(half.fileno(), there, mode)
         os.replace(half.name, target)
     except BaseException:
         os.unlink(half.name)
@@ -57,10 +58,10 @@ def _same(target: Path, there: os.stat_result) -> bool:
         return False
 
 
-def _dress(descriptor: int, before: os.stat_result | None) -> None:
+def _dress(descriptor: int, before: os.stat_result | None, mode: int) -> None:
     # Mode and owner: those of the file before, else as any other new file of this user has them.
     if before is None:
-        os.fchmod(descriptor, 0o666 & ~_umask())
+        os.fchmod(descriptor, mode & ~_umask())
         return
     for owner, group in ((-1, before.st_gid), (before.st_uid, -1)):
         with suppress(PermissionError):  # only root gives files away; the others' new file is their own

@@ -14,6 +14,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PLACES = os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"], "/usr/sbin", "/sbin"])
 
 
+def outside_make() -> dict[str, str]:
+    """This environment as it is where no `make` runs the tests: an inner one would say more."""
+    return {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+
+
 def program(name: str, package: str) -> str:
     """The path of a program. `package` says where a person gets it."""
     found = shutil.which(name, path=PLACES)

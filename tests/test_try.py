@@ -14,7 +14,7 @@ import requests
 import yaml
 from dotenv import dotenv_values
 from influx_server import InfluxServer, free_port, influxd_command, wait_until
-from programs import ROOT, make_executable
+from programs import ROOT, make_executable, outside_make
 
 CODE = ("deploy", "powerview", "grafana-automation", "demo", "compose.yaml", "tsv_parser.py")
 
@@ -180,5 +180,7 @@ def test_an_engine_that_fails_is_named_and_can_be_taken_away(trial):
 
 def test_what_make_calls():
     for target, word in (("try", "up"), ("try-down", "down")):
-        shown = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        shown = subprocess.run(
+            ["make", "-n", target], cwd=ROOT, env=outside_make(), capture_output=True, text=True, check=True
+        ).stdout
         assert shown.splitlines()[-1].endswith(f"deploy/try_out.py {word}")

@@ -50,7 +50,7 @@ def load_memory(state_dir: Path) -> Memory:
 
 def save_memory(state_dir: Path, memory: Memory) -> None:
     """Remember it. Raises OSError."""
-    with replacing(state_dir / MEMORY) as file:
+    with replacing(state_dir / MEMORY, mode=0o660) as file:
         file.write(json.dumps({"tree": memory.tree, "sheets": memory.sheets}).encode())
 
 
@@ -114,7 +114,7 @@ def put_in_force(state_dir: Path, client: str, campaign: str, data: bytes) -> No
     """Make these bytes the sheet in force. Raises OSError."""
     path = in_force_path(state_dir, client, campaign)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as file:
+    with replacing(path, mode=0o660) as file:
         file.write(data)
 
 

@@ -128,6 +128,8 @@ class Ingest:
         started = time.perf_counter()
         claim = Claim(self.settings.data_dir, upload)
         try:
+            if self._in_hand.died_on(upload.path, claim.mark):
+                self._collect(0)  # alone this time: whoever ended the process may have meant something else
             with self._in_hand.holding(upload.path, claim.mark) as deaths:
                 sent = self._given_up(claim, deaths) if deaths >= MOST_DEATHS and self.settle else self._send(claim)
         except BaseException:

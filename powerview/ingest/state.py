@@ -98,6 +98,10 @@ class InHand:
                     deaths[noted["now"]] = deaths.get(noted["now"], 0) + 1
                 self._deaths = deaths
 
+    def died_on(self, path: str, mark: str) -> bool:
+        """Whether the process died before while it read this unchanged file."""
+        return f"{path} {mark}" in self._deaths
+
     @contextmanager
     def holding(self, path: str, mark: str) -> Iterator[int]:
         """Note the file while it is read; yields how often the process died while it read this unchanged file."""

@@ -23,6 +23,7 @@ from powerview import ingest, mv2
 from powerview.inbox import Inbox, Refusal, Upload
 from powerview.ingest import late
 from powerview.ingest.journal import Status
+from powerview.ingest.state import InHand
 from powerview.settings import SettingsError
 from powerview.store import FileStore, StoreAway, open_store
 
@@ -482,6 +483,17 @@ def test_a_file_in_whose_reading_the_process_died_twice_keeps_no_other_waiting(s
     assert "ended 2 times while it read this file" in reason
     deadly.with_name("error").joinpath("a.tsv").rename(deadly)
     assert statuses(run(site)) == [(Status.OK, f"{DEVICE}/a.tsv")]
+
+
+def test_a_process_that_died_after_it_had_settled_files_blames_none(tmp_path):
+    for _ in range(5):
+        in_hand = InHand(tmp_path)
+        with in_hand.holding("a.tsv", "1") as deaths:
+            assert deaths == 0
+        in_hand.settled()
+        in_hand._held = "a.tsv 1"
+        in_hand._note()
+    assert not InHand(tmp_path).died_on("a.tsv", "1")
 
 
 HALF = v003("01/07/25 12:00:00 1.5 2.5", end=b"")

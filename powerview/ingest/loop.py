@@ -242,6 +242,8 @@ class Ingest:
                 self._places.delete_missing(sent.upload.client, sent.upload.campaign, missing)
 
     def _settle(self, answered: list[_Sent]) -> None:
+        if answered:
+            self._in_hand.settled()
         self._report_uploads(answered)
         for sent in answered:
             with self._trap(sent.upload, sent.claim.mark):

@@ -90,11 +90,12 @@ class InHand:
         self._path = None if state_dir is None else state_dir / "in-hand.json"
         self._deaths: dict[str, int] = {}
         self._held: str | None = None
+        self._settled = False
         if self._path:
             with suppress(OSError, ValueError, TypeError, KeyError):
                 noted = json.loads(self._path.read_text(encoding="utf-8"))
                 deaths = {str(key): int(count) for key, count in noted["deaths"].items()}
-                if noted["now"]:
+                if noted["now"] and not noted["settled"]:  # who settles files keeps nobody waiting
                     deaths[noted["now"]] = deaths.get(noted["now"], 0) + 1
                 self._deaths = deaths
 
@@ -115,9 +116,16 @@ class InHand:
             self._held = outer
             self._note()
 
+    def settled(self) -> None:
+        """A file was settled in this run: if the process dies now, it was no file that kept all others waiting."""
+        if not self._settled:
+            self._settled = True
+            self._note()
+
     def _note(self) -> None:
         if self._path is None:
             return
         with suppress(OSError):  # on a full disk such a file is only found out later
             self._path.touch(0o660)
-            self._path.write_text(json.dumps({"now": self._held, "deaths": self._deaths}), encoding="utf-8")
+            noted = {"now": self._held, "settled": self._settled, "deaths": self._deaths}
+            self._path.write_text(json.dumps(noted), encoding="utf-8")

@@ -93,7 +93,7 @@ def work(settings: Settings, options: argparse.Namespace) -> int:
         done = ingest.run(
             settings, uploads, refusals, lambda: open_store(settings, options.output, dry_run=options.dry_run),
             parsed=tree.folders_with_parsed, keep=not for_a_look, again=options.again,
-            every=options.tsvFile is None, sheets=not options.other_tree, tick=tick,
+            every=options.tsvFile is None, own_tree=not options.other_tree, tick=tick,
         )  # fmt: skip
     report(done, dry_run=options.dry_run)
     return done.status

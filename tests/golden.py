@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from powerview.ingest import points as encoder
 from powerview.ingest.journal import counted, iso
 from powerview.ingest.late import whole
-from powerview.ingest.points import encoded as encoded_parts
 from powerview.mv2 import NotReadable, Recording, read_recording
 
 SAMPLES = Path(__file__).resolve().parent / "samples"
@@ -36,7 +36,9 @@ Points = dict[tuple[str, int], str]
 
 def encoded(recording: Recording, campaign: str):
     """All points of a recording, as (series, lines)."""
-    for series, lines, _ in encoded_parts(recording, recording.header, campaign, whole(recording)):
+    for series, lines, _ in encoder.readings(recording, recording.header, campaign, whole(recording)):
+        yield series, lines
+    for series, lines, _ in encoder.events(recording, recording.header, campaign):
         yield series, lines
 
 

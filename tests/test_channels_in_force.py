@@ -30,7 +30,7 @@ def lane(site: Site, **options: bool) -> int:
     tree = Inbox(settings.data_dir, settings.influxdb_bucket)
     found, refusals = ingest.choose(tree, again=False, files=None)
     assert found == []
-    return ingest.run(settings, [], refusals, None, **{"sheets": True, **options}).status
+    return ingest.run(settings, [], refusals, None, **{"own_tree": True, **options}).status
 
 
 def in_force(site: Site) -> bytes | None:

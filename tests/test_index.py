@@ -87,7 +87,7 @@ def test_a_disk_that_is_full_when_the_index_is_asked_costs_no_later_reading(infl
     upload(influx_site, client, "250705_031500", ("Oven W",), at(0, 5.5), at(10, 5.5))
     run(influx_site)
     upload(influx_site, client, "250702_031500", ("Voie1 W",), at(10, 2.5), at(30, 2.5))
-    real, full = UploadIndex._all, []
+    real, full = UploadIndex.rows, []
 
     def ask(index, query, values):
         if "FROM stretch" in query and "BETWEEN" in query and not full:
@@ -95,7 +95,7 @@ def test_a_disk_that_is_full_when_the_index_is_asked_costs_no_later_reading(infl
             return []
         return real(index, query, values)
 
-    monkeypatch.setattr(UploadIndex, "_all", ask)
+    monkeypatch.setattr(UploadIndex, "rows", ask)
     assert run(influx_site).status == 0
     assert full
     assert held(influx, client) == {"02001283/1 Oven W": {0: 5.5, 10: 5.5, 30: 2.5}}

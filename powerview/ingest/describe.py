@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from powerview.ingest.journal import Outcome, Status
-from powerview.ingest.late import Covered
-from powerview.mv2 import Recording
+
+if TYPE_CHECKING:  # a run with nothing to do needs no pandas
+    from powerview.ingest.late import Covered
+    from powerview.mv2 import Recording
 
 
 def describe(outcome: Outcome, recording: Recording, covered: Covered) -> None:

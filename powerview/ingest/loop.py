@@ -13,45 +13,31 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from powerview import inbox
 from powerview.inbox import Claim, Inbox, Refusal, Upload
 from powerview.ingest import late, points, uploads
+from powerview.ingest.confirmed import Confirmations
 from powerview.ingest.describe import describe
 from powerview.ingest.index import UploadIndex
 from powerview.ingest.journal import Outcome, Status
-from powerview.ingest.late import LateFiles, Part
-from powerview.ingest.places import Changes, Places
+from powerview.ingest.late import LateFiles
+from powerview.ingest.places import Places
 from powerview.ingest.reports import Reports
+from powerview.ingest.sent import Sent, deliver
 from powerview.ingest.state import MOST_DEATHS, InHand
-from powerview.mv2 import Changed, Header, NotReadable, Recording
+from powerview.mv2 import Header, NotReadable
 from powerview.settings import Settings
-from powerview.store import BadLines, Delivery, Store, StoreAway
+from powerview.store import BadLines, Store, StoreAway
 
-IN_FLIGHT = 8
+IN_FLIGHT = 16
 """How many files may wait for the store's answer while the next one is read."""
+
+TOGETHER, SETTLE_SECONDS = 8, 0.2
+"""So many files are settled together, or what there is after so long: each time is a write of what became of them."""
 
 REST_SECONDS = 600
 """How long a file whose header promises END_DATA, and that lacks it, may still get its rest."""
-
-
-@dataclass
-class _Sent:
-    # A file that was read and is on its way into the store; without a recording it cannot be read.
-    claim: Claim
-    upload: Upload
-    outcome: Outcome
-    recording: Recording | None = None
-    delivery: Delivery | None = None
-    header: Header | None = None
-    changes: Changes = field(default_factory=Changes)
-    parts: list[Part] = field(default_factory=list)
-    started: float = 0.0
-
-    @property
-    def done(self) -> bool:
-        return self.delivery is None or self.delivery.done
 
 
 class Ingest:
@@ -62,7 +48,7 @@ class Ingest:
 
     def __init__(
         self, settings: Settings, store: Store, reports: Reports, index: UploadIndex, in_hand: InHand,
-        *, settle: bool = True, again: bool = False,
+        confirmations: Confirmations, *, settle: bool = True, again: bool = False,
     ) -> None:  # fmt: skip
         self.settings = settings
         self.store = store
@@ -70,8 +56,10 @@ class Ingest:
         self.settle = settle
         self._index = index
         self._in_hand = in_hand
+        self._confirmations = confirmations
         self._places = Places(store, index, ask=again)
-        self._sent: deque[_Sent] = deque()
+        self._sent: deque[Sent] = deque()
+        self._settled_at = time.monotonic()
         self._look_at_the_tree()
 
     def run(self, files: list[Upload], tick: Callable[[], object]) -> None:
@@ -138,14 +126,14 @@ class Ingest:
         sent.started = started
         self._sent.append(sent)
 
-    def _given_up(self, claim: Claim, deaths: int) -> _Sent:
+    def _given_up(self, claim: Claim, deaths: int) -> Sent:
         reason = (
             f"PowerView's process ended {deaths} times while it read this file, so it is read no more: other files "
             f"must not wait for it. Was memory short, or was the process killed? To try again, move it back."
         )
-        return _Sent(claim, claim.upload, Outcome(Status.ERROR, claim.upload.path, reason, arrived=claim.modified))
+        return Sent(claim, claim.upload, Outcome(Status.ERROR, claim.upload.path, reason, arrived=claim.modified))
 
-    def _send(self, claim: Claim) -> _Sent:
+    def _send(self, claim: Claim) -> Sent:
         upload = claim.upload
         outcome = Outcome(Status.OK, upload.path, arrived=claim.modified)
         try:
@@ -153,14 +141,14 @@ class Ingest:
         except NotReadable as error:
             self._wait_for_the_rest(claim, error.incomplete)
             outcome.status, outcome.reason = Status.ERROR, str(error)
-            return _Sent(claim, upload, outcome)
+            return Sent(claim, upload, outcome)
         self._wait_for_the_rest(claim, recording.incomplete)
         self._wait_for_other_columns(upload, recording.header)
         covered = self._late.covered(upload, recording)
         header = self._late.relabelled(upload, recording.header)
-        sent = _Sent(claim, upload, outcome, recording, header=header, parts=covered.parts)
+        sent = Sent(claim, upload, outcome, recording, header=header, parts=covered.parts)
         self._prepare_store(sent)
-        sent.delivery = self._deliver(sent)
+        deliver(self.store, sent)
         points.count_the_rest(recording, covered.parts)
         describe(outcome, recording, covered)
         return sent
@@ -183,7 +171,7 @@ class Ingest:
                     self._collect(0)
                     return
 
-    def _prepare_store(self, sent: _Sent) -> None:
+    def _prepare_store(self, sent: Sent) -> None:
         client, campaign = sent.upload.client, sent.upload.campaign
         sent.changes = self._places.changes(client, campaign, sent.header)
         if sent.changes:
@@ -195,21 +183,12 @@ class Ingest:
         # Before anything is written: if the process dies and a later upload is stored first, that one must know of it.
         self._places.remember(client, campaign, sent.header, sent.changes)
 
-    def _deliver(self, sent: _Sent) -> Delivery:
-        delivery = self.store.deliver(sent.upload.client)
-        try:
-            for series, lines, span in points.encoded(sent.recording, sent.header, sent.upload.campaign, sent.parts):
-                delivery.send(series, lines, span)
-        except Changed as changed:
-            raise inbox.Busy(f"{sent.upload.path} changed while it was read: {changed}") from changed
-        finally:
-            delivery.finish()
-        return delivery
-
     # ── settle ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _collect(self, most: int) -> None:
         # Settle what the store has answered for; wait only while more than `most` files are on their way.
+        if len(self._sent) <= most and self._may_wait():
+            return
         while self._sent and (len(self._sent) > most or self._sent[0].done):
             answered = [self._sent.popleft()]
             while self._sent and self._sent[0].done:
@@ -217,10 +196,16 @@ class Ingest:
             try:
                 self._settle([sent for sent in answered if self._is_answered(sent)])
             finally:
+                self._settled_at = time.monotonic()
                 for sent in answered:
                     sent.claim.close()
 
-    def _is_answered(self, sent: _Sent) -> bool:
+    def _may_wait(self) -> bool:
+        # A few small files that the store has answered for are settled a little later, with those behind them.
+        together = len(self._sent) >= TOGETHER and self._sent[TOGETHER - 1].done
+        return not together and time.monotonic() - self._settled_at < SETTLE_SECONDS
+
+    def _is_answered(self, sent: Sent) -> bool:
         with self._trap(sent.upload, sent.claim.mark):
             try:
                 if sent.delivery:
@@ -236,12 +221,12 @@ class Ingest:
             return True
         return False
 
-    def _after_the_store(self, sent: _Sent) -> None:
+    def _after_the_store(self, sent: Sent) -> None:
         if sent.recording.left_out["cells"]:
             for missing in points.missing_cells(sent.recording, sent.header, sent.parts):
                 self._places.delete_missing(sent.upload.client, sent.upload.campaign, missing)
 
-    def _settle(self, answered: list[_Sent]) -> None:
+    def _settle(self, answered: list[Sent]) -> None:
         if answered:
             self._in_hand.settled()
         self._report_uploads(answered)
@@ -250,15 +235,15 @@ class Ingest:
                 if self.settle:
                     self._move(sent)
                 else:
-                    self._late.remember(sent.upload, sent.recording)
+                    self._remember(sent.upload, sent)
                 self.reports.settled(sent.outcome)
 
-    def _move(self, sent: _Sent) -> None:
+    def _move(self, sent: Sent) -> None:
         # Remembered first: a file that is remembered and not there is looked for in vain, but one that lies there and
         # is not remembered, since the process died in between, could be overwritten by an earlier one.
         claim, outcome = sent.claim, sent.outcome
         expected = self._late.expected(sent.upload)
-        self._late.remember(expected, sent.recording)
+        self._remember(expected, sent)
         if outcome.status == Status.ERROR:
             state, name = inbox.ERROR_DIR, claim.to_error(f"{outcome.path}: {outcome.reason}")
         else:
@@ -266,10 +251,16 @@ class Ingest:
         settled = Upload(*claim.upload.folder, name, state)
         if settled != expected:
             self._late.forget(expected)
-            self._late.remember(settled, sent.recording)
+            self._confirmations.forget(expected)
+            self._remember(settled, sent)
         outcome.settled_as = settled.path
 
-    def _report_uploads(self, answered: list[_Sent]) -> None:
+    def _remember(self, upload: Upload, sent: Sent) -> None:
+        self._late.remember(upload, sent.recording)
+        if sent.span and sent.outcome.status != Status.ERROR and self.settings.influxdb_host:
+            self._confirmations.remember(upload, *sent.span, sent.readings)
+
+    def _report_uploads(self, answered: list[Sent]) -> None:
         # For the admins' dashboard; before the files are moved, since a run that ends in between would lose it. A
         # failure must not keep a reading from being stored, nor its file from being settled.
         if not answered or not self.settings.influxdb_host:

@@ -13,10 +13,10 @@ from powerview.store import line_protocol
 from powerview.store.protocol import Span
 
 
-def encoded(
+def readings(
     recording: Recording, header: Header, campaign: str, parts: list[Part]
 ) -> Iterator[tuple[str, bytes, Span]]:
-    """All points of a recording's parts, as (series, lines, span) in the order in which they must be written.
+    """The points of a recording's parts, as (series, lines, span) in the order in which they must be written.
 
     The span is the first and the last UTC second of the lines.
     """
@@ -29,6 +29,10 @@ def encoded(
             columns = block if len(part.columns) == whole else block[list(part.columns)]
             for series, lines in line_protocol.readings(some, campaign, columns):
                 yield series, lines, span
+
+
+def events(recording: Recording, header: Header, campaign: str) -> Iterator[tuple[str, bytes, Span]]:
+    """The points of a recording's restarts and clock faults, like `readings`, once its rows were read."""
     for event, (series, lines) in zip(
         recording.events, line_protocol.events(header, campaign, recording.events), strict=True
     ):

@@ -9,10 +9,10 @@ from pathlib import Path
 from powerview.settings import Settings
 from powerview.store.files import FileStore, Nowhere, line_protocol_folder
 from powerview.store.influxdb import InfluxStore
-from powerview.store.protocol import BadLines, Delivery, Store, StoreAway
+from powerview.store.protocol import BadLines, Delivery, Span, Store, StoreAway
 
 __all__ = [
-    "BadLines", "Delivery", "FileStore", "InfluxStore", "Nowhere", "Store", "StoreAway", "line_protocol_folder",
+    "BadLines", "Delivery", "FileStore", "InfluxStore", "Nowhere", "Span", "Store", "StoreAway", "line_protocol_folder",
     "open_store",
 ]  # fmt: skip
 

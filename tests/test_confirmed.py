@@ -1,0 +1,124 @@
+"""What InfluxDB confirmed is counted there a little later; what it lost is stored again."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from test_ingest import run, statuses
+from test_places import at, held, upload
+
+from powerview.ingest import confirmed
+from powerview.ingest.confirmed import MOST_TRIES
+from powerview.ingest.journal import Status
+from powerview.ingest.loop import Ingest
+
+NAME = "02001283/1 Voie1 W"
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """Runs that come so much later that what was confirmed is due."""
+
+    def make(due: bool) -> None:
+        monkeypatch.setattr(confirmed, "AFTER_SECONDS", -1 if due else 15)
+
+    make(True)
+    return make
+
+
+def lose(influx, client: str, first: int, last: int) -> None:
+    """InfluxDB loses the minutes from `first` to `last` of what it confirmed."""
+    answer = influx.call(
+        "POST", f"/api/v2/delete?org={influx.org}&bucket={client}",
+        json={"start": f"2025-07-01T10:{first:02}:00Z", "stop": f"2025-07-01T10:{last:02}:00Z"},
+    )  # fmt: skip
+    assert answer.status_code == 204
+
+
+def settle_one(influx, site, client: str) -> str:
+    """A file with readings at minutes 0, 10 and 20, which InfluxDB confirmed; its path."""
+    upload(site, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5), at(20, 3.5))
+    assert run(site).status == 0
+    return f"{client}/roof/02001283/parsed/T_250702_031500.tsv"
+
+
+@pytest.mark.parametrize("lost", [(0, 20), (10, 10), (20, 20), (0, 0)])
+def test_readings_that_influxdb_lost_after_it_confirmed_them_are_stored_again(
+    influx, influx_site, client, later, capsys, lost
+):
+    path = settle_one(influx, influx_site, client)
+    lose(influx, client, *lost)
+    assert statuses(run(influx_site)) == [(Status.OK, path)]
+    assert held(influx, client) == {NAME: {0: 1.5, 10: 2.5, 20: 3.5}}
+    assert path in capsys.readouterr().err
+    assert statuses(run(influx_site)) == []  # counted once more, and there
+    lose(influx, client, 0, 20)
+    assert statuses(run(influx_site)) == []  # what was counted is not looked at again
+
+
+def test_nothing_is_counted_before_it_is_due(influx, influx_site, client, later):
+    path = settle_one(influx, influx_site, client)
+    lose(influx, client, 10, 20)
+    later(False)
+    assert statuses(run(influx_site)) == []
+    later(True)
+    assert statuses(run(influx_site)) == [(Status.OK, path)]
+
+
+def test_what_a_later_upload_took_from_a_file_is_not_missed(influx, influx_site, client, later):
+    upload(influx_site, client, "250702_031500", ("Voie1 W", "Voie2 W"), at(0, 1.5, 7), at(10, 2.5, 7))
+    upload(influx_site, client, "250703_031500", ("Voie1 W",), at(10, 8.5), at(20, 9.5))
+    assert run(influx_site).status == 0
+    for _ in range(2):  # at most one reading of it again, which changes nothing
+        run(influx_site)
+    assert statuses(run(influx_site)) == []
+    assert held(influx, client) == {NAME: {0: 1.5, 10: 8.5, 20: 9.5}, "02001283/2 Voie2 W": {0: 7}}
+
+
+def test_a_server_that_loses_them_again_and_again_is_reported_once(influx, influx_site, client, later, monkeypatch):
+    path = settle_one(influx, influx_site, client)
+    real = Ingest.run
+
+    def loses(self, files, tick):
+        real(self, files, tick)
+        lose(influx, client, 10, 10)
+
+    monkeypatch.setattr(Ingest, "run", loses)
+    lose(influx, client, 10, 10)
+    found = [status for _ in range(MOST_TRIES + 3) for status in statuses(run(influx_site))]
+    assert found == [(Status.OK, path)] * MOST_TRIES + [(Status.REFUSED, path)]
+    assert sum("confirmed its readings" in line for line in influx_site.logged()) == 1
+
+
+def test_a_file_that_was_taken_away_meanwhile_is_forgotten(influx, influx_site, client, later):
+    path = settle_one(influx, influx_site, client)
+    lose(influx, client, 0, 20)
+    os.rename(influx_site.data / path, influx_site.root / "elsewhere.tsv")
+    assert statuses(run(influx_site)) == []
+    os.rename(influx_site.root / "elsewhere.tsv", influx_site.data / path)
+    assert statuses(run(influx_site)) == []
+
+
+def test_an_influxdb_that_is_away_when_it_should_be_counted_is_asked_by_the_next_run(
+    influx, influx_site, client, later, capsys
+):
+    path = settle_one(influx, influx_site, client)
+    lose(influx, client, 0, 20)
+    there = influx_site.environment["INFLUXDB_HOST"]
+    influx_site.environment["INFLUXDB_HOST"] = "http://127.0.0.1:9"
+    done = run(influx_site)
+    assert (done.status, done.outcomes) == (0, [])
+    assert "cannot be counted now" in capsys.readouterr().err
+    influx_site.environment["INFLUXDB_HOST"] = there
+    assert statuses(run(influx_site)) == [(Status.OK, path)]
+
+
+def test_a_file_that_influxdb_refused_in_part_is_not_stored_again(influx, influx_site, client, later):
+    influx.make_bucket(client)
+    channel = r"channel=SN:\ 02001283\ -\ Ch:\ Voie1,channel_idx=1,channel_name=Voie1"
+    series = f"roof,campaign=roof,{channel},device=02001283,unit=W"
+    influx.write(client, f"{series} value=1i 1751364000")
+    upload(influx_site, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
+    assert [status for status, _ in statuses(run(influx_site))] == [Status.ERROR]
+    assert statuses(run(influx_site)) == []

@@ -116,6 +116,46 @@ def test_a_rename_of_a_channel_without_a_unit_leaves_its_namesake_with_one(influ
     }
 
 
+def by_label(influx, client: str) -> dict[str, dict[int, float]]:
+    """The readings by the label that people choose from, which must distinguish all channels of a unit."""
+    found: dict[str, dict[int, float]] = {}
+    places: dict[tuple[str, str | None], str] = {}
+    for (measurement, tags, seconds), value in influx.points(client).items():
+        if measurement == "roof":
+            tags = dict(tags)
+            label = tags["channel"].removeprefix("SN: 02001283 - Ch: ")
+            assert places.setdefault((label, tags.get("unit")), tags["channel_idx"]) == tags["channel_idx"]
+            found.setdefault(label, {})[seconds // 60 % 60] = value
+    return found
+
+
+ONE_LESS = [("250702_031500", ("A W", "B W"), at(0, 1.5, 2.5)), ("250703_031500", ("B W",), at(10, 3.5))]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_place_that_is_gone_leaves_its_label_to_the_one_that_has_it_now(influx, influx_site, client, order, together):
+    for number in order:
+        upload(influx_site, client, *ONE_LESS[number])
+        if not together:
+            run(influx_site)
+    run(influx_site)
+    assert by_label(influx, client) == {"B": {0: 1.5, 10: 3.5}, "B (2)": {0: 2.5}}
+    run(influx_site, again=True)
+    assert by_label(influx, client) == {"B": {0: 1.5, 10: 3.5}, "B (2)": {0: 2.5}}
+    upload(influx_site, client, "250704_031500", ("A W", "B W"), at(20, 4.5, 5.5))
+    run(influx_site)
+    assert by_label(influx, client) == {"A": {0: 1.5, 10: 3.5, 20: 4.5}, "B": {0: 2.5, 20: 5.5}}
+
+
+def test_it_has_its_label_back_when_no_other_place_has_it(influx, influx_site, client):
+    for number in (0, 1):
+        upload(influx_site, client, *ONE_LESS[number])
+    upload(influx_site, client, "250704_031500", ("C W",), at(20, 4.5))
+    run(influx_site)
+    assert by_label(influx, client) == {"C": {0: 1.5, 10: 3.5, 20: 4.5}, "B": {0: 2.5}}
+
+
 def test_a_cell_that_a_later_upload_lacks_is_not_filled_from_the_earlier(influx, influx_site, client):
     labels = ("Voie1 W", "Voie2 W")
     upload(influx_site, client, "250702_031500", labels, at(0, 1.5, 1.5), at(10, 2.5, 2.5), at(20, 3.5, 3.5))
@@ -340,7 +380,7 @@ def test_any_history_of_uploads_is_what_pandas_makes_of_the_files(influx, influx
     dice = np.random.default_rng(seed)
     files = []
     for _ in range(6):
-        labels = tuple(f"{dice.choice(['A', 'B', 'C'])}{column} {dice.choice(['W', 'W', 'V'])}"
+        labels = tuple(f"{dice.choice(['A', 'B', 'C'])}{column if seed % 2 else ''} {dice.choice(['W', 'W', 'V'])}"
                        for column in range(dice.integers(1, 4)))  # fmt: skip
         minutes = sorted(dice.choice(12, size=dice.integers(1, 9), replace=False).tolist())
         cells = [
@@ -356,8 +396,10 @@ def test_any_history_of_uploads_is_what_pandas_makes_of_the_files(influx, influx
             upload(influx_site, client, f"25070{number + 2}_031500", labels, *(at(m, *c) for m, c in lines))
         assert run(influx_site).status == 0
     assert held(influx, client) == expected(files)
+    labels = by_label(influx, client)
     run(influx_site, again=True)
     assert held(influx, client) == expected(files)
+    assert by_label(influx, client) == labels
 
 
 def _batches(items: list[int], size: int) -> list[list[int]]:

@@ -106,17 +106,22 @@ class UploadIndex(Database):
                 found |= {Upload(client, campaign, device, as_name(name), state) for device, name, state in rows}
         return sorted(found, key=upload_order)
 
-    def label(self, client: str, campaign: str, channel: Channel) -> tuple[tuple, str, str] | None:
-        """Of a channel's place the latest upload's order, channel_name and channel; None if nothing is remembered."""
+    def labels(self, client: str, campaign: str, serial: str) -> list[tuple[tuple, Channel]]:
+        """The channels of a device, each as the latest upload with its place calls it, and that upload's order."""
+        from powerview.mv2 import Channel
+
         rows = self.rows(
-            "SELECT stamp, stem, number, device, name, channel FROM label "
-            "WHERE client=? AND campaign=? AND serial=? AND idx=? AND unit=?",
-            (client, campaign, channel.device, channel.idx, channel.unit or ""),
+            "SELECT stamp, stem, number, device, idx, unit, name, channel FROM label "
+            "WHERE client=? AND campaign=? AND serial=?",
+            (client, campaign, serial),
         )
-        if not rows:
-            return None
-        stamp, stem, number, device, name, label = rows[0]
-        return (stamp, as_name(stem), number, client, campaign, device), name, label
+        return [
+            (
+                (stamp, as_name(stem), number, client, campaign, device),
+                Channel(idx, serial, name, unit or None, channel),
+            )
+            for stamp, stem, number, device, idx, unit, name, channel in rows
+        ]
 
     def places(self, client: str, campaign: str) -> set[tuple[str, int, str | None]]:
         """Device, position and unit of every clamp that the remembered files of a campaign have."""

@@ -18,10 +18,13 @@ from powerview import inbox
 from powerview.inbox import Claim, Inbox, Upload, upload_order
 from powerview.ingest.index import Span, UploadIndex
 from powerview.ingest.state import MOST_DEATHS, InHand
-from powerview.mv2 import Channel, Header, NotReadable, Recording, read_recording
+from powerview.mv2 import Channel, Header, NotReadable, Recording, read_recording, told_apart
 from powerview.settings import Settings
 
 Answer = TypeVar("Answer")
+Place = tuple[str, int, str | None]
+"""Device, position and unit."""
+
 MOST_KEPT = 16
 """How many later files' times are kept, for the late files that come next."""
 
@@ -77,16 +80,19 @@ class LateFiles:
         """The order of an upload: a name that comes again is a later upload."""
         return upload_order(replace(upload, name=self.settled_name(upload)))
 
-    def relabelled(self, upload: Upload, header: Header) -> Header:
-        """The header with the labels that its places have in the latest upload. Raises inbox.Pending."""
+    def relabelled(self, upload: Upload, header: Header) -> tuple[Header, list[Channel]]:
+        """The header with the labels that its places have in the latest upload, and its devices' other channels.
+
+        Raises inbox.Pending.
+        """
         order = self.order(upload)
-        where = (upload.client, upload.campaign)
-        labels = self._ask(upload, lambda: [self.index.label(*where, channel) for channel in header.channels])
-        channels = [
-            replace(channel, name=latest[1], channel=latest[2]) if latest and latest[0] > order else channel
-            for channel, latest in zip(header.channels, labels, strict=True)
-        ]
-        return replace(header, channels=tuple(channels))
+        latest: dict[Place, Channel] = {}
+        for device in dict.fromkeys(c.device for c in header.channels):
+            where = (upload.client, upload.campaign, device)
+            known = self._ask(upload, lambda where=where: self.index.labels(*where))
+            latest |= _latest(known, order, [c for c in header.channels if c.device == device])
+        channels = tuple(latest.pop(_place(channel)) for channel in header.channels)
+        return replace(header, channels=channels), list(latest.values())
 
     def covered(self, upload: Upload, recording: Recording) -> Covered:
         """What is left of a recording by later uploads. Raises inbox.Pending if one of those cannot be read now."""
@@ -205,6 +211,23 @@ class LateFiles:
             raise inbox.Pending(f"{what}: {pending}") from pending
         with claim:
             yield claim
+
+
+def _place(channel: Channel) -> Place:
+    return channel.device, channel.idx, channel.unit
+
+
+def _latest(known: list[tuple[tuple, Channel]], order: tuple, mine: list[Channel]) -> dict[Place, Channel]:
+    # A device's channels under their latest labels: what is known, and one more upload of this order.
+    found = {_place(channel): (its, channel) for its, channel in known}
+    for channel in mine:
+        its, _ = found.get(_place(channel), (order, channel))
+        if its <= order:
+            found[_place(channel)] = order, channel
+    last = max(its for its, _ in found.values())
+    latest = [channel for its, channel in found.values() if its == last]
+    others = told_apart(latest, [channel for its, channel in found.values() if its != last])
+    return {_place(channel): channel for channel in (*latest, *others)}
 
 
 def _span(recording: Recording | None) -> Span | None:

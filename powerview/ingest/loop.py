@@ -26,7 +26,7 @@ from powerview.ingest.places import Places
 from powerview.ingest.reports import Reports
 from powerview.ingest.sent import Sent, deliver
 from powerview.ingest.state import MOST_DEATHS, InHand
-from powerview.mv2 import Header, NotReadable
+from powerview.mv2 import Channel, Header, NotReadable
 from powerview.settings import Settings
 from powerview.store import BadLines, Store, StoreAway
 
@@ -145,9 +145,9 @@ class Ingest:
         self._wait_for_the_rest(claim, recording.incomplete)
         self._wait_for_other_columns(upload, recording.header)
         covered = self._late.covered(upload, recording)
-        header = self._late.relabelled(upload, recording.header)
+        header, others = self._late.relabelled(upload, recording.header)
         sent = Sent(claim, upload, outcome, recording, header=header, parts=covered.parts)
-        self._prepare_store(sent)
+        self._prepare_store(sent, others)
         deliver(self.store, sent)
         points.count_the_rest(recording, covered.parts)
         describe(outcome, recording, covered)
@@ -171,9 +171,9 @@ class Ingest:
                     self._collect(0)
                     return
 
-    def _prepare_store(self, sent: Sent) -> None:
+    def _prepare_store(self, sent: Sent, others: list[Channel]) -> None:
         client, campaign = sent.upload.client, sent.upload.campaign
-        sent.changes = self._places.changes(client, campaign, sent.header)
+        sent.changes = self._places.changes(client, campaign, sent.header, others)
         if sent.changes:
             self._collect(0)
             with _bad_lines_are_ours():

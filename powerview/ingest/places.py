@@ -39,21 +39,21 @@ class Places:
         self._ask = ask
         self._asked: set[tuple[str, str, str]] = set()
 
-    def changes(self, client: str, campaign: str, header: Header) -> Changes:
-        """What a file with these channels changes. Raises StoreAway."""
+    def changes(self, client: str, campaign: str, header: Header, others: Iterable[Channel]) -> Changes:
+        """What a file with these channels changes; `others` are its devices' other channels. Raises StoreAway."""
         changes = Changes()
         stored = self._store.stored(client, campaign)
         if stored is None:
             return changes
+        labels = {(c.device, c.idx, c.unit): c for c in (*header.channels, *others)}
         for device, wanted in _by_device(header.channels).items():
             known = self._known(stored, client, campaign, device)
-            places = {(c.idx, c.unit): c for c in wanted}
             for old in sorted(known - set(wanted), key=lambda c: (c.idx, c.channel)):
-                new = places.get((old.idx, old.unit))
-                if new:
+                new = labels.get((device, old.idx, old.unit), old)
+                if new != old:
                     changes.moves.append((old, new))
-                else:
-                    changes.superseded.append(old)
+                if new not in (*wanted, *changes.superseded):
+                    changes.superseded.append(new)
         return changes
 
     def carry_out(self, changes: Changes, client: str, campaign: str, seconds: dict[str, np.ndarray]) -> None:
@@ -74,11 +74,12 @@ class Places:
 
     def remember(self, client: str, campaign: str, header: Header, changes: Changes) -> None:
         """The file's channels are about to be stored, and what was moved is gone."""
-        moved = {old for old, _ in changes.moves}
+        moved, targets = {old for old, _ in changes.moves}, _by_device(new for _, new in changes.moves)
         for device, wanted in _by_device(header.channels).items():
             known = self._remembered(client, campaign, device)
             if known is not None and (not known.issuperset(wanted) or known & moved):
-                self._index.remember_series(client, campaign, device, (known - moved) | set(wanted))
+                series = (known - moved).union(wanted, targets.get(device, ()))
+                self._index.remember_series(client, campaign, device, series)
 
     def delete_missing(self, client: str, campaign: str, missing: dict[Channel, np.ndarray]) -> None:
         """Delete what earlier uploads have at the seconds where the file's cell is no number. Raises StoreAway."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 UNITS = frozenset(
     ("V", "mV", "kV", "A", "mA", "kA", "W", "mW", "kW", "MW", "VA", "kVA", "var", "kvar", "VAr", "kVAr")
@@ -42,6 +42,18 @@ def clean(text: str) -> str:
 def channels(devices: list[str], labels: list[str]) -> tuple[Channel, ...]:
     """The channels under these serials and labels, which are cleaned, one of each for every column."""
     return tuple(_unique([(device, *_name_and_unit(label)) for device, label in zip(devices, labels, strict=True)]))
+
+
+def told_apart(latest: Iterable[Channel], others: Iterable[Channel]) -> tuple[Channel, ...]:
+    """The channels of places that a device's latest upload lacks, such that no two of the device share label and unit.
+
+    `latest` are the latest upload's channels, which keep their labels; of the others one whose label is taken gets its
+    position behind it.
+    """
+    others = tuple(others)
+    labels = [(c.channel, c.unit) for c in (*latest, *others)]
+    same = Counter(labels)
+    return tuple(replace(c, channel=f"{c.channel} ({c.idx})") if same[c.channel, c.unit] > 1 else c for c in others)
 
 
 def restored_zeros(serials: list[str], folder: str) -> tuple[list[str], int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from powerview.mv2 import Channel
+from powerview.mv2 import Channel, told_apart
 
 USUAL_STEP = 600
 """Seconds over which a logger takes a mean unless it is set otherwise, and the longest that a reading counts for."""
@@ -75,15 +75,29 @@ class Places:
     def series(self) -> dict[Channel, Series]:
         """The readings that count, by the latest label of their place, in the order in which places first came."""
         latest = {device: _latest_uploads(rows) for device, rows in self._rows.items()}
-        merged = {self._labels[place][-1]: _merged(p, *latest[place.device]) for place, p in self._pieces.items()}
+        labels = self._latest_labels()
+        merged = {labels[place]: _merged(p, *latest[place.device]) for place, p in self._pieces.items()}
         return {channel: series for channel, series in merged.items() if len(series.times)}
 
     def earlier_names(self) -> dict[Channel, list[str]]:
         """For each channel that was called otherwise before: how, in the order of the uploads."""
+        latest = self._latest_labels()
         found = {
-            labels[-1]: [c.name for c in labels[:-1] if c.name != labels[-1].name] for labels in self._labels.values()
+            latest[place]: [c.name for c in labels[:-1] if c.name != labels[-1].name]
+            for place, labels in self._labels.items()
         }
         return {channel: list(dict.fromkeys(names)) for channel, names in found.items() if names}
+
+    def _latest_labels(self) -> dict[Place, Channel]:
+        found = {}
+        for device, rows in self._rows.items():
+            places = [place for place in self._labels if place.device == device]
+            lacking = [place for place in places if self._pieces[place][-1].upload != rows[-1][0]]
+            there = [self._labels[place][-1] for place in places if place not in lacking]
+            found |= {Place(c.device, c.idx, c.unit): c for c in there}
+            others = told_apart(there, [self._labels[place][-1] for place in lacking])
+            found |= dict(zip(lacking, others, strict=True))
+        return found
 
 
 def usual_step(times: np.ndarray) -> int:

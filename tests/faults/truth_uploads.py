@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 
 from faults.truth import Place, Points, Tags, Unreadable, Upload, contents_of_file, place_of
 
+Labels = dict[tuple[str, str, Place], Tags]
+"""By client, campaign and place."""
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -20,7 +23,8 @@ def points_of(uploads: list[Upload], local: str, arrived: datetime, admin_bucket
     """
     store: Points = {}
     rows: dict[tuple[str, str, str, int], dict[Place, float]] = {}
-    labels: dict[tuple[str, str, Place], Tags] = {}
+    labels: Labels = {}
+    latest: dict[tuple[str, str, str], set[Place]] = {}
     for upload in sorted(uploads, key=upload_order):
         if is_refused(upload, admin_bucket):
             continue
@@ -31,14 +35,37 @@ def points_of(uploads: list[Upload], local: str, arrived: datetime, admin_bucket
         where = (upload.client, upload.campaign)
         for tags in contents.columns:
             labels[*where, place_of(tags)] = tags
+        for device in {device for device, _, _ in map(place_of, contents.columns)}:
+            latest[*where, device] = {p for p in map(place_of, contents.columns) if p[0] == device}
         for when, values in contents.rows.items():
             for device in {device for device, _, _ in map(place_of, contents.columns)}:
                 rows[*where, device, when] = {place: v for place, v in values.items() if place[0] == device}
         store.update(contents.events)
+    labels = distinct(labels, latest)
     for (client, campaign, _, when), values in rows.items():
         for place, value in values.items():
             store[client, campaign, labels[client, campaign, place], when] = value
     return store
+
+
+def distinct(labels: Labels, latest: dict[tuple[str, str, str], set[Place]]) -> Labels:
+    """The labels, with its position behind one that another place of the device has as well, of the same unit.
+
+    The places of the device's latest upload keep theirs.
+    """
+    found = {}
+    for (client, campaign, place), tags in labels.items():
+        device, position, unit = place
+        same = [
+            other
+            for where, other, theirs in ((key[:2], key[2], dict(tags)) for key, tags in labels.items())
+            if where == (client, campaign) and other[0] == device and other[2] == unit and other != place
+            and theirs["channel"] == dict(tags)["channel"]
+        ]  # fmt: skip
+        if same and place not in latest[client, campaign, device]:
+            tags = tuple((k, f"{v} ({position})" if k == "channel" else v) for k, v in tags)
+        found[client, campaign, place] = tags
+    return found
 
 
 def is_refused(upload: Upload, admin_bucket: str = "powerview") -> bool:

@@ -187,6 +187,8 @@ def test_grafana_is_closed_and_calls_nobody(project):
     assert {name for name, value in settings.items() if value == "false"} == closed
     assert settings["GF_SECURITY_DISABLE_GRAVATAR"] == settings["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
     assert settings["GF_USERS_AUTO_ASSIGN_ORG_ROLE"] == "Viewer"
+    assert settings["GF_USERS_DEFAULT_LANGUAGE"] == "detect"
+    assert settings["GF_DATE_FORMATS_USE_BROWSER_LOCALE"] == "true"
     assert "folder" not in settings["GF_RBAC_RESOURCES_WITH_MANAGED_PERMISSIONS_ON_CREATION"].split(",")
 
 

@@ -253,6 +253,28 @@ def test_the_table_tells_for_each_logger(asked, column, cells):
     assert values(rows, *keys) == cells
 
 
+def test_silent_loggers_are_those_that_delivered_nowhere_for_36_hours(influx, client):
+    hour = 3600
+    influx.make_bucket(client)
+    deliveries = [
+        ("acme/roof/0100", 35), ("acme/roof/0200", 37), ("acme/roof/0300", 60), ("acme/hall/0300", 2),
+        ("globex/barn/0400", 29 * 24), ("globex/barn/0500", 31 * 24), ("acme/old/0200", 300),
+    ]  # fmt: skip
+    points = [
+        point(dataclasses.replace(WHOLE, path=f"{place}/{hours}.tsv", arrived=NOON.timestamp() - hours * hour))
+        for place, hours in deliveries
+    ]
+    params = {"org": influx.org, "bucket": client, "precision": "ns"}
+    influx.call("POST", "/api/v2/write", params=params, data=b"".join(points))
+
+    now = f"option now = () => {NOON.isoformat().replace('+00:00', 'Z')}\n"
+    rows = influx.query(now + fill(QUERIES["Silent loggers A"], View(*WEEK, client, {}), DASHBOARD))
+
+    assert [(r["device"], r["client"], r["campaign"], round(float(r["silent"]) / hour)) for r in rows] == [
+        ("0400", "globex", "barn", 29 * 24), ("0200", "acme", "roof", 37),
+    ]  # fmt: skip
+
+
 def test_days_are_those_of_the_dashboards_time_zone(asked):
     rows = asked("Readings per day A")
     assert values(rows, "_time", "status", "_value") == {

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from grafana_automation import master
 from provisioning_by_hand import MASTER, GrafanaClient, uid_of
 from provisioning_world import PASSWORD, QUICKLY, QUICKLY_ON_CONTRACT, World, expected, expected_in_influx
+
+from powerview.settings import load_settings
 
 pytest_plugins = ("provisioning_fixture",)
 
@@ -184,7 +188,7 @@ def test_the_masters_file_is_taken_on_purpose_and_brought_to_the_campaigns(world
     assert writes == [SAVED, SAVED]
     assert (again.changed, world.journal.writes) == (0, [])
     now = world.grafana.dashboard(MASTERS)
-    wanted = master.from_file("Europe/Paris")
+    wanted = master.from_file(load_settings(world.env, Path("/nonexistent")))
     assert (now["version"], now["panels"]) == (version + 1, wanted["panels"])
     clone = world.grafana.dashboard(uid_of("b", "acme/roof"))
     assert "powerview_file" not in [v["name"] for v in clone["templating"]["list"]]
@@ -259,6 +263,70 @@ def test_master_and_loggers_follow_the_time_zone_and_what_to_run_for_the_clones_
         shown = world.grafana.dashboard(uid)
         assert (shown["timezone"], master.constants(shown)["timezone"]) == ("America/Toronto", "America/Toronto")
     assert world.run(playbook="update_dashboards").logged == ["powerview: updated acme/roof: templating, timezone"]
+
+
+# ── the language ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@QUICKLY
+def test_master_and_loggers_follow_the_language_both_ways_and_what_a_person_wrote_stays(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    save_master(world, description="Only ours")
+    loggers = {"uid": "powerview-loggers", "title": "Loggers", "panels": [], "templating": {"list": []}}
+    body = {"dashboard": loggers, "folderUid": "powerview-admin", "overwrite": False, "message": ""}
+    world.grafana.call("POST", "/api/dashboards/db", body)
+    english = {uid: world.grafana.dashboard(uid) for uid in (MASTERS, "powerview-loggers")}
+
+    languages = {"fr": ("French", "Puissance", "Enregistreurs"), "en": ("English", "Power", "Loggers")}
+    for language, (name, power, title) in languages.items():
+        world.env["POWERVIEW_LANGUAGE"] = language
+        ahead = world.run("--check")
+        assert world.journal.writes == []
+        run = world.run()
+        writes = world.journal.writes
+        again = world.run()
+
+        note = (
+            f"powerview: the language is {name} now, for campaigns from now on: update_dashboards.yml brings it to "
+            f"those that are there."
+        )
+        steps = ["admin: language of Loggers", "admin/Master: language of Master"]
+        assert ahead.logged == [*(f"powerview: would repair {step}" for step in steps), note]
+        assert run.logged == [*(f"powerview: repaired {step}" for step in steps), note]
+        assert writes == [SAVED, SAVED]
+        assert (again.logged, world.journal.writes) == ([], [])
+        shown = world.grafana.dashboard(MASTERS)
+        assert (shown["panels"][0]["title"], shown["description"]) == (power, "Only ours")
+        assert world.grafana.dashboard("powerview-loggers")["title"] == title
+        assert world.run(playbook="update_dashboards").changed == 1
+        clone = world.grafana.dashboard(uid_of("b", "acme/roof"))
+        assert (clone["title"], clone["panels"][0]["title"]) == ("roof", power)
+        assert "powerview_language" not in [v["name"] for v in clone["templating"]["list"]]
+    for uid, before in english.items():
+        now = world.grafana.dashboard(uid)
+        assert {k: v for k, v in now.items() if k != "version"} == {k: v for k, v in before.items() if k != "version"}
+
+
+@QUICKLY
+def test_french_that_a_person_wrote_is_left_where_the_language_is_english(world: World):
+    world.make_everything()
+    panel = {**MASTER["panels"][0], "title": "Puissance"}
+    save_master(world, panels=[panel])
+
+    assert (world.run().changed, world.journal.writes) == (0, [])
+    assert world.grafana.dashboard(MASTERS)["panels"][0]["title"] == "Puissance"
+
+
+@QUICKLY
+def test_an_unknown_language_stops_the_playbook_before_anything_is_written(world: World):
+    world.campaigns("acme/roof")
+
+    run = world.run(POWERVIEW_LANGUAGE="de")
+
+    assert run.status == 2
+    assert run.logged[0].startswith("powerview: POWERVIEW_LANGUAGE must be en or fr, not 'de'")
+    assert world.journal.writes == []
 
 
 # ── alerting of earlier versions ─────────────────────────────────────────────────────────────────────────────────────

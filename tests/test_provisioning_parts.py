@@ -147,7 +147,16 @@ def test_a_clone_leaves_the_master_alone_and_its_legends_unrendered():
 
 
 def test_the_projects_master_can_be_cloned_and_names_no_other_data_source():
-    made = dashboard.clone(master.from_file("Asia/Tokyo"), "acme", "roof", "pv-b-x", "pv-d-own", "America/Toronto")
+    made = dashboard.clone(
+        master.from_file(
+            load_settings({"POWERVIEW_TIMEZONE": "Asia/Tokyo", "POWERVIEW_LANGUAGE": "fr"}, Path("/nonexistent"))
+        ),
+        "acme",
+        "roof",
+        "pv-b-x",
+        "pv-d-own",
+        "America/Toronto",
+    )
 
     text = json.dumps(made)
     assert "powerview-master" not in text

@@ -18,8 +18,7 @@ def make(run: Run, clients: list[dict]) -> None:
     folders.settle(run, ours)
     data_sources.settle(run, [admin for admin in ours if admin["is_closed"]])
     closed = [c for c in ours if c["is_closed"] and c["stopped"] != "Grafana"]
-    zone = run.settings.timezone.key
-    dashboards.settle(run, closed, lambda *_: master.from_file(zone), "From dashboards/master.json")
+    dashboards.settle(run, closed, lambda *_: master.from_file(run.settings), "From dashboards/master.json")
     run.each(_going_on(ours), lambda admin: _finish(run, admin))
     stop_all(clients)
 
@@ -30,7 +29,7 @@ def _going_on(ours: list[dict]) -> list[dict]:
 
 def _finish(run: Run, admin: dict) -> None:
     if "dashboard" not in admin["campaigns"][0]["steps"]:
-        master.keep_time_zone(run, admin)
+        master.keep_as_set(run, admin)
         master.note_newer_file(run)
     _remove_alerting(run, admin)
 

@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 from powerview_grafana.addresses import MASTER_UID
+from powerview_grafana.language import LANGUAGE_CONSTANT
 
 CLIENT_DATA_SOURCE_PREFIX = "pv-d-"
 IN_V2 = "was saved in Grafana's new schema (v2), which cannot be read back whole"
@@ -72,7 +73,7 @@ def clone(master: dict, client: str, campaign: str, uid: str, data_source_uid: s
     content = _with_defaults_named({k: v for k, v in master.items() if k not in ("id", "version")})
     made = _with_data_source(content, data_source_uid)
     variables = _inner(made, "templating").get("list") or []
-    variables[:] = [v for v in variables if v.get("name") != FILE_CONSTANT]
+    variables[:] = [v for v in variables if v.get("name") not in (FILE_CONSTANT, LANGUAGE_CONSTANT)]
     for variable in variables:
         if variable.get("type") == "constant" and variable.get("name") == "campaign":
             _set_constant(variable, campaign)

@@ -23,7 +23,7 @@ def make(run: Run, clients: list[dict]) -> str:
     ours = [c for c in clients if c["team"] and c["is_closed"] and c["stopped"] != "Grafana"]
     content, problem = run.read_first(ours, lambda: master.read(run.grafana)) or (None, "")
     if content is None and not problem and run.check:
-        content = master.from_file(run.settings.timezone.key)
+        content = master.from_file(run.settings)
 
     def new(client: dict, campaign: dict) -> dict:
         if content is None:

@@ -1,4 +1,4 @@
-"""The Master dashboard: whether it can be cloned, the file that comes with PowerView, and its time zone.
+"""The Master dashboard: whether it can be cloned, the file that comes with PowerView, its time zone and language.
 
 It belongs to the admins: it is imported where there is none, and after that the one in Grafana counts.
 """
@@ -9,6 +9,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from powerview.settings import Settings
 from powerview_grafana import found
 from powerview_grafana.addresses import ADMIN_FOLDER_UID, MAIN_ORG, MASTER_UID, path
 from powerview_grafana.dashboard import (
@@ -19,6 +20,7 @@ from powerview_grafana.dashboard import (
     in_time_zone,
     master_problem,
 )
+from powerview_grafana.language import in_language
 from powerview_grafana.run import Run
 from powerview_grafana.servers import Server, ServerError
 from powerview_grafana.tree import UsageError
@@ -28,6 +30,11 @@ NEWER = (
     "dashboards/master.json is not the file that Grafana's Master was made from. The Master stays as it is; "
     "update_dashboards.yml with POWERVIEW_MASTER=file takes the file."
 )
+NOW_SET = (
+    "powerview: the {what} is {value} now, for campaigns from now on: update_dashboards.yml brings it to those that "
+    "are there."
+)
+LANGUAGE_NAMES = {"en": "English", "fr": "French"}
 LOGGERS_UID = "powerview-loggers"
 
 
@@ -40,8 +47,9 @@ def read(grafana: Server) -> tuple[dict | None, str]:
     return content, master_problem(content) if content else ""
 
 
-def from_file(timezone: str) -> dict:
-    """The Master as the project brings it, in this time zone. Raises UsageError if it cannot be cloned."""
+def from_file(settings: Settings) -> dict:
+    """The Master as the project brings it, in the time zone and language of the settings. Raises UsageError if it
+    cannot be cloned."""
     content = json.loads(FILE.read_text(encoding="utf-8"))
     if problem := "elements" in content and IN_V2 or master_problem(content):
         raise UsageError(f"{FILE}: {problem}")
@@ -49,7 +57,8 @@ def from_file(timezone: str) -> dict:
         "name": FILE_CONSTANT, "type": "constant", "hide": 2, "query": fingerprint(), "skipUrlSync": True,
         "current": {"text": fingerprint(), "value": fingerprint()},
     }  # fmt: skip
-    in_time_zone(content, timezone)
+    content = in_language(content, settings.language)
+    in_time_zone(content, settings.timezone.key)
     content["templating"]["list"].append(mark)
     return {k: v for k, v in content.items() if k not in ("id", "version")}
 
@@ -61,7 +70,7 @@ def fingerprint() -> str:
 
 def take_file(run: Run, admin: dict) -> None:
     """Put the file in the place of Grafana's Master. Does nothing if that was made from it and not edited since."""
-    wanted, (content, problem) = from_file(run.settings.timezone.key), read(run.grafana)
+    wanted, (content, problem) = from_file(run.settings), read(run.grafana)
     version = (content or {}).get("version") or _stored_version(run.grafana, MASTER_UID)
     if content and not problem and all(content.get(k) == v for k, v in wanted.items()):
         return
@@ -69,23 +78,28 @@ def take_file(run: Run, admin: dict) -> None:
         save(run, {**wanted, "version": version}, "From dashboards/master.json", "Take the Master's file")
 
 
-def keep_time_zone(run: Run, admin: dict) -> None:
-    """Bring Master and "Loggers" to POWERVIEW_TIMEZONE, and note what that means for the clones."""
-    zone, campaign = run.settings.timezone.key, admin["campaigns"][0]
+def keep_as_set(run: Run, admin: dict) -> None:
+    """Bring Master and "Loggers" to POWERVIEW_TIMEZONE and POWERVIEW_LANGUAGE, and note what that means for the
+    clones. Texts that a person wrote stay."""
+    zone, language, campaign = run.settings.timezone.key, run.settings.language, admin["campaigns"][0]
     for uid, name in ((MASTER_UID, "Master"), (LOGGERS_UID, "Loggers")):
-        content, _ = found.classic(run.grafana, uid, MAIN_ORG)
-        before = constants(content or {}).get("timezone")
-        if not before or before == zone:
+        before, _ = found.classic(run.grafana, uid, MAIN_ORG)
+        if before is None:
+            continue
+        content = in_language(before, language)
+        changed = {"language": LANGUAGE_NAMES[language]} if content != before else {}
+        if constants(content).get("timezone") not in (None, "", zone):
+            in_time_zone(content, zone)
+            changed = {"time zone": zone, **changed}
+        if not changed:
             continue
         steps = campaign["steps"] if uid == MASTER_UID else admin["steps"]
-        if run.change(admin, steps, f"time zone of {name}", before, zone):
-            in_time_zone(content, zone)
-            save(run, {k: v for k, v in content.items() if k != "id"}, f"Time zone {zone}", f"Save {name}")
+        what = " and ".join(changed)
+        if run.change(admin, steps, f"{what} of {name}", None, changed):
+            message = f"{what} {', '.join(changed.values())}".capitalize()
+            save(run, {k: v for k, v in content.items() if k != "id"}, message, f"Save {name}")
         if uid == MASTER_UID:
-            run.notes.append(
-                f"powerview: the time zone is {zone} now, for campaigns from now on: update_dashboards.yml brings it "
-                f"to those that are there."
-            )
+            run.notes += [NOW_SET.format(what=what, value=value) for what, value in changed.items()]
 
 
 def note_newer_file(run: Run) -> None:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from powerview.settings import SettingsError, load_settings, require_grafana
+from powerview.settings import SettingsError, load_settings, require_grafana, require_language
 from powerview_grafana import (
     admin,
     dashboards,
@@ -142,6 +142,7 @@ def do(task: str, arguments: dict, check: bool = False, **more: Any) -> dict:
     try:
         settings = load_settings()
         require_grafana(settings)
+        require_language(settings)
         run = Run(settings, check)
         result = TASKS[task][0](run, **arguments, **more)
     except (SettingsError, UsageError, ServerError) as error:

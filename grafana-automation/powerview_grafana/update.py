@@ -33,7 +33,7 @@ def make(run: Run, clients: list[dict]) -> tuple[list[str], list[str]]:
     cannot be cloned.
     """
     if run.check and (admin := next((c for c in clients if not c["team"]), None)) and admin["campaigns"][0]["steps"]:
-        content, problem = master.from_file(run.settings.timezone.key), ""
+        content, problem = master.from_file(run.settings), ""
     else:
         content, problem = master.read(run.grafana)
     if problem:

@@ -46,7 +46,7 @@ def typed(name: str, label: str, description: str) -> dict:
 
 
 def events(name: str, color: str, event: str, text: str, ref: str) -> dict:
-    """An annotation for each event of a kind."""
+    """An annotation for each event of a kind: what happened is a text of the dashboard, the query names the logger."""
     flux = f"""\
 from(bucket: v.defaultBucket)
   |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
@@ -54,10 +54,10 @@ from(bucket: v.defaultBucket)
 r.campaign == "${{campaign:raw}}" and r.event == "{event}")
   |> group()
   |> sort(columns: ["_time"])
-  |> map(fn: (r) => ({{_time: r._time, text: "{text} " + r.device, tags: r.event}}))"""
+  |> map(fn: (r) => ({{_time: r._time, text: r.device}}))"""
     return {
         "name": name, "datasource": dict(DATA_SOURCE), "enable": True, "hide": False, "iconColor": color,
-        "target": {"query": flux, "refId": ref},
+        "target": {"query": flux, "refId": ref}, "mappings": {"title": {"source": "text", "value": text}},
     }  # fmt: skip
 
 
@@ -102,8 +102,8 @@ def dashboard(panels: list[dict]) -> dict:
         "links": [],
         "annotations": {
             "list": [
-                events("Restarts", "orange", "restart", "Restart of logger", "Restarts"),
-                events("Clock not set", "purple", "clock_unset", "Clock not set on logger", "Clock"),
+                events("Restarts", "orange", "restart", "Restart of the logger", "Restarts"),
+                events("Clock not set", "purple", "clock_unset", "Clock of the logger not set", "Clock"),
             ]
         },
         "templating": {"list": VARIABLES},

@@ -177,6 +177,12 @@ def panels(coverage: str) -> list[dict]:
             TILE,
             watt("orange"),
             name=True,
+            transformations=[
+                {
+                    "id": "renameByRegex",
+                    "options": {"regex": "^mean of (.*)", "renamePattern": "mean of $1"},
+                }
+            ],
             **points,
         ),
         stat(

@@ -16,12 +16,14 @@ from test_export import powerview
 from trees import Site, v002, v003
 
 from powerview.channels import Sheet, read_sheet
+from powerview.channels.sums import windows_of
+from powerview.channels.things import clamps_of
 from powerview.mv2 import Channel
 from powerview.reporting.campaign import read_tree
-from powerview.reporting.figures import days_between, figures_of, totals_of, windows_of
+from powerview.reporting.figures import days_between, figures_of, totals_of
 from powerview.reporting.places import Series
 from powerview.reporting.preview import write_preview
-from powerview.reporting.shown import ThingDays, clamps_of, shown
+from powerview.reporting.shown import ThingDays, shown
 from powerview.reporting.view import View, view_of
 
 PARIS = make_site.ZONE

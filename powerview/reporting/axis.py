@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from bokeh.models import Range1d
 
+from powerview.channels.sums import WINDOW
 from powerview.mv2 import A_DAY, Channel
-from powerview.reporting.figures import WINDOW, Figures
+from powerview.reporting.figures import Figures
 from powerview.reporting.places import Series
 
 A_GAP = 2 * A_DAY

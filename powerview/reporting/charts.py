@@ -24,9 +24,10 @@ from bokeh.models import (
 )  # fmt: skip
 from bokeh.plotting import figure
 
+from powerview.channels.sums import WINDOW, windows_of
 from powerview.mv2 import A_DAY, Channel
 from powerview.reporting.axis import wall
-from powerview.reporting.figures import WINDOW, Days, Figures, windows_of
+from powerview.reporting.figures import Days, Figures
 from powerview.reporting.places import Series
 
 COLOURS = ("#4269d0", "#e8a317", "#ff725c", "#3ca951", "#a463f2", "#38b2ac", "#ff7eb0", "#9c6b4e", "#8a94a6", "#7aa7f5")

@@ -15,43 +15,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from powerview.channels import MAIN, PART, PRODUCTION
+from powerview.channels import sums
+from powerview.channels.sums import WINDOW, Windows, windows_of
+from powerview.channels.things import WATTS
 from powerview.mv2 import Channel
 from powerview.reporting.places import Series
 
-WINDOW = 600
-"""Seconds of a window: ten minutes."""
-
-WATTS = {"mW": 0.001, "W": 1.0, "kW": 1e3, "MW": 1e6}
-"""The units of power, in W. Only what is measured in one of them has energy and a base load."""
-
 BASE_LOAD_QUANTILE, BASE_LOAD_COVERAGE = 0.05, 0.9
-
-
-@dataclass(frozen=True)
-class Windows:
-    """The windows in which a channel has readings: their begin in UTC seconds, in time, and the mean in each."""
-
-    begin: np.ndarray
-    mean: np.ndarray
-
-
-def windows_of(times: np.ndarray, values: np.ndarray) -> Windows:
-    """Means over ten minutes of readings that are in time."""
-    number, place = np.unique(times // WINDOW, return_inverse=True)
-    mean = np.bincount(place, values, minlength=len(number)) / np.bincount(place, minlength=len(number))
-    return Windows(number * WINDOW, mean)
-
-
-def summed(parts: Collection[Windows], *, every: bool) -> Windows:
-    """The sum of windows: `every`, where all of them have a value; else where one of them has."""
-    if not parts:
-        return Windows(np.zeros(0, int), np.zeros(0))
-    begins = np.concatenate([part.begin for part in parts])
-    begin, place = np.unique(begins, return_inverse=True)
-    total = np.bincount(place, np.concatenate([part.mean for part in parts]), minlength=len(begin))
-    there = np.bincount(place, minlength=len(begin)) == len(parts) if every else np.full(len(begin), True)
-    return Windows(begin[there], total[there])
 
 
 @dataclass(frozen=True)
@@ -183,35 +153,12 @@ class Totals:
 
 
 def totals_of(things: Collection[tuple[str, str | None, Windows]], days: Days) -> Totals | None:
-    """The totals of things, each with its role, unit and windows; None if nothing is measured in a unit of power.
-
-    The total is the sum of the `main` things if there are any, else of the parts. Its sign is looked at in each ten
-    minutes: what is drawn and what is fed in never cancel out between them, and within them cannot be seen.
-    """
-    of_role: dict[str, list[Windows]] = {}
-    for role, unit, windows in things:
-        if unit in WATTS:
-            of_role.setdefault(role, []).append(Windows(windows.begin, windows.mean * WATTS[unit]))
-    if not of_role:
+    """The totals of things (see sums.totals_of), day by day."""
+    totals = sums.totals_of(things)
+    if totals is None:
         return None
-    main, parts, production = (summed(of_role.get(r, ()), every=False) for r in (MAIN, PART, PRODUCTION))
-    total = main if MAIN in of_role else parts
-    drawn, fed_in = (Windows(total.begin, np.maximum(sign * total.mean, 0)) for sign in (1, -1))
-    rest = Windows(total.begin, total.mean + _at(production, total.begin) - _at(parts, total.begin))
-    return Totals(
-        days.energy(drawn),
-        days.energy(fed_in),
-        days.energy(production) if PRODUCTION in of_role else None,
-        days.energy(rest) if MAIN in of_role else None,
-    )
-
-
-def _at(windows: Windows, begin: np.ndarray) -> np.ndarray:
-    # The values of these windows; 0 where there is none.
-    values = np.zeros(len(begin))
-    _, here, there = np.intersect1d(begin, windows.begin, assume_unique=True, return_indices=True)
-    values[here] = windows.mean[there]
-    return values
+    figures = (totals.drawn, totals.fed_in, totals.production, totals.rest)
+    return Totals(*(None if windows is None else days.energy(windows) for windows in figures))
 
 
 class DayTotals:

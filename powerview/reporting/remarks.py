@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from powerview.channels.sums import WINDOW
+from powerview.channels.things import WATTS
 from powerview.mv2 import Channel
 from powerview.reporting.campaign import Campaign, File
-from powerview.reporting.figures import WATTS, WINDOW, Figures
+from powerview.reporting.figures import Figures
 from powerview.reporting.places import Series
 
 MOST = 5

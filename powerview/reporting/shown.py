@@ -12,76 +12,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from powerview.channels import HIDDEN, MAIN, PART, PRODUCTION, Sheet
+from powerview.channels import HIDDEN, MAIN, PRODUCTION, Sheet
+from powerview.channels.sums import WINDOW, Windows, summed, thing_windows, windows_of
+from powerview.channels.things import WATTS, Clamp, Thing, clamps_of, things_of
 from powerview.mv2 import Channel
-from powerview.reporting.figures import WATTS, WINDOW, Days, Windows, days_between, summed, totals_of, windows_of
+from powerview.reporting.figures import Days, days_between, totals_of
 from powerview.reporting.places import Series
 
 MOST_NAMED = 5
-
-
-@dataclass(frozen=True)
-class Clamp:
-    """One channel as the sheet has it: `shown` is the channel under its name."""
-
-    channel: Channel
-    shown: Channel
-    role: str = PART
-    group: str = ""
-    factor: float = 1.0
-
-
-@dataclass(frozen=True)
-class Thing:
-    """What people see as one: a lone clamp or a group. `places` are its members' in the list of clamps, `scales` what
-    each member's reading is multiplied with to be in the unit of `shown`."""
-
-    shown: Channel
-    role: str
-    places: tuple[int, ...]
-    scales: tuple[float, ...]
-
-
-def clamps_of(channels: Iterable[Channel], sheet: Sheet | None) -> list[Clamp]:
-    """Each channel as the sheet has it, hidden ones too; without a sheet, or a line in it, as its logger calls it."""
-    found = []
-    for channel in channels:
-        line = sheet.line_of(channel) if sheet else None
-        if line is None:
-            found.append(Clamp(channel, channel))
-            continue
-        shown = dataclasses.replace(channel, name=line.name or channel.name)
-        found.append(Clamp(channel, shown, line.role, line.group, line.factor))
-    return found
-
-
-def things_of(clamps: list[Clamp]) -> list[Thing]:
-    """What is shown of them, in their order: members of a group have one role, and one unit or units of power."""
-    found: dict[tuple, list[int]] = {}
-    for place, clamp in enumerate(clamps):
-        if clamp.role == HIDDEN:
-            continue
-        unit = "W" if clamp.shown.unit in WATTS else clamp.shown.unit
-        found.setdefault((clamp.role, clamp.group, unit) if clamp.group else (place,), []).append(place)
-    return [_thing([clamps[place] for place in places], tuple(places)) for places in found.values()]
-
-
-def _thing(members: list[Clamp], places: tuple[int, ...]) -> Thing:
-    first = members[0]
-    units = list(dict.fromkeys(clamp.shown.unit for clamp in members))
-    unit = units[0] if len(units) == 1 else "W"
-    scales = tuple(c.factor * (WATTS[c.shown.unit] / WATTS[unit] if len(units) > 1 else 1) for c in members)
-    shown = dataclasses.replace(first.shown, unit=unit)
-    if first.group:
-        devices = ", ".join(dict.fromkeys(clamp.shown.device for clamp in members))
-        shown = dataclasses.replace(shown, name=first.group, device=devices)
-    return Thing(shown, first.role, places, scales)
-
-
-def thing_windows(thing: Thing, windows: list[Windows]) -> Windows:
-    """The ten minutes of a thing, of those of all clamps: where each member has a value, the sum."""
-    parts = [Windows(windows[p].begin, windows[p].mean * s) for p, s in zip(thing.places, thing.scales, strict=True)]
-    return summed(parts, every=True)
 
 
 @dataclass

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from powerview.channels import Sheet
+from powerview.channels.things import Clamp, clamps_of
 from powerview.mv2 import A_DAY, Channel
-from powerview.reporting.shown import Clamp, clamps_of
 from powerview.settings import Settings
 from powerview.store import StoreAway
 from powerview.store.answers import reporting_influxdb

@@ -15,11 +15,12 @@ from bokeh.core.json_encoder import serialize_json
 from bokeh.document import Document
 from markupsafe import Markup
 
+from powerview.channels.sums import windows_of
 from powerview.mv2 import Channel
 from powerview.reporting import axis, charts
 from powerview.reporting.campaign import Campaign
 from powerview.reporting.charts import Group
-from powerview.reporting.figures import Figures, figures_of, totals_of, windows_of
+from powerview.reporting.figures import Figures, figures_of, totals_of
 from powerview.reporting.places import Series
 from powerview.reporting.remarks import remarks_of
 from powerview.reporting.shown import Shown, shown

@@ -17,8 +17,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from powerview.channels.things import WATTS
 from powerview.mv2 import A_DAY
-from powerview.reporting.figures import WATTS, DayTotals
+from powerview.reporting.figures import DayTotals
 from powerview.reporting.shown import ThingDays
 from powerview.reporting.sources import NotExported, Source
 from powerview.reporting.tables import missing, names_of, source_titles

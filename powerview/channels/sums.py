@@ -1,0 +1,105 @@
+"""Sums by thing and by role, from means of ten minutes: the one place where totals are added up.
+
+Readings are averaged over each ten minutes of the clock. The lane writes these sums beside the readings, preview and
+export make their figures of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from powerview.channels.sheet import MAIN, PART, PRODUCTION
+from powerview.channels.things import WATTS, Thing
+
+WINDOW = 600
+"""Seconds of a window: ten minutes."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows in which a channel has readings: their begin in UTC seconds, in time, and the mean in each."""
+
+    begin: np.ndarray
+    mean: np.ndarray
+
+
+def windows_of(times: np.ndarray, values: np.ndarray) -> Windows:
+    """Means over ten minutes of readings that are in time."""
+    number, place = np.unique(times // WINDOW, return_inverse=True)
+    mean = np.bincount(place, values, minlength=len(number)) / np.bincount(place, minlength=len(number))
+    return Windows(number * WINDOW, mean)
+
+
+def summed(parts: Collection[Windows], *, every: bool) -> Windows:
+    """The sum of windows: `every`, where all of them have a value; else where one of them has."""
+    if not parts:
+        return Windows(np.zeros(0, int), np.zeros(0))
+    begins = np.concatenate([part.begin for part in parts])
+    begin, place = np.unique(begins, return_inverse=True)
+    total = np.bincount(place, np.concatenate([part.mean for part in parts]), minlength=len(begin))
+    there = np.bincount(place, minlength=len(begin)) == len(parts) if every else np.full(len(begin), True)
+    return Windows(begin[there], total[there])
+
+
+def scaled(windows: Windows, factor: float) -> Windows:
+    """The windows with their means times a factor."""
+    return windows if factor == 1 else Windows(windows.begin, windows.mean * factor)
+
+
+def thing_windows(thing: Thing, windows: list[Windows]) -> Windows:
+    """The ten minutes of a thing, of those of all clamps: where each member has a value, the sum."""
+    return summed([scaled(windows[p], s) for p, s in zip(thing.places, thing.scales, strict=True)], every=True)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The windows, in W, of what a sheet makes the total: `drawn` - `fed_in` is `total`. None: there is none.
+
+    `parts` and `rest` are there if something is `main`; `rest` is total + production - parts.
+    """
+
+    total: Windows
+    drawn: Windows
+    fed_in: Windows
+    production: Windows | None
+    parts: Windows | None
+    rest: Windows | None
+
+
+def totals_of(things: Collection[tuple[str, str | None, Windows]]) -> Totals | None:
+    """The totals of things, each with its role, unit and windows; None if nothing is measured in a unit of power.
+
+    The total is the sum of the `main` things if there are any, else of the parts. Its sign is looked at in each ten
+    minutes: what is drawn and what is fed in never cancel out between them, and within them cannot be seen.
+    """
+    of_role: dict[str, list[Windows]] = {}
+    for role, unit, windows in things:
+        if unit in WATTS:
+            of_role.setdefault(role, []).append(scaled(windows, WATTS[unit]))
+    if not of_role:
+        return None
+    main, parts, production = (summed(of_role.get(r, ()), every=False) for r in (MAIN, PART, PRODUCTION))
+    total = main if MAIN in of_role else parts
+    return Totals(
+        total,
+        drawn=Windows(total.begin, np.maximum(total.mean, 0)),
+        fed_in=Windows(total.begin, np.maximum(-total.mean, 0)),
+        production=production if PRODUCTION in of_role else None,
+        parts=parts if MAIN in of_role and PART in of_role else None,
+        rest=_rest(total, production, parts) if MAIN in of_role else None,
+    )
+
+
+def _rest(total: Windows, production: Windows, parts: Windows) -> Windows:
+    return Windows(total.begin, total.mean + _at(production, total.begin) - _at(parts, total.begin))
+
+
+def _at(windows: Windows, begin: np.ndarray) -> np.ndarray:
+    # The values of these windows; 0 where there is none.
+    values = np.zeros(len(begin))
+    _, here, there = np.intersect1d(begin, windows.begin, assume_unique=True, return_indices=True)
+    values[here] = windows.mean[there]
+    return values

@@ -78,7 +78,7 @@ def ceiling(server: InfluxServer, bucket: str, prepared: list[bytes], shard_seco
 def count(server: InfluxServer, bucket: str) -> int:
     """How many readings can be queried from a bucket."""
     flux = f"""from(bucket: "{bucket}") |> range(start: 2000-01-01T00:00:00Z, stop: 2100-01-01T00:00:00Z)
-        |> filter(fn: (r) => r._field == "value") |> count() |> group() |> sum()"""
+        |> filter(fn: (r) => r._field == "value" and r._measurement !~ /^powerview_/) |> count() |> group() |> sum()"""
     rows = server.query(flux)
     return int(rows[0]["_value"]) if rows else 0
 

@@ -10,8 +10,10 @@ import re
 PARSED_DIR, ERROR_DIR = "parsed", "error"
 """The folders below a device's in which settled files lie."""
 
-EVENTS = "powerview_events"
-"""The measurement of restarts and clock faults; no campaign may be called so."""
+EVENTS, TOTALS, CHANNELS = "powerview_events", "powerview_totals", "powerview_channels"
+"""The measurements beside the campaigns': restarts and clock faults; totals; channels as a sheet shows them."""
+
+_KEPT = {EVENTS: "restarts", TOTALS: "totals", CHANNELS: "channels with their names"}
 
 LONGEST_NAME = 255
 """Bytes in the name of a file, and characters in a label or serial number."""
@@ -34,8 +36,8 @@ def refused_names(client: str, campaign: str = "", device: str = "", *, admin_bu
         return f"a client cannot be called {client}: that name is reserved for the admins. Rename the folder."
     if client.casefold() == "general":
         return f"a client cannot be called {client}: Grafana has a folder of that name. Rename the folder."
-    if campaign == EVENTS:
-        return f"a campaign cannot be called {EVENTS}: restarts are kept under that name. Rename the folder."
+    if campaign in _KEPT:
+        return f"a campaign cannot be called {campaign}: {_KEPT[campaign]} are kept under that name. Rename the folder."
     for what, name in (("campaign", campaign), ("device", device)):
         if name in (PARSED_DIR, ERROR_DIR):
             return f"a {what} cannot be called {name}: PowerView keeps its files under that name. Rename the folder."

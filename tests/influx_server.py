@@ -28,6 +28,7 @@ IMAGE = "docker.io/library/influxdb:2.9"
 PULL_SECONDS = 300
 TOKEN = "token-of-a-server-that-lives-as-long-as-one-test-run"
 ORG = "powerview"
+MADE = ("powerview_totals", "powerview_channels")
 
 
 class NoInfluxDB(Exception):
@@ -117,7 +118,14 @@ class InfluxServer:
         self.call("POST", "/api/v2/write", params=params, data=body)
 
     def points(self, bucket: str) -> dict[tuple, float]:
-        """Everything in a bucket: (measurement, sorted tags, seconds since 1970) → value of the point's one field."""
+        """All readings and events: (measurement, sorted tags, seconds since 1970) → value of the point's one field."""
+        return {key: value for key, value in self._points(bucket).items() if key[0] not in MADE}
+
+    def made(self, bucket: str) -> dict[tuple, float]:
+        """What the lane makes of the readings, totals and channels by name, like `points`."""
+        return {key: value for key, value in self._points(bucket).items() if key[0] in MADE}
+
+    def _points(self, bucket: str) -> dict[tuple, float]:
         flux = f'from(bucket: "{bucket}") |> range(start: 1970-01-01T00:00:00Z, stop: 2100-01-01T00:00:00Z)'
         return dict(_point(row) for row in self.query(flux + " |> map(fn: (r) => ({r with t: int(v: r._time)}))"))
 

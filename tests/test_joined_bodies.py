@@ -44,7 +44,8 @@ class Gate:
 
     def __call__(self, request: Request) -> None:
         becomes = proxies.hand_on
-        if request.is_write and f"bucket={self._bucket}&" in request.path + "&":
+        ours = request.is_write and f"bucket={self._bucket}&" in request.path + "&"
+        if ours and not request.body().startswith(b"powerview_totals"):
             self.bodies.append(request.body())
             if len(self.bodies) == 1:
                 wait_until(lambda: self._handed[0] >= self._wanted, 30, lambda: f"{self._handed[0]} bodies came")

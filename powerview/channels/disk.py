@@ -130,6 +130,22 @@ def take_out_of_force(state_dir: Path, client: str, campaign: str) -> bool:
     return True
 
 
+def sheet_in_force(state_dir: Path, client: str, campaign: str) -> Sheet | None:
+    """The sheet in force, None if there is none. Raises NotUnderstood, after a change of version or by hand."""
+    try:
+        return read_sheet(_bounded(in_force_path(state_dir, client, campaign)))
+    except FileNotFoundError:
+        return None
+
+
+def mark_in_force(state_dir: Path, client: str, campaign: str) -> str:
+    """Changes when another sheet is put into force; empty while there is none."""
+    try:
+        return identity(os.stat(in_force_path(state_dir, client, campaign)))
+    except OSError:
+        return ""
+
+
 def all_in_force(state_dir: Path) -> list[tuple[str, str]]:
     """Client and campaign of every sheet in force."""
     return [(path.parent.name, path.name.removesuffix(".csv")) for path in (state_dir / FOLDER).glob("[!.]*/[!.]*.csv")]

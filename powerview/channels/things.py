@@ -18,13 +18,14 @@ WATTS = {"mW": 0.001, "W": 1.0, "kW": 1e3, "MW": 1e6}
 
 @dataclass(frozen=True)
 class Clamp:
-    """One channel as the sheet has it: `shown` is the channel under its name."""
+    """One channel as the sheet has it: `shown` is the channel under its name, `name` what the sheet calls it, if so."""
 
     channel: Channel
     shown: Channel
     role: str = PART
     group: str = ""
     factor: float = 1.0
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def clamps_of(channels: Iterable[Channel], sheet: Sheet | None) -> list[Clamp]:
             found.append(Clamp(channel, channel))
             continue
         shown = dataclasses.replace(channel, name=line.name or channel.name)
-        found.append(Clamp(channel, shown, line.role, line.group, line.factor))
+        found.append(Clamp(channel, shown, line.role, line.group, line.factor, line.name))
     return found
 
 

@@ -21,6 +21,7 @@ NAME = "uploads.sqlite"
 # seconds; none: nothing). `size` is the number of bits of last - first, which keeps the search for what overlaps short
 # whatever lies in a folder. `label` has the latest label of each place, `series` what is in the store of the devices in
 # `asked`. A campaign in `whole` has all its settled files here, but for those that a killed run has just settled.
+# `mark` has the stretches (`stop` does not belong to them) of which totals are to be made, `made` what they were made of.
 # `unproven` has the files of which InfluxDB confirmed so many points at `since` (seconds), not yet counted there.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS stretch (
@@ -41,6 +42,12 @@ CREATE TABLE IF NOT EXISTS folder (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS asked (client, campaign, serial, PRIMARY KEY (client, campaign, serial)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS whole (client, campaign, PRIMARY KEY (client, campaign)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS mark (
+    client, campaign, start INTEGER, stop INTEGER, PRIMARY KEY (client, campaign, start, stop)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS made (
+    client, campaign, sheet, places, series, PRIMARY KEY (client, campaign)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS unproven (
     client, campaign, device, state, name, first INTEGER, last INTEGER, points INTEGER, since REAL, tries INTEGER,
     PRIMARY KEY (client, campaign, device, state, name)
@@ -51,11 +58,13 @@ CREATE TABLE IF NOT EXISTS unproven (
 class Database:
     """The file in `state_dir`, or with None one in memory for a run that must leave nothing behind.
 
-    `begun` counts how often it had to be begun anew: then nothing that was remembered before is known any more.
+    `begun` counts how often it had to be begun anew: then nothing that was remembered before is known any more. It
+    `lasts` unless it is in memory, by choice or since the file cannot be used.
     """
 
     def __init__(self, state_dir: Path | None) -> None:
         self.begun = 0
+        self.lasts = False
         self._path = None if state_dir is None else state_dir / NAME
         self._db = self._opened()
 
@@ -84,11 +93,16 @@ class Database:
     def _opened(self) -> sqlite3.Connection:
         if self._path:
             with suppress(sqlite3.DatabaseError):
-                return _open(self._path)
+                return self._open_file()
             self._remove()  # damaged, by a full disk or a power cut
             with suppress(sqlite3.Error):
-                return _open(self._path)
+                return self._open_file()
         return _open(None)
+
+    def _open_file(self) -> sqlite3.Connection:
+        db = _open(self._path)
+        self.lasts = True
+        return db
 
     def _remove(self) -> None:
         for name in (NAME, NAME + "-wal"):
@@ -103,6 +117,7 @@ class Database:
             self._remove()
         self._path, self._db = None, _open(None)
         self.begun += 1
+        self.lasts = False
 
 
 def _open(path: Path | None) -> sqlite3.Connection:

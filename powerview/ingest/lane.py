@@ -14,6 +14,7 @@ from powerview.ingest.journal import Journal
 from powerview.ingest.reports import Reports, Result
 from powerview.ingest.sheets import put_into_force
 from powerview.ingest.state import InHand, Reported
+from powerview.ingest.totals import Totals
 from powerview.settings import Settings
 from powerview.store import Store
 
@@ -49,19 +50,23 @@ def run(
         unread = index.unread(parsed) if keep and not again else []
         for folder in unread:
             reports.refused(Refusal("/".join(folder), UNREAD))
+        totals = Totals(settings, index, active=keep)
+        campaigns = {(client, campaign) for client, campaign, _ in parsed}
         confirmations = Confirmations(index)
         due = confirmations.due() if keep and own_tree else []
-        if uploads or due:
+        if uploads or due or totals.outstanding(campaigns):
             with ExitStack() as stack:
                 with _loading():
                     from powerview.ingest.loop import Ingest  # late: a run with nothing to do needs no pandas
 
                     opened = stack.enter_context(store())
-                loop = partial(Ingest, settings, opened, reports, index, InHand(state_dir), confirmations)
+                loop = partial(Ingest, settings, opened, reports, index, InHand(state_dir), confirmations, totals)
                 loop(settle=keep and not again, again=again).run(uploads, tick)
                 if not reports.result.away:
                     missing = confirmations.missing(opened, settings.data_dir, due, reports)
                     loop(settle=False, again=True).run(missing, lambda: None)
+                if not reports.result.away:
+                    totals.make(opened, campaigns)
             if not reports.result.away:
                 index.remember_folders({upload.folder for upload in uploads} - set(unread))
     return reports.finish(len(uploads))

@@ -26,6 +26,7 @@ from powerview.ingest.places import Places
 from powerview.ingest.reports import Reports
 from powerview.ingest.sent import Sent, deliver
 from powerview.ingest.state import MOST_DEATHS, InHand
+from powerview.ingest.totals import Totals
 from powerview.mv2 import Channel, Header, NotReadable
 from powerview.settings import Settings
 from powerview.store import BadLines, Store, StoreAway
@@ -48,7 +49,7 @@ class Ingest:
 
     def __init__(
         self, settings: Settings, store: Store, reports: Reports, index: UploadIndex, in_hand: InHand,
-        confirmations: Confirmations, *, settle: bool = True, again: bool = False,
+        confirmations: Confirmations, totals: Totals, *, settle: bool = True, again: bool = False,
     ) -> None:  # fmt: skip
         self.settings = settings
         self.store = store
@@ -57,6 +58,7 @@ class Ingest:
         self._index = index
         self._in_hand = in_hand
         self._confirmations = confirmations
+        self._totals = totals
         self._places = Places(store, index, ask=again)
         self._sent: deque[Sent] = deque()
         self._settled_at = time.monotonic()
@@ -90,6 +92,9 @@ class Ingest:
                         raise
                     growing.append((upload, grows.quiet_at))
             self._collect(IN_FLIGHT)
+            if self._totals.is_time():
+                self._collect(0)
+                self._totals.make(self.store)
             tick()
         self._collect(0)
         return growing
@@ -147,6 +152,7 @@ class Ingest:
         covered = self._late.covered(upload, recording)
         header, others = self._late.relabelled(upload, recording.header)
         sent = Sent(claim, upload, outcome, recording, header=header, parts=covered.parts)
+        self._mark(sent)
         self._prepare_store(sent, others)
         deliver(self.store, sent)
         points.count_the_rest(recording, covered.parts)
@@ -170,6 +176,12 @@ class Ingest:
                 if theirs and theirs != {c for c in header.channels if c.device in {t.device for t in theirs}}:
                     self._collect(0)
                     return
+
+    def _mark(self, sent: Sent) -> None:
+        # What is sent, moved and deleted for this file: totals of it are to be made anew.
+        for part in sent.parts:
+            times = sent.recording.times[part.keep]
+            self._totals.mark(sent.upload.client, sent.upload.campaign, int(times.min()), int(times.max()))
 
     def _prepare_store(self, sent: Sent, others: list[Channel]) -> None:
         client, campaign = sent.upload.client, sent.upload.campaign

@@ -20,12 +20,12 @@ def provide_bucket(buckets, name: str, org: str) -> None:
     """
     from influxdb_client.rest import ApiException
 
-    bucket = _bucket(buckets, name, org)
+    bucket = find_bucket(buckets, name, org)
     if bucket is None:
         try:
             _make(buckets, name, org)
         except ApiException as error:
-            if error.status != 422 or not _bucket(buckets, name, org):  # 422: somebody else has just made it
+            if error.status != 422 or not find_bucket(buckets, name, org):  # 422: somebody else has just made it
                 raise
     elif _has_influxdbs_own_shards(bucket):
         bucket.retention_rules = [_forever(SHARD_SECONDS)]
@@ -42,7 +42,7 @@ def _make(buckets, name: str, org: str) -> None:
     try:
         buckets.create_bucket(bucket_name=name, org=org, description=text, retention_rules=_forever(SHARD_SECONDS))
     except ApiException as error:
-        if error.status == 422 and _bucket(buckets, name, org):
+        if error.status == 422 and find_bucket(buckets, name, org):
             return
         if error.status not in (400, 403, 422):
             raise
@@ -72,7 +72,8 @@ def _has_influxdbs_own_shards(bucket) -> bool:
     return rules == [(0, INFLUXDBS_OWN)]
 
 
-def _bucket(buckets, name: str, org: str):
+def find_bucket(buckets, name: str, org: str):
+    """The bucket of that name, None if there is none. Raises what InfluxDB's client raises."""
     # Asked for by name, since a plain listing shows 20 of them; within the organisation, since a token of the whole
     # server sees other organisations' buckets of that name. InfluxDB answers 404 when there is none.
     from influxdb_client.rest import ApiException

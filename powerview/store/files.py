@@ -26,6 +26,13 @@ class Nowhere:
     def stored(self, bucket: str, campaign: str) -> None:  # noqa: ARG002
         """Line protocol is only ever appended to."""
 
+    def beside(self, bucket: str, campaign: str) -> None:  # noqa: ARG002
+        """Nothing is made of line protocol."""
+
+    def answers(self) -> bool:
+        """A folder is always there."""
+        return True
+
     def report(self, bucket: str, lines: bytes) -> None:  # noqa: ARG002
         """Points about uploads are for InfluxDB alone."""
 
@@ -63,6 +70,13 @@ class FileStore:
 
     def stored(self, bucket: str, campaign: str) -> None:  # noqa: ARG002
         """Line protocol is only ever appended to."""
+
+    def beside(self, bucket: str, campaign: str) -> None:  # noqa: ARG002
+        """Nothing is made of line protocol."""
+
+    def answers(self) -> bool:
+        """A folder is always there."""
+        return True
 
     def report(self, bucket: str, lines: bytes) -> None:  # noqa: ARG002
         """Points about uploads are for InfluxDB alone."""

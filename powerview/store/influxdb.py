@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from powerview.settings import Settings
 from powerview.store import connection
 from powerview.store.answers import reporting_influxdb
-from powerview.store.buckets import provide_bucket
+from powerview.store.buckets import find_bucket, provide_bucket
 from powerview.store.connection import Body, Connection
 from powerview.store.first_writes import A_DAY, FirstWrites
 from powerview.store.protocol import BadLines, Delivery, Span, StoreAway
 
 if TYPE_CHECKING:
+    from powerview.store.beside import Beside
     from powerview.store.stored import Stored
 
 CONNECTIONS = 2
@@ -57,6 +58,23 @@ class InfluxStore:
             raise self.away
         self._provide(bucket)
         return Stored(self, bucket, campaign)
+
+    def beside(self, bucket: str, campaign: str) -> Beside | None:
+        """What is made of a campaign's readings; None if there is no such bucket. Raises StoreAway."""
+        from powerview.store.beside import Beside
+
+        if self.away:
+            raise self.away
+        with reporting_influxdb(self.settings, f"bucket {bucket!r}"):
+            buckets, org = self.client.buckets_api(), self.settings.influxdb_org
+            if bucket not in self._buckets and find_bucket(buckets, bucket, org) is None:
+                return None
+        self._provide(bucket)
+        return Beside(self, bucket, campaign)
+
+    def answers(self) -> bool:
+        """Whether InfluxDB can be reached now."""
+        return self.away is None and self.client.ping()
 
     def report(self, bucket: str, lines: bytes) -> None:
         """Write points about uploads, times in nanoseconds, at once; no delivery depends on it. Raises StoreAway."""

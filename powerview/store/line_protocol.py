@@ -8,7 +8,7 @@ together, which the server stores fastest and gzip shrinks most.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -54,19 +54,19 @@ def series_key(channel: Channel, campaign: str) -> str:
         "device": channel.device,
         "unit": channel.unit,
     }
-    return _series(campaign, tags)
+    return series_text(campaign, tags)
 
 
 def events(header: Header, campaign: str, found: list[Event]) -> Iterator[tuple[str, bytes]]:
     """The points of restarts and clock faults, like `readings`."""
     for event in found:
-        series = _series(EVENTS, {"campaign": campaign, "device": header.master, "event": event.kind})
+        series = series_text(EVENTS, {"campaign": campaign, "device": header.master, "event": event.kind})
         yield series, f"{series} count=1 {event.time}\n".encode()
 
 
 def escape_measurement(text: str) -> str:
     """A measurement's name as line protocol takes it."""
-    return _clean(text).replace(",", "\\,").replace(" ", "\\ ")
+    return stored_text(text).replace(",", "\\,").replace(" ", "\\ ")
 
 
 def escape_tag(text: str) -> str:
@@ -75,13 +75,15 @@ def escape_tag(text: str) -> str:
     A backslash cannot be escaped and would swallow the character after it, so it becomes a slash; a character that
     would end the line becomes a blank.
     """
-    return _clean(text).replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
+    return stored_text(text).replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
 
 
-def _clean(text: str) -> str:
+def stored_text(text: str) -> str:
+    """A name or a tag's value as it is in the store afterwards."""
     return _CONTROL.sub(" ", text).replace("\\", "/")
 
 
-def _series(measurement: str, tags: dict[str, str | None]) -> str:
+def series_text(measurement: str, tags: Mapping[str, str | None]) -> str:
+    """Measurement and tags, which come in the order of their keys, as line protocol takes them."""
     pairs = [f"{key}={escape_tag(value)}" for key, value in tags.items() if value]
     return ",".join([escape_measurement(measurement), *pairs])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a run with nothing to do needs no pandas
+    from powerview.store.beside import Beside
     from powerview.store.stored import Stored
 
 
@@ -49,6 +50,12 @@ class Store(Protocol):
 
     def stored(self, bucket: str, campaign: str) -> Stored | None:
         """What is stored of a campaign; None from a store that is only ever appended to."""
+
+    def beside(self, bucket: str, campaign: str) -> Beside | None:
+        """What is made of a campaign's readings; None where they cannot be asked for, or the bucket is gone."""
+
+    def answers(self) -> bool:
+        """Whether the store can be reached now."""
 
     def report(self, bucket: str, lines: bytes) -> None:
         """Write points about uploads, times in nanoseconds, at once; no delivery depends on it. Raises StoreAway."""

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from influx_server import InfluxServer, wait_until
+from influx_server import MADE, InfluxServer, wait_until
 
 from faults import truth, truth_uploads
 from faults.proxy import FaultProxy
@@ -178,7 +178,8 @@ class Site:
         buckets = set(self._buckets())
         for bucket in buckets:
             for measurement, tags, seconds, value in self._points(bucket):
-                points[bucket, measurement, tags, seconds] = value
+                if measurement not in MADE:
+                    points[bucket, measurement, tags, seconds] = value
         return points, buckets
 
     def _buckets(self) -> Iterator[str]:

@@ -1,0 +1,130 @@
+"""What is made of a campaign beside its readings: which series, of which clamps, and how they are added up.
+
+`powerview_totals` has the totals of every campaign that measures power, `powerview_channels` each thing as the sheet in
+force shows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from powerview.channels.sheet import MAIN, PART, PRODUCTION, Sheet
+from powerview.channels.sums import Windows, scaled, thing_windows, totals_of
+from powerview.channels.things import WATTS, Clamp, Thing, clamps_of, things_of
+from powerview.mv2 import Channel
+from powerview.names import CHANNELS, TOTALS
+from powerview.store import line_protocol
+from powerview.store.beside import Place, Series, place_of, series
+
+DIGEST_SIZE = 12
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The series of a campaign: `figures` are totals, by their names in sums.Totals; `things` have one each."""
+
+    clamps: tuple[Clamp, ...]
+    power: tuple[Thing, ...]
+    figures: dict[Series, str] = field(default_factory=dict)
+    things: dict[Series, Thing] = field(default_factory=dict)
+
+    @property
+    def places(self) -> list[Place]:
+        """Every clamp of the campaign, the hidden ones too."""
+        return [place_of(clamp.channel) for clamp in self.clamps]
+
+    @property
+    def series(self) -> set[Series]:
+        """Everything that is made."""
+        return {*self.figures, *self.things}
+
+    def digest(self, each: Series, unknown: Collection[Place] = ()) -> str:
+        """What a series is made of, in a short text; without the things that have only clamps that are `unknown`."""
+        if each in self.things:
+            things = [self.things[each]]
+        else:
+            things = [thing for thing in self.power if thing.role in self._roles(self.figures[each])]
+        members = [[place_of(self.clamps[p].channel) for p in thing.places] for thing in things]
+        parts = [
+            (thing.role, sorted(zip(map(_sortable, places), thing.scales, strict=True)))
+            for thing, places in zip(things, members, strict=True)
+            if not unknown or not all(place in unknown for place in places)
+        ]
+        text = json.dumps([sorted({thing.role for thing in self.power} & {MAIN}), sorted(parts)])
+        return hashlib.blake2b(text.encode(), digest_size=DIGEST_SIZE).hexdigest()
+
+    def needed(self, wanted: Collection[Series]) -> list[int]:
+        """The clamps, by their places in `clamps`, that these series are made of."""
+        things = [self.things[each] for each in wanted if each in self.things]
+        if any(each in self.figures for each in wanted):
+            things += self.power
+        return sorted({place for thing in things for place in thing.places})
+
+    def sums(self, wanted: Collection[Series], windows: Sequence[Windows]) -> Iterator[tuple[Series, Windows]]:
+        """These series, of the windows of all clamps."""
+        for each in wanted:
+            if each in self.things:
+                thing = self.things[each]
+                yield each, scaled(thing_windows(thing, windows), WATTS.get(thing.shown.unit, 1.0))
+        if any(each in self.figures for each in wanted):
+            totals = totals_of([(t.role, t.shown.unit, thing_windows(t, windows)) for t in self.power])
+            for each in wanted:
+                if each in self.figures:
+                    yield each, getattr(totals, self.figures[each])
+
+    def _roles(self, figure: str) -> tuple[str, ...]:
+        if figure in ("production", "parts"):
+            return (PRODUCTION,) if figure == "production" else (PART,)
+        if figure == "rest":
+            return MAIN, PART, PRODUCTION
+        return (MAIN,) if any(thing.role == MAIN for thing in self.power) else (PART,)
+
+
+def plan_of(campaign: str, channels: Iterable[Channel], sheet: Sheet | None) -> Plan:
+    """What is made of the channels of a campaign that have readings."""
+    clamps = tuple(clamps_of(channels, sheet))
+    things = things_of(list(clamps))
+    plan = Plan(clamps, tuple(thing for thing in things if thing.shown.unit in WATTS))
+    plan.figures.update((series(TOTALS, campaign, figure=figure), figure) for figure in _figures(plan.power))
+    if sheet is not None:
+        plan.things.update(_named(campaign, clamps, things))
+    return plan
+
+
+def _figures(power: Collection[Thing]) -> list[str]:
+    # Those that sums.totals_of has.
+    roles = {thing.role for thing in power}
+    there = {"total": roles, "drawn": roles, "fed_in": roles, "production": PRODUCTION in roles,
+             "parts": {MAIN, PART} <= roles, "rest": MAIN in roles}  # fmt: skip
+    return [figure for figure, is_there in there.items() if is_there]
+
+
+def _named(campaign: str, clamps: Sequence[Clamp], things: Iterable[Thing]) -> Iterator[tuple[Series, Thing]]:
+    # Two things of one name and unit get their device behind it, then the position, then a number. A name without a
+    # unit is nobody else's: InfluxDB deletes a series without a tag together with those that have it.
+    found: dict[str, set[str]] = {}
+    for thing in things:
+        first = clamps[thing.places[0]]
+        name = line_protocol.stored_text(first.group or first.name or first.channel.channel)
+        device, unit = first.channel.device, "W" if thing.shown.unit in WATTS else thing.shown.unit or ""
+        for candidate in _candidates(name, device, first.channel.idx):
+            units = found.setdefault(candidate, set())
+            if not units or (unit and unit not in units and "" not in units):
+                units.add(unit)
+                yield series(CHANNELS, campaign, channel=candidate, device=device, role=thing.role, unit=unit), thing
+                break
+
+
+def _candidates(name: str, device: str, idx: int) -> Iterator[str]:
+    yield from (name, f"{name} ({device})", f"{name} ({device} {idx})")
+    number = 2
+    while True:
+        yield f"{name} ({device} {idx}, {number})"
+        number += 1
+
+
+def _sortable(place: Place) -> tuple[str, int, str]:
+    return place[0], place[1], place[2] or ""

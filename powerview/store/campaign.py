@@ -1,0 +1,116 @@
+"""A campaign in the client's bucket: how it is asked for, and the Flux and predicates that this takes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from powerview.store.answers import reporting_influxdb
+from powerview.store.protocol import BadLines, Delivery
+
+if TYPE_CHECKING:
+    from powerview.store.influxdb import InfluxStore
+
+BEGIN, END = -(10 * 366 * 86_400), 140 * 366 * 86_400
+"""UTC seconds before and behind every stamp that a logger can write: two digits make a year, 1969 to 2068."""
+
+CHUNK = 100_000
+
+
+class Campaign:
+    """What asks for a campaign's points. Every method raises StoreAway."""
+
+    def __init__(self, store: InfluxStore, bucket: str, campaign: str) -> None:
+        self._store = store
+        self._bucket, self._campaign = bucket, campaign
+
+    def _points_of(self, wanted: str, start: int, stop: int) -> str:
+        return (
+            f'from(bucket: "{flux_text(self._bucket)}") |> range(start: {flux_time(start)}, stop: {flux_time(stop)})'
+            f' |> filter(fn: (r) => r._field == "value" and {wanted})'
+        )
+
+    def _frames(self, query: str, columns: list[str]) -> Iterator[pd.DataFrame]:
+        # Frames of text with these columns; a column that no table has is empty.
+        from influxdb_client import Dialect
+
+        plain = Dialect(header=True, annotations=[], delimiter=",", date_time_format="RFC3339")
+        with (
+            self._reporting(),
+            contextlib.closing(self._store.client.query_api().query_raw(query, dialect=plain)) as answer,
+        ):
+            try:
+                chunks = pd.read_csv(answer, dtype="str", keep_default_na=False, chunksize=CHUNK)
+            except pd.errors.EmptyDataError:
+                return
+            for chunk in chunks:
+                yield chunk.reindex(columns=columns, fill_value="")
+
+    def _reporting(self):
+        return reporting_influxdb(self._store.settings, f"bucket {self._bucket!r}")
+
+    def _delete(self, predicate: str, start: int, stop: int) -> None:
+        # Both ends, UTC seconds, belong to what is deleted.
+        with self._reporting():
+            self._store.client.delete_api().delete(
+                _moment(start), _moment(stop), predicate, bucket=self._bucket, org=self._store.settings.influxdb_org
+            )
+
+
+def but_for_what_expires(delivery: Delivery) -> None:
+    """Wait for a delivery of points that are in the store already. Raises StoreAway and BadLines.
+
+    A bucket that keeps readings for a time still shows some that are older, and takes them no more.
+    """
+    try:
+        delivery.result()
+    except BadLines as bad:
+        if "retention policy" not in str(bad):
+            raise
+
+
+def stretches(seconds: np.ndarray, others: np.ndarray) -> Iterable[tuple[int, int]]:
+    """The longest stretches, first and last second, that hold some of `seconds` (sorted) and none of `others`.
+
+    A second of both is left out: better one point too many than one too few.
+    """
+    seconds = np.setdiff1d(seconds, others)
+    if not len(seconds):
+        return []
+    broken = np.diff(np.searchsorted(np.unique(others), seconds)) != 0
+    starts = seconds[np.concatenate([[True], broken])]
+    stops = seconds[np.concatenate([broken, [True]])]
+    return zip(starts.tolist(), stops.tolist(), strict=True)
+
+
+def seconds_of(times: pd.Series) -> np.ndarray:
+    """UTC seconds of InfluxDB's RFC 3339 texts."""
+    return pd.to_datetime(times, format="ISO8601", utc=True).dt.as_unit("s").astype("int64").to_numpy()
+
+
+def predicate_of(tags: Mapping[str, object]) -> str:
+    """What a delete takes: these tags have these values."""
+    return " AND ".join(f'{key}="{_quoted(str(value))}"' for key, value in tags.items())
+
+
+def flux_text(text: str) -> str:
+    """Text inside a Flux string: `${` would be filled in."""
+    return _quoted(text).replace("${", "\\${")
+
+
+def flux_time(seconds: int) -> str:
+    """UTC seconds as Flux writes a time."""
+    return _moment(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

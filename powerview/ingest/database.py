@@ -21,7 +21,7 @@ NAME = "uploads.sqlite"
 # seconds; none: nothing). `size` is the number of bits of last - first, which keeps the search for what overlaps short
 # whatever lies in a folder. `label` has the latest label of each place, `series` what is in the store of the devices in
 # `asked`. A campaign in `whole` has all its settled files here, but for those that a killed run has just settled.
-# `mark` has the stretches (`stop` does not belong to them) of which totals are to be made, `made` what they were made of.
+# `mark` has the stretches (`stop` is not in them) of which totals are to be made, `made` what they were made of.
 # `unproven` has the files of which InfluxDB confirmed so many points at `since` (seconds), not yet counted there.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS stretch (

@@ -17,7 +17,7 @@ from powerview.channels.things import WATTS, Clamp, Thing, clamps_of, things_of
 from powerview.mv2 import Channel
 from powerview.names import CHANNELS, TOTALS
 from powerview.store import line_protocol
-from powerview.store.beside import Place, Series, place_of, series
+from powerview.store.beside import Place, Series, place_of, series, sortable
 
 DIGEST_SIZE = 12
 
@@ -26,8 +26,8 @@ DIGEST_SIZE = 12
 class Plan:
     """The series of a campaign: `figures` are totals, by their names in sums.Totals; `things` have one each."""
 
-    clamps: tuple[Clamp, ...]
-    power: tuple[Thing, ...]
+    clamps: tuple[Clamp, ...] = ()
+    power: tuple[Thing, ...] = ()
     figures: dict[Series, str] = field(default_factory=dict)
     things: dict[Series, Thing] = field(default_factory=dict)
 
@@ -49,7 +49,7 @@ class Plan:
             things = [thing for thing in self.power if thing.role in self._roles(self.figures[each])]
         members = [[place_of(self.clamps[p].channel) for p in thing.places] for thing in things]
         parts = [
-            (thing.role, sorted(zip(map(_sortable, places), thing.scales, strict=True)))
+            (thing.role, sorted(zip(map(sortable, places), thing.scales, strict=True)))
             for thing, places in zip(things, members, strict=True)
             if not unknown or not all(place in unknown for place in places)
         ]
@@ -88,7 +88,7 @@ def plan_of(campaign: str, channels: Iterable[Channel], sheet: Sheet | None) -> 
     clamps = tuple(clamps_of(channels, sheet))
     things = things_of(list(clamps))
     plan = Plan(clamps, tuple(thing for thing in things if thing.shown.unit in WATTS))
-    plan.figures.update((series(TOTALS, campaign, figure=figure), figure) for figure in _figures(plan.power))
+    plan.figures.update((series(TOTALS, campaign=campaign, figure=figure), figure) for figure in _figures(plan.power))
     if sheet is not None:
         plan.things.update(_named(campaign, clamps, things))
     return plan
@@ -114,7 +114,8 @@ def _named(campaign: str, clamps: Sequence[Clamp], things: Iterable[Thing]) -> I
             units = found.setdefault(candidate, set())
             if not units or (unit and unit not in units and "" not in units):
                 units.add(unit)
-                yield series(CHANNELS, campaign, channel=candidate, device=device, role=thing.role, unit=unit), thing
+                tags = {"channel": candidate, "device": device, "role": thing.role, "unit": unit}
+                yield series(CHANNELS, campaign=campaign, **tags), thing
                 break
 
 
@@ -124,7 +125,3 @@ def _candidates(name: str, device: str, idx: int) -> Iterator[str]:
     while True:
         yield f"{name} ({device} {idx}, {number})"
         number += 1
-
-
-def _sortable(place: Place) -> tuple[str, int, str]:
-    return place[0], place[1], place[2] or ""

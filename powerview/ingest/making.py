@@ -1,15 +1,16 @@
-"""Make what a campaign's totals and named channels lack, from the readings in InfluxDB.
+"""Make what the totals and named channels of campaigns lack, from the readings in InfluxDB.
 
 A series whose making has changed (a sheet, a first clamp with the role `main`) is made for all of the time, the others
-for the marked stretches. It works through a campaign in pieces of bounded size, the latest first, and asks for the next
-piece's readings while one is written. What is remembered is written last: a run that dies begins again.
+for the marked stretches. Campaigns of one client are worked through together, in pieces of bounded size, the latest
+first; the next piece's readings are asked for while one is written. What is remembered is written last: a run that dies
+begins again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Thread
 
 import numpy as np
@@ -17,110 +18,193 @@ import numpy as np
 from powerview.channels import Sheet
 from powerview.channels.plan import Plan, plan_of
 from powerview.channels.sums import WINDOW, Windows
-from powerview.ingest.marks import Campaign, Made, Marks, Stretch, merged
+from powerview.ingest.marks import Made, Marks, Stretch, merged
 from powerview.mv2 import Channel
+from powerview.names import CHANNELS
 from powerview.store import Store
-from powerview.store.beside import BEGIN, END, Beside, Series, mapped, place_of
+from powerview.store.beside import BEGIN, END, Beside, Place, Series, Values, place_of
 
-NOTHING = np.zeros(0, np.int64)
-MOST_VALUES = 300_000
+MOST_VALUES = 200_000
 """So many means are asked for at a time, about."""
 
+NOTHING = np.zeros(0, np.int64), np.zeros(0)
 
-def make(store: Store, marks: Marks, campaign: Campaign, sheet: Sheet | None, sheet_mark: str) -> None:
-    """Bring a campaign up to date. Raises StoreAway and BadLines; then the next run does it."""
-    marked = marks.stretches(campaign)
-    beside = store.beside(*campaign)
-    if beside is None:  # somebody has deleted the bucket
-        marks.remember(campaign, Made(sheet_mark))
-        marks.remove(campaign, marked)
-        return
-    spans = beside.channels()
-    plan = plan_of(campaign[1], spans, sheet)
-    before = marks.made(campaign) or Made("")
-    changed = _changed(plan, before)
-    there = beside.made()
-    _remove(beside, there - plan.series, changed, plan)
-    if changed and before.series:  # if the process dies, it is not known any more what these are made of
-        kept = {text: digest for text, digest in before.series.items() if text not in {each.text for each in changed}}
-        marks.remember(campaign, Made(before.sheet, before.places, kept))
-    _Making(beside, plan, spans, there).run(changed, merged(marked))
-    digests = {each.text: plan.digest(each) for each in plan.series}
-    marks.remember(campaign, Made(sheet_mark, frozenset(plan.places), digests))
-    marks.remove(campaign, marked)
+
+@dataclass(frozen=True)
+class InForce:
+    """The sheet in force of a campaign, if there is one, and what changes when another is."""
+
+    sheet: Sheet | None
+    mark: str
+
+
+def make(store: Store, marks: Marks, client: str, campaigns: dict[str, InForce]) -> None:
+    """Bring campaigns of a client up to date. Raises StoreAway and BadLines; then the next run does it."""
+    marked = {campaign: marks.stretches((client, campaign)) for campaign in campaigns}
+    beside = store.beside(client)
+    jobs = _jobs(beside, marks, client, campaigns) if beside else []  # without: somebody has deleted the bucket
+    for job in jobs:
+        job.marked = merged(marked[job.campaign])
+        _remove(beside, job)
+        if job.changed and job.before.series:  # if the process dies, it is not known what these are made of
+            kept = {text: digest for text, digest in job.before.series.items() if text not in job.changed_texts}
+            marks.remember((client, job.campaign), Made(job.before.sheet, job.before.places, kept))
+    _run(beside, jobs)
+    made = {job.campaign: job.plan for job in jobs}
+    for campaign, in_force in campaigns.items():
+        plan = made.get(campaign, Plan())
+        digests = {each.text: plan.digest(each) for each in plan.series}
+        marks.remember((client, campaign), Made(in_force.mark, frozenset(plan.places), digests))
+        marks.remove((client, campaign), marked[campaign])
+
+
+@dataclass
+class _Job:
+    # A campaign: what is to be made of it, what was, what is in the store; `changed` are made for all of the time.
+    campaign: str
+    plan: Plan
+    spans: list[Stretch]
+    before: Made
+    there: set[Series]
+    changed: set[Series] = field(default_factory=set)
+    marked: list[Stretch] = field(default_factory=list)
+
+    @property
+    def changed_texts(self) -> set[str]:
+        return {each.text for each in self.changed}
+
+    def span(self) -> Stretch:
+        """The time of the clamps that the changed series are made of."""
+        spans = [self.spans[place] for place in self.plan.needed(self.changed)]
+        first, last = min(span[0] for span in spans), max(span[1] for span in spans)
+        return first // WINDOW * WINDOW, (last // WINDOW + 1) * WINDOW
+
+
+def _jobs(beside: Beside, marks: Marks, client: str, campaigns: dict[str, InForce]) -> list[_Job]:
+    found, there = beside.channels(campaigns), beside.made(campaigns)
+    jobs = []
+    for campaign, in_force in campaigns.items():
+        spans: dict[Channel, Stretch] = found[campaign]
+        plan = plan_of(campaign, spans, in_force.sheet)
+        before = marks.made((client, campaign)) or Made("")
+        ours = {each for each in there if ("campaign", campaign) in each.tags}
+        jobs.append(_Job(campaign, plan, list(spans.values()), before, ours, _changed(plan, before)))
+    return jobs
 
 
 def _changed(plan: Plan, before: Made) -> set[Series]:
-    # A lone clamp that is new has readings in marked stretches only, and changes a sum nowhere else.
+    # A clamp that is new has readings in marked stretches only, and unless it joins a group changes no sum elsewhere.
     new = set(plan.places) - before.places
     return {
         each
         for each in plan.series
-        if before.series.get(each.text) not in (plan.digest(each), plan.digest(each, new) if new else None)
-        or each.text not in before.series
+        if each.text not in before.series
+        or before.series[each.text] not in (plan.digest(each), plan.digest(each, new) if new else None)
     }
 
 
-def _remove(beside: Beside, unwanted: Collection[Series], changed: set[Series], plan: Plan) -> None:
+def _remove(beside: Beside, job: _Job) -> None:
+    unwanted = job.there - job.plan.series
+    channels = {each for each in job.there if each.measurement == CHANNELS}
+    if channels and channels <= unwanted:
+        beside.delete_channels(job.campaign)
+        unwanted -= channels
     for each in sorted(unwanted):
         beside.delete(each)
         if "unit" not in dict(each.tags):  # its namesakes with a unit are gone, too
-            changed |= {other for other in plan.series if set(each.tags) < set(other.tags)}
+            job.changed |= {other for other in job.plan.series if set(each.tags) < set(other.tags)}
+
+
+# ── piece by piece ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
-class _Piece:
+class _Part:
+    # Series of one campaign, made from `start` to before `stop`.
+    job: _Job
     wanted: frozenset[Series]
     start: int
     stop: int
 
-
-class _Making:
-    def __init__(self, beside: Beside, plan: Plan, spans: dict[Channel, Stretch], there: set[Series]) -> None:
-        self._beside, self._plan, self._there = beside, plan, there
-        self._spans = [spans[clamp.channel] for clamp in plan.clamps]
-
-    def run(self, changed: set[Series], marked: list[Stretch]) -> None:
-        """Make the changed series for all of the time, and the others for the marked stretches."""
-        pieces = []
-        if changed:
-            first, stop = self._span(changed)
-            pieces += self._pieces(changed, first, stop)
-            for begin, end in ((BEGIN, first), (stop, END)) if changed & self._there else ():
-                for each in changed.intersection(self._beside.counts(begin, end)):
-                    self._beside.keep_only(each, NOTHING, begin, end)
-        others = self._plan.series - changed
-        for start, stop in marked if others else ():
-            pieces += self._pieces(others, start, stop)
-        for piece, windows in _ahead(self._read, pieces):
-            self._write(piece, windows)
-
-    def _span(self, wanted: set[Series]) -> Stretch:
-        spans = [self._spans[place] for place in self._plan.needed(wanted)]
-        first, last = min(span[0] for span in spans), max(span[1] for span in spans)
-        return first // WINDOW * WINDOW, (last // WINDOW + 1) * WINDOW
-
-    def _pieces(self, wanted: Collection[Series], start: int, stop: int) -> Iterator[_Piece]:
-        step = max(1, MOST_VALUES // len(self._plan.needed(wanted))) * WINDOW
-        for end in range(stop, start, -step):
-            yield _Piece(frozenset(wanted), max(start, end - step), end)
-
-    def _read(self, piece: _Piece) -> list[Windows]:
-        needed = {place_of(self._plan.clamps[place].channel) for place in self._plan.needed(piece.wanted)}
-        means = self._beside.means(needed, piece.start, piece.stop)
-        return [Windows(*values) for values in mapped(means, self._plan.places)]
-
-    def _write(self, piece: _Piece, windows: list[Windows]) -> None:
-        sums = self._plan.sums(piece.wanted, windows)
-        written = self._beside.write((each, (found.begin, found.mean)) for each, found in sums)
-        if piece.wanted & self._there:
-            counts = self._beside.counts(piece.start, piece.stop)
-            for each in piece.wanted & self._there:
-                if counts.get(each, 0) != len(written[each]):
-                    self._beside.keep_only(each, written[each], piece.start, piece.stop)
+    @property
+    def channels(self) -> int:
+        return len(self.job.plan.needed(self.wanted))
 
 
-def _ahead(read: Callable[[_Piece], list[Windows]], pieces: Sequence[_Piece]) -> Iterator[tuple[_Piece, list[Windows]]]:
+@dataclass(frozen=True)
+class _Piece:
+    parts: tuple[_Part, ...]
+    start: int
+    stop: int
+
+    def values(self) -> int:
+        """How many means there may be."""
+        return sum(part.channels for part in self.parts) * (self.stop - self.start) // WINDOW
+
+    def joined(self, other: _Piece) -> _Piece | None:
+        """Both as one, if that is not too much, nor much longer than they are."""
+        both = _Piece(self.parts + other.parts, min(self.start, other.start), max(self.stop, other.stop))
+        longer = max(self.stop - self.start, other.stop - other.start)
+        twice = {part.job.campaign for part in self.parts} & {part.job.campaign for part in other.parts}
+        fits = both.values() <= MOST_VALUES and both.stop - both.start <= longer * 1.2 + WINDOW
+        return both if fits and not twice else None
+
+
+def _run(beside: Beside, jobs: list[_Job]) -> None:
+    pieces: list[_Piece] = []
+    for part in sorted((part for job in jobs for part in _parts(beside, job)), key=lambda p: (-p.start, -p.stop)):
+        piece = _Piece((part,), part.start, part.stop)
+        joined = pieces[-1].joined(piece) if pieces else None
+        pieces[-1:] = [joined] if joined else [*pieces[-1:], piece]
+    for piece, means in _ahead(lambda piece: _read(beside, piece), pieces):
+        _write(beside, piece, means)
+
+
+def _parts(beside: Beside, job: _Job) -> Iterator[_Part]:
+    if job.changed:
+        first, stop = job.span()
+        yield from _cut(job, frozenset(job.changed), first, stop)
+        for begin, end in ((BEGIN, first), (stop, END)) if job.changed & job.there else ():
+            for each in job.changed.intersection(beside.counts([job.campaign], begin, end)):
+                beside.keep_only(each, NOTHING[0], begin, end)
+    others = frozenset(job.plan.series - job.changed)
+    for start, stop in job.marked if others else ():
+        yield from _cut(job, others, start, stop)
+
+
+def _cut(job: _Job, wanted: frozenset[Series], start: int, stop: int) -> Iterator[_Part]:
+    step = max(1, MOST_VALUES // len(job.plan.needed(wanted))) * WINDOW
+    for end in range(stop, start, -step):
+        yield _Part(job, wanted, max(start, end - step), end)
+
+
+def _read(beside: Beside, piece: _Piece) -> dict[tuple[str, Place], Values]:
+    wanted = {
+        part.job.campaign: [place_of(part.job.plan.clamps[i].channel) for i in part.job.plan.needed(part.wanted)]
+        for part in piece.parts
+    }
+    return beside.means(wanted, piece.start, piece.stop)
+
+
+def _write(beside: Beside, piece: _Piece, means: dict[tuple[str, Place], Values]) -> None:
+    written = beside.write(
+        (each, (found.begin, found.mean))
+        for part in piece.parts
+        for each, found in part.job.plan.sums(part.wanted, _windows(part.job, means))
+    )
+    before = {part.job.campaign: part.wanted & part.job.there for part in piece.parts}
+    again = [campaign for campaign, series in before.items() if series]
+    counts = beside.counts(again, piece.start, piece.stop) if again else {}
+    for each in (each for campaign in again for each in before[campaign]):
+        if counts.get(each, 0) != len(written[each]):
+            beside.keep_only(each, written[each], piece.start, piece.stop)
+
+
+def _windows(job: _Job, means: dict[tuple[str, Place], Values]) -> list[Windows]:
+    return [Windows(*means.get((job.campaign, place), NOTHING)) for place in job.plan.places]
+
+
+def _ahead(read: Callable[[_Piece], dict], pieces: Sequence[_Piece]) -> Iterator[tuple[_Piece, dict]]:
     # Each piece with what was read of it, while the next is being read. A run that ends waits for no such thread.
     def begin(piece: _Piece) -> Future:
         answer: Future = Future()

@@ -21,6 +21,9 @@ WINDOW = 600
 EVERY_SECONDS = 300
 """In a long run the totals of what was stored are made so often."""
 
+MOST_TOGETHER = 50
+"""So many campaigns of a client are made together: what InfluxDB is asked is asked for all of them at once."""
+
 MOST_SECONDS = 60
 """How long a run makes what was never made before, as after an update, while new uploads may be waiting."""
 
@@ -55,27 +58,50 @@ class Totals:
 
     def make(self, store: Store, campaigns: Iterable[Campaign] = ()) -> None:
         """Make what is outstanding; all deliveries must have been answered. Never raises for what InfluxDB does."""
-        from powerview.ingest.making import make  # late: a run with nothing to do needs no pandas
-
         begun = time.monotonic()
         marked = set(self._marks.campaigns())
-        for campaign in self.outstanding(campaigns):
-            if campaign not in marked and time.monotonic() - begun > MOST_SECONDS:
+        waiting = _together(self.outstanding(campaigns))
+        while waiting:
+            some = waiting.pop(0)
+            if time.monotonic() - begun > MOST_SECONDS and not marked.intersection(some):
                 break
-            try:
-                sheet = sheet_in_force(self._settings.state_dir, *campaign)
-                make(store, self._marks, campaign, sheet, mark_in_force(self._settings.state_dir, *campaign))
-            except StoreAway as away:
-                _report(campaign, str(away))
+            if not self._try(store, some):
                 if not store.answers():
                     break
-            except (BadLines, NotUnderstood) as error:
-                _report(campaign, str(error))
-            except Exception as error:  # noqa: BLE001 - a fault of ours must not make a stored file's run fail
-                traceback.print_exc()
-                _report(campaign, f"PowerView failed ({type(error).__name__}: {error}): report it")
+                waiting[:0] = [[campaign] for campaign in some if len(some) > 1]  # which one is it?
         self._made_at = time.monotonic()
 
+    def _try(self, store: Store, campaigns: list[Campaign]) -> bool:
+        # Make totals of campaigns of one client; returns whether that worked, and reports it of a single one.
+        from powerview.ingest.making import InForce, make  # late: a run with nothing to do needs no pandas
 
-def _report(campaign: Campaign, why: str) -> None:
-    print(f"totals of {'/'.join(campaign)} are not up to date; the next run makes them: {why}", file=sys.stderr)
+        state_dir = self._settings.state_dir
+        why = ""
+        try:
+            in_force = {
+                campaign: InForce(
+                    sheet_in_force(state_dir, client, campaign), mark_in_force(state_dir, client, campaign)
+                )
+                for client, campaign in campaigns
+            }
+            make(store, self._marks, campaigns[0][0], in_force)
+        except (StoreAway, BadLines, NotUnderstood) as error:
+            why = str(error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not make a run fail whose files are stored
+            traceback.print_exc()
+            why = f"PowerView failed ({type(error).__name__}: {error}): report it"
+        if why and (len(campaigns) == 1 or not store.answers()):
+            names = "/".join(campaigns[0]) + (f" and {len(campaigns) - 1} more" if len(campaigns) > 1 else "")
+            print(f"totals of {names} are not up to date; the next run makes them: {why}", file=sys.stderr)
+        return not why
+
+
+def _together(campaigns: Iterable[Campaign]) -> list[list[Campaign]]:
+    # Those of one client that follow each other, at most MOST_TOGETHER.
+    found: list[list[Campaign]] = []
+    for campaign in campaigns:
+        if found and found[-1][0][0] == campaign[0] and len(found[-1]) < MOST_TOGETHER:
+            found[-1].append(campaign)
+        else:
+            found.append([campaign])
+    return found

@@ -6,7 +6,6 @@ the ten minutes begin.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,20 +16,25 @@ import pandas as pd
 from powerview.mv2 import Channel
 from powerview.names import CHANNELS, TOTALS
 from powerview.store import line_protocol
-from powerview.store.campaign import (
+from powerview.store.in_bucket import (
     BEGIN,
     END,
-    Campaign,
+    InBucket,
     but_for_what_expires,
     flux_text,
     predicate_of,
     seconds_of,
     stretches,
 )  # fmt: skip
+from powerview.store.protocol import Span
 
 WINDOW = "10m"
-TAGS = ("channel", "device", "figure", "role", "unit")
-"""The tags of what is made, but for `campaign`, in the order of their keys."""
+TAGS = ("campaign", "channel", "device", "figure", "role", "unit")
+"""The tags of what is made, in the order of their keys."""
+
+MEANS_OF = ("device", "channel_idx", "unit", "_measurement")
+FEW = 12
+"""So many places of a campaign are asked for one by one."""
 
 Place = tuple[str, int, str | None]
 """Which clamp: device, position, unit."""
@@ -52,65 +56,64 @@ class Series:
         return line_protocol.series_text(self.measurement, dict(self.tags))
 
 
-def series(measurement: str, campaign: str, **tags: str | None) -> Series:
+def series(measurement: str, **tags: str | None) -> Series:
     """A series that is made, by its tags; a tag that is empty is none."""
-    found = {"campaign": campaign, **{key: line_protocol.stored_text(tags.get(key) or "") for key in TAGS}}
+    found = {key: line_protocol.stored_text(tags.get(key) or "") for key in TAGS}
     return Series(measurement, tuple((key, value) for key, value in found.items() if value))
 
 
-class Beside(Campaign):
-    """A campaign's readings as means of ten minutes, and what is made of them. Every method raises StoreAway."""
+class Beside(InBucket):
+    """Campaigns' readings as means of ten minutes, and what is made of them. Every method raises StoreAway."""
 
-    def channels(self) -> dict[Channel, tuple[int, int]]:
+    def channels(self, campaigns: Collection[str]) -> dict[str, dict[Channel, Span]]:
         """Every channel that has readings, with the UTC seconds of the first and the last of them.
 
         Where an interrupted rename has left two series of one place, it is the one with the later reading.
         """
-        readings = self._points_of(f'r._measurement == "{flux_text(self._campaign)}"', BEGIN, END)
         # Spelled out twice: of a variable that is used twice, InfluxDB's storage finds neither the first nor the last.
-        columns = ["_time", "channel", "channel_idx", "channel_name", "device", "unit"]
+        readings = self._points_of(_one_of("_measurement", campaigns), BEGIN, END)
+        columns = ["_time", "_measurement", "channel", "channel_idx", "channel_name", "device", "unit"]
         keep = f"keep(columns: {json.dumps(columns)})"
         query = f"union(tables: [{readings} |> first() |> {keep}, {readings} |> last() |> {keep}]) |> group()"
-        spans: dict[Channel, tuple[int, int]] = {}
+        spans: dict[str, dict[Channel, Span]] = {campaign: {} for campaign in campaigns}
         for frame in self._frames(query, columns):
             rows = zip(seconds_of(frame["_time"]).tolist(), *(frame[c].tolist() for c in columns[1:]), strict=True)
-            for second, label, idx, name, device, unit in rows:
+            for second, campaign, label, idx, name, device, unit in rows:
                 if idx.isdecimal():
                     channel = Channel(int(idx), device, name, unit or None, label)
-                    first, last = spans.get(channel, (second, second))
-                    spans[channel] = min(first, second), max(last, second)
-        latest = {place_of(c): c for c in sorted(spans, key=lambda c: (spans[c][1], c.channel))}
-        return {channel: spans[channel] for _, channel in sorted(latest.items(), key=lambda item: _sortable(item[0]))}
+                    first, last = spans[campaign].get(channel, (second, second))
+                    spans[campaign][channel] = min(first, second), max(last, second)
+        return {campaign: _latest(found) for campaign, found in spans.items()}
 
-    def means(self, places: Collection[Place], start: int, stop: int) -> dict[Place, Values]:
-        """The means of these places in each ten minutes with a reading; `stop` is not included."""
-        if not places:
+    def means(self, wanted: Mapping[str, Collection[Place]], start: int, stop: int) -> dict[tuple[str, Place], Values]:
+        """The means of these places of campaigns in each ten minutes with a reading; `stop` is not included.
+
+        There may be places that were not asked for.
+        """
+        filters = [found for campaign, places in wanted.items() for found in _filters(campaign, places)]
+        if not filters:
             return {}
-        wanted = f'r._measurement == "{flux_text(self._campaign)}" and ({" or ".join(_filters(places))})'
+        columns = ["_time", "_value", *MEANS_OF]
+        readings = self._points_of(f"({' or '.join(filters)})", start, stop)
         query = (
-            f"{self._points_of(wanted, start, stop)} |> aggregateWindow(every: {WINDOW}, fn: mean, createEmpty: false, "
-            f'timeSrc: "_start") |> keep(columns: ["_time", "_value", "channel_idx", "device", "unit"]) |> group()'
+            f'{readings} |> aggregateWindow(every: {WINDOW}, fn: mean, createEmpty: false, timeSrc: "_start")'
+            f" |> keep(columns: {json.dumps(columns)}) |> group()"
         )
-        return self._read_means(query, places)
+        return self._read_means(query, [(*place, campaign) for campaign, places in wanted.items() for place in places])
 
-    def made(self) -> set[Series]:
-        """What is made of this campaign already."""
-        keep = f"keep(columns: {json.dumps(['_measurement', *TAGS])})"
-        query = f"{self._of_ours(BEGIN, END)} |> last() |> {keep} |> group()"
-        return {
-            series(measurement, self._campaign, **dict(zip(TAGS, tags, strict=True)))
-            for frame in self._frames(query, ["_measurement", *TAGS])
-            for measurement, *tags in frame.itertuples(index=False)
-        }
+    def made(self, campaigns: Collection[str]) -> set[Series]:
+        """What is made of these campaigns already."""
+        columns = ["_measurement", *TAGS]
+        query = f"{self._of_ours(campaigns, BEGIN, END)} |> last() |> keep(columns: {json.dumps(columns)}) |> group()"
+        rows = (row for frame in self._frames(query, columns) for row in frame.itertuples(index=False))
+        return {series(measurement, **dict(zip(TAGS, tags, strict=True))) for measurement, *tags in rows}
 
-    def counts(self, start: int, stop: int) -> dict[Series, int]:
+    def counts(self, campaigns: Collection[str], start: int, stop: int) -> dict[Series, int]:
         """How many values each series that is made has there; `stop` is not included."""
-        query = f"{self._of_ours(start, stop)} |> count() |> group()"
-        found = {}
-        for frame in self._frames(query, ["_measurement", *TAGS, "_value"]):
-            for measurement, *tags, count in frame.itertuples(index=False):
-                found[series(measurement, self._campaign, **dict(zip(TAGS, tags, strict=True)))] = int(count)
-        return found
+        columns = ["_value", "_measurement", *TAGS]
+        query = f"{self._of_ours(campaigns, start, stop)} |> count() |> keep(columns: {json.dumps(columns)}) |> group()"
+        rows = (row for frame in self._frames(query, columns) for row in frame.itertuples(index=False))
+        return {series(kind, **dict(zip(TAGS, tags, strict=True))): int(count) for count, kind, *tags in rows}
 
     def write(self, found: Iterable[tuple[Series, Values]]) -> dict[Series, np.ndarray]:
         """Store values, and wait until they are; returns the times of each series. Raises BadLines, too."""
@@ -145,24 +148,22 @@ class Beside(Campaign):
         """Delete a series; one without a unit takes its namesakes with a unit along."""
         self._delete(predicate_of({"_measurement": each.measurement, **dict(each.tags)}), BEGIN, END)
 
-    def _of_ours(self, start: int, stop: int) -> str:
-        measurements = f'(r._measurement == "{TOTALS}" or r._measurement == "{CHANNELS}")'
-        return self._points_of(f'{measurements} and r.campaign == "{flux_text(self._campaign)}"', start, stop)
+    def delete_channels(self, campaign: str) -> None:
+        """Delete all channels by name of a campaign."""
+        self._delete(predicate_of({"_measurement": CHANNELS, "campaign": campaign}), BEGIN, END)
 
-    def _read_means(self, query: str, places: Collection[Place]) -> dict[Place, Values]:
+    def _of_ours(self, campaigns: Collection[str], start: int, stop: int) -> str:
+        wanted = f"{_one_of('_measurement', [TOTALS, CHANNELS])} and {_one_of('campaign', campaigns)}"
+        return self._points_of(wanted, start, stop)
+
+    def _read_means(self, query: str, places: Collection[tuple]) -> dict[tuple[str, Place], Values]:
         # Times and tags come again and again: as categories they cost little memory, and each is parsed once. The tags'
         # are named, for pandas takes the zeros off serial numbers otherwise.
-        from influxdb_client import Dialect
-
         tags = {
             tag: pd.CategoricalDtype(sorted({str(place[i] or "") for place in places}))
-            for i, tag in enumerate(("device", "channel_idx", "unit"))
+            for i, tag in enumerate(MEANS_OF)
         }
-        plain = Dialect(header=True, annotations=[], delimiter=",", date_time_format="RFC3339")
-        with (
-            self._reporting(),
-            contextlib.closing(self._store.client.query_api().query_raw(query, dialect=plain)) as answer,
-        ):
+        with self._raw(query) as answer:
             try:
                 frame = pd.read_csv(
                     answer, dtype={"_value": float, "_time": "category", **tags},
@@ -175,40 +176,48 @@ class Beside(Campaign):
         return dict(_by_place(frame, list(tags)))
 
 
+def _one_of(tag: str, values: Iterable[str]) -> str:
+    return "(" + " or ".join(f'r.{tag} == "{flux_text(value)}"' for value in values) + ")"
+
+
+def _latest(spans: dict[Channel, Span]) -> dict[Channel, Span]:
+    # Of each place the channel with the latest reading, by place.
+    latest = {place_of(c): c for c in sorted(spans, key=lambda c: (spans[c][1], c.channel))}
+    return {channel: spans[channel] for _, channel in sorted(latest.items(), key=lambda item: sortable(item[0]))}
+
+
 def place_of(channel: Channel) -> Place:
     """Which clamp a channel is."""
     return channel.device, channel.idx, channel.unit
 
 
-def _sortable(place: Place) -> tuple[str, int, str]:
+def sortable(place: Place) -> tuple[str, int, str]:
+    """What places are sorted by."""
     return place[0], place[1], place[2] or ""
 
 
-def _filters(places: Collection[Place]) -> Iterator[str]:
-    # One for each device and unit: InfluxDB's storage looks at them series by series.
-    of: dict[tuple[str, str | None], list[int]] = {}
+def _filters(campaign: str, places: Collection[Place]) -> Iterator[str]:
+    # Many places of a campaign: all that have one of their units, since a long filter takes longer than what it leaves
+    # out.
+    of: dict[tuple[str | None, str | None], list[int]] = {}
     for device, idx, unit in places:
-        of.setdefault((device, unit), []).append(idx)
+        of.setdefault((device if len(places) <= FEW else None, unit), []).append(idx)
     for (device, unit), positions in of.items():
-        which = " or ".join(f'r.channel_idx == "{idx}"' for idx in sorted(positions))
-        unit_is = f'r.unit == "{flux_text(unit)}"' if unit else "not exists r.unit"
-        yield f'(r.device == "{flux_text(device)}" and {unit_is} and ({which}))'
+        wanted = [f'r._measurement == "{flux_text(campaign)}"']
+        wanted.append(f'r.unit == "{flux_text(unit)}"' if unit else "not exists r.unit")
+        if device is not None:
+            wanted.append(f'r.device == "{flux_text(device)}"')
+            wanted.append(_one_of("channel_idx", map(str, sorted(positions))))
+        yield f"({' and '.join(wanted)})"
 
 
-def _by_place(frame: pd.DataFrame, tags: list[str]) -> Iterator[tuple[Place, Values]]:
-    texts = pd.Series(frame["_time"].cat.categories)
-    times = seconds_of(texts)[frame["_time"].cat.codes.to_numpy()]
+def _by_place(frame: pd.DataFrame, tags: list[str]) -> Iterator[tuple[tuple[str, Place], Values]]:
+    times = seconds_of(pd.Series(frame["_time"].cat.categories))[frame["_time"].cat.codes.to_numpy()]
     values = frame["_value"].to_numpy()
-    number = frame.groupby(tags, observed=True, sort=False).ngroup().to_numpy()
-    order = np.lexsort((times, number))
+    number = frame.groupby(tags, observed=True, sort=False).ngroup().to_numpy()  # -1: was not asked for
+    order = np.lexsort((times, number))[np.count_nonzero(number < 0) :]
     ends = np.flatnonzero(np.append(np.diff(number[order]) != 0, True)) + 1
     for rows in np.split(order, ends[:-1]) if len(order) else ():
-        device, idx, unit = (str(frame[tag].iat[rows[0]]) for tag in tags)
+        device, idx, unit, campaign = (str(frame[tag].iat[rows[0]]) for tag in tags)
         last = np.append(np.diff(times[rows]) != 0, True)  # two series of one place: see `channels`
-        yield (device, int(idx), unit or None), (times[rows[last]], values[rows[last]])
-
-
-def mapped(values: Mapping[Place, Values], places: Iterable[Place]) -> list[Values]:
-    """The values of places in their order; none where there are none."""
-    nothing = np.zeros(0, np.int64), np.zeros(0)
-    return [values.get(place, nothing) for place in places]
+        yield (campaign, (device, int(idx), unit or None)), (times[rows[last]], values[rows[last]])

@@ -26,7 +26,7 @@ class Nowhere:
     def stored(self, bucket: str, campaign: str) -> None:  # noqa: ARG002
         """Line protocol is only ever appended to."""
 
-    def beside(self, bucket: str, campaign: str) -> None:  # noqa: ARG002
+    def beside(self, bucket: str) -> None:  # noqa: ARG002
         """Nothing is made of line protocol."""
 
     def answers(self) -> bool:
@@ -71,7 +71,7 @@ class FileStore:
     def stored(self, bucket: str, campaign: str) -> None:  # noqa: ARG002
         """Line protocol is only ever appended to."""
 
-    def beside(self, bucket: str, campaign: str) -> None:  # noqa: ARG002
+    def beside(self, bucket: str) -> None:  # noqa: ARG002
         """Nothing is made of line protocol."""
 
     def answers(self) -> bool:

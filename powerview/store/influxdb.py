@@ -59,8 +59,8 @@ class InfluxStore:
         self._provide(bucket)
         return Stored(self, bucket, campaign)
 
-    def beside(self, bucket: str, campaign: str) -> Beside | None:
-        """What is made of a campaign's readings; None if there is no such bucket. Raises StoreAway."""
+    def beside(self, bucket: str) -> Beside | None:
+        """What is made of readings in a bucket; None if there is no such bucket. Raises StoreAway."""
         from powerview.store.beside import Beside
 
         if self.away:
@@ -70,7 +70,7 @@ class InfluxStore:
             if bucket not in self._buckets and find_bucket(buckets, bucket, org) is None:
                 return None
         self._provide(bucket)
-        return Beside(self, bucket, campaign)
+        return Beside(self, bucket)
 
     def answers(self) -> bool:
         """Whether InfluxDB can be reached now."""

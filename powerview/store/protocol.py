@@ -51,8 +51,8 @@ class Store(Protocol):
     def stored(self, bucket: str, campaign: str) -> Stored | None:
         """What is stored of a campaign; None from a store that is only ever appended to."""
 
-    def beside(self, bucket: str, campaign: str) -> Beside | None:
-        """What is made of a campaign's readings; None where they cannot be asked for, or the bucket is gone."""
+    def beside(self, bucket: str) -> Beside | None:
+        """What is made of readings in a bucket; None where they cannot be asked for, or there is no such bucket."""
 
     def answers(self) -> bool:
         """Whether the store can be reached now."""

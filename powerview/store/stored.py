@@ -8,15 +8,16 @@ namesakes with one; the stretches are therefore broken where a namesake has a po
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from powerview.mv2 import Channel
 from powerview.store import line_protocol
-from powerview.store.campaign import (
+from powerview.store.in_bucket import (
     BEGIN,
     END,
-    Campaign,
+    InBucket,
     but_for_what_expires,
     flux_text,
     predicate_of,
@@ -24,9 +25,16 @@ from powerview.store.campaign import (
     stretches,
 )  # fmt: skip
 
+if TYPE_CHECKING:
+    from powerview.store.influxdb import InfluxStore
 
-class Stored(Campaign):
+
+class Stored(InBucket):
     """A campaign's series in the client's bucket. Every method raises StoreAway."""
+
+    def __init__(self, store: InfluxStore, bucket: str, campaign: str) -> None:
+        super().__init__(store, bucket)
+        self._campaign = campaign
 
     def channels(self, device: str, first: int = BEGIN, last: int = END) -> set[Channel]:
         """The channels of a device that have a point from `first` to `last`, UTC seconds, both included."""

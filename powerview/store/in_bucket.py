@@ -1,11 +1,11 @@
-"""A campaign in the client's bucket: how it is asked for, and the Flux and predicates that this takes."""
+"""How a client's bucket is asked for points and how they are deleted: the Flux and the predicates that this takes."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -22,12 +22,11 @@ BEGIN, END = -(10 * 366 * 86_400), 140 * 366 * 86_400
 CHUNK = 100_000
 
 
-class Campaign:
-    """What asks for a campaign's points. Every method raises StoreAway."""
+class InBucket:
+    """What asks for points of a client's bucket. Every method raises StoreAway."""
 
-    def __init__(self, store: InfluxStore, bucket: str, campaign: str) -> None:
-        self._store = store
-        self._bucket, self._campaign = bucket, campaign
+    def __init__(self, store: InfluxStore, bucket: str) -> None:
+        self._store, self._bucket = store, bucket
 
     def _points_of(self, wanted: str, start: int, stop: int) -> str:
         return (
@@ -37,6 +36,17 @@ class Campaign:
 
     def _frames(self, query: str, columns: list[str]) -> Iterator[pd.DataFrame]:
         # Frames of text with these columns; a column that no table has is empty.
+        with self._raw(query) as answer:
+            try:
+                chunks = pd.read_csv(answer, dtype="str", keep_default_na=False, chunksize=CHUNK)
+            except pd.errors.EmptyDataError:
+                return
+            for chunk in chunks:
+                yield chunk.reindex(columns=columns, fill_value="")
+
+    @contextlib.contextmanager
+    def _raw(self, query: str) -> Iterator[BinaryIO]:
+        # The answer as CSV without annotations.
         from influxdb_client import Dialect
 
         plain = Dialect(header=True, annotations=[], delimiter=",", date_time_format="RFC3339")
@@ -44,12 +54,7 @@ class Campaign:
             self._reporting(),
             contextlib.closing(self._store.client.query_api().query_raw(query, dialect=plain)) as answer,
         ):
-            try:
-                chunks = pd.read_csv(answer, dtype="str", keep_default_na=False, chunksize=CHUNK)
-            except pd.errors.EmptyDataError:
-                return
-            for chunk in chunks:
-                yield chunk.reindex(columns=columns, fill_value="")
+            yield answer
 
     def _reporting(self):
         return reporting_influxdb(self._store.settings, f"bucket {self._bucket!r}")

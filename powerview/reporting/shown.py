@@ -69,6 +69,12 @@ def _thing_series(thing: Thing, all_series: list[Series]) -> Series:
     return Series(found.begin, found.mean, np.full(len(found.begin), WINDOW))
 
 
+def shown_names(channels: list[Channel]) -> dict[Channel, str]:
+    """What each channel is called beside its device: its name, with its position where a device has the name twice."""
+    counts = Counter((c.device, c.unit, c.name) for c in channels)
+    return {c: c.name if counts[c.device, c.unit, c.name] == 1 else f"{c.name} ({c.idx})" for c in channels}
+
+
 def not_counted(clamps: list[Clamp], things: list[Thing], empty: Iterable[str] = ()) -> str:
     """One line about what is in no total: other units, hidden channels, groups that are never whole; else nothing."""
     by_unit: dict[str | None, list[str]] = {}

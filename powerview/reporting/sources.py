@@ -15,12 +15,16 @@ import pandas as pd
 from powerview.channels import Sheet
 from powerview.channels.things import Clamp, clamps_of
 from powerview.mv2 import A_DAY, Channel
+from powerview.reporting.places import Series
 from powerview.settings import Settings
 from powerview.store import StoreAway
 from powerview.store.answers import reporting_influxdb
 
 SLICE_READINGS = 200_000
 """About how many readings are asked of InfluxDB at a time."""
+
+STRETCH = 28 * A_DAY
+"""So many seconds of files become a table at a time."""
 
 TAGS = {"channel_idx": "idx", "device": "device", "channel_name": "name", "unit": "unit", "channel": "channel"}
 """InfluxDB's tag for each field of a Channel; what distinguishes a series from all others of a campaign."""
@@ -87,6 +91,12 @@ def _no_readings(want: Wanted, where: str, spans: dict[str, tuple[int, int]]) ->
     )
 
 
+def _between(series: Series, start: int, stop: int) -> Series:
+    # The readings of a stretch of time, without a copy.
+    begin, end = np.searchsorted(series.times, [start, stop])
+    return Series(series.times[begin:end], series.values[begin:end], series.steps[begin:end])
+
+
 def _spans(ends: Iterable[tuple[Channel, int, int]]) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     for channel, first, last in sorted(ends, key=lambda each: (each[0].device, each[0].idx)):
@@ -128,19 +138,22 @@ class FileSource:
         campaigns, _ = read_tree(settings, want.client, want.campaign)
         series = campaigns[0].series if campaigns else {}
         self._spans = _spans((channel, int(s.times[0]), int(s.times[-1])) for channel, s in series.items())
-        found = {}
-        for channel, s in series.items():
-            there = (s.times >= want.start) & (s.times < want.stop)
-            if there.any():
-                found[channel] = pd.Series(s.values[there], index=s.times[there])
+        found = {c: _between(s, want.start, want.stop) for c, s in series.items()}
+        found = {channel: readings for channel, readings in found.items() if len(readings.times)}
         if not found:
             raise _no_readings(want, f"the files of {settings.data_dir}", self._spans)
         self.channels = _ordered(list(found))
-        self._found = found
+        self._found = [found[channel] for channel in self.channels]
 
     def frames(self) -> Iterator[pd.DataFrame]:
-        """All readings at once; the files are in memory anyway."""
-        yield pd.DataFrame({i: self._found[channel] for i, channel in enumerate(self.channels)}).sort_index()
+        """STRETCH seconds at a time; the readings are in memory, but a table of all of them is large."""
+        begin = min(int(s.times[0]) for s in self._found) // STRETCH * STRETCH
+        last = max(int(s.times[-1]) for s in self._found)
+        for start in range(begin, last + 1, STRETCH):
+            parts = [_between(s, start, start + STRETCH) for s in self._found]
+            frame = pd.DataFrame({i: pd.Series(part.values, part.times) for i, part in enumerate(parts)})
+            if len(frame):
+                yield frame.sort_index()
 
     def spans(self) -> dict[str, tuple[int, int]]:
         """Of all files."""

@@ -18,7 +18,7 @@ from powerview.mv2 import Channel
 from powerview.reporting.figures import Days, days_between
 from powerview.reporting.gaps import DeviceCoverage, coverage_of, first_channels
 from powerview.reporting.load import Peaks, Profile, peaks_of, profile_of
-from powerview.reporting.shown import not_counted
+from powerview.reporting.shown import NotCounted, not_counted_of
 from powerview.reporting.sources import Source, Wanted
 from powerview.reporting.summaries import Summary, joined, summary_of
 from powerview.reporting.voltage import Phase, phases_of
@@ -53,7 +53,8 @@ class Study:
     profile: Profile | None
     phases: list[Phase]
     never_connected: list[Channel]
-    not_counted: str
+    not_counted: NotCounted
+    has_groups: bool
 
     @property
     def coverage(self) -> float:
@@ -61,12 +62,15 @@ class Study:
         return float(np.mean([device.share for device in self.devices]))
 
     @property
+    def seconds(self) -> np.ndarray:
+        """How many seconds of each day belong to the campaign's time; the first and the last day are seldom whole."""
+        return np.diff(np.clip(self.days.midnights, self.first, self.stop))
+
+    @property
     def covered(self) -> np.ndarray:
-        """The coverage of each day, on average over the devices; NaN for a day outside the campaign's time."""
-        seconds = np.diff(np.clip(self.days.midnights, self.first, self.stop))
+        """How many of these seconds have readings, on average over the devices."""
         covered = [self.days.covered(Windows(device.covered, device.covered)) for device in self.devices]
-        with np.errstate(invalid="ignore"):
-            return np.mean(covered, axis=0) / seconds
+        return np.mean(covered, axis=0)
 
 
 def study_of(source: Source, want: Wanted) -> Study:
@@ -95,7 +99,8 @@ def study_of(source: Source, want: Wanted) -> Study:
         profile=profile_of(load, want.zone) if load else None,
         phases=phases,
         never_connected=never,
-        not_counted=not_counted(clamps, things, [t.shown.name for t, w in found if not len(w.begin)]),
+        has_groups=any(len(thing.places) > 1 for thing in things),
+        not_counted=not_counted_of(clamps, things, [t.shown.name for t, w in found if not len(w.begin)]),
     )  # fmt: skip
 
 

@@ -17,8 +17,8 @@ $(VENV)/.installed: requirements.lock | $(BIN)/python
 	$(BIN)/python $(QUIET_PIP) --require-hashes -r requirements.lock
 	@touch $@
 
-$(VENV)/.installed-tests: tests/requirements.txt requirements-export.txt $(VENV)/.installed
-	$(BIN)/python $(QUIET_PIP) -r requirements-export.txt -r tests/requirements.txt
+$(VENV)/.installed-tests: tests/requirements.txt requirements-export.txt requirements-report.txt $(VENV)/.installed
+	$(BIN)/python $(QUIET_PIP) -r requirements-export.txt -r requirements-report.txt -r tests/requirements.txt
 	@touch $@
 
 # What `make test` builds at its first run, and how long all of it takes.
@@ -76,7 +76,7 @@ check-lock: setup-tests
 
 # Lists known weaknesses of the pinned packages; a weakness fails nothing.
 audit: setup-tests
-	-$(BIN)/pip-audit -r requirements.txt -r requirements-export.txt
+	-$(BIN)/pip-audit -r requirements.txt -r requirements-export.txt -r requirements-report.txt
 
 # Writes the expected readings beside each sample anew; read the diff.
 golden: setup-tests
@@ -94,6 +94,7 @@ bench: setup-tests
 	$(BIN)/python bench/master_queries.py
 	$(BIN)/python bench/fleet_queries.py
 	$(BIN)/python bench/provisioning.py
+	$(BIN)/python bench/report.py
 
 # Takes the pictures of docs/ anew; GRAFANA and GRAFANA_HOME name a real Grafana, and a Chromium is on PATH.
 pictures: setup-tests

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import re
 import signal
 import sys
 from datetime import date
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from powerview import __version__
 from powerview.output import trouble
-from powerview.settings import Settings, SettingsError, load_settings, require_grafana, require_language
+from powerview.settings import LANGUAGES, Settings, SettingsError, load_settings, require_grafana, require_language
 
 EX_USAGE, EX_TEMPFAIL, EX_CONFIG = 2, os.EX_TEMPFAIL, os.EX_CONFIG
 
@@ -49,6 +50,20 @@ def parser() -> argparse.ArgumentParser:
                        help="as the campaign's channels.csv shows them: columns by name, readings times their factor; "
                             "with xlsx also the totals per day")  # fmt: skip
     table.set_defaults(run=export)
+
+    paper = commands.add_parser("report", help="write a campaign's figures as a PDF to hand over, from InfluxDB or "
+                                               "files")  # fmt: skip
+    paper.add_argument("client", metavar="CLIENT")
+    paper.add_argument("campaign", metavar="CAMPAIGN")
+    paper.add_argument("--from", dest="first", type=day, metavar="DATE", help="first local day, such as 2025-10-26")
+    paper.add_argument("--to", dest="last", type=day, metavar="DATE", help="last local day")
+    paper.add_argument("--language", choices=LANGUAGES, help="default: POWERVIEW_LANGUAGE")
+    paper.add_argument("--subscribed", type=kilowatts, metavar="KW",
+                       help="subscribed power in kW, not kVA: for how long the load was above it")  # fmt: skip
+    paper.add_argument("-o", "--output", type=Path, metavar="FILE", required=True, help="where the PDF goes")
+    paper.add_argument("-d", "--data", type=Path, metavar="DATA",
+                       help="from the files of this tree (default: as for export)")  # fmt: skip
+    paper.set_defaults(run=report)
 
     sheet = commands.add_parser("channels", help="write channels.csv, which says what each clamp of a campaign "
                                                  "measures, or bring it up to date")  # fmt: skip
@@ -121,6 +136,31 @@ def export(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def report(settings: Settings, options: argparse.Namespace) -> int:
+    """Write the PDF and print where it is."""
+    from_files = options.data is not None or not settings.influxdb_host
+    if from_files:
+        settings = in_tree(settings, options.data)
+    if options.language is None:
+        require_language(settings)
+    from powerview.reporting import export  # late: pandas takes its time
+    from powerview.reporting.report.pdf import write_report
+    from powerview.store import StoreAway
+
+    try:
+        want = export.wanted(settings, options.client, options.campaign, options.first, options.last)
+        write_report(
+            settings, want, options.output, language=options.language or settings.language, from_files=from_files,
+            subscribed=options.subscribed and options.subscribed * 1000,
+        )  # fmt: skip
+    except export.NotExported as error:
+        return complain(error, EX_USAGE)
+    except StoreAway as error:
+        return complain(error, EX_TEMPFAIL)
+    print(f"{options.output}: the report of {want}.")
+    return 0
+
+
 def run_channels(settings: Settings, options: argparse.Namespace) -> int:
     """Write the sheet and print what changed."""
     settings = in_tree(settings, options.data)
@@ -169,6 +209,13 @@ def day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a day such as 2025-10-26") from error
+
+
+def kilowatts(text: str) -> float:
+    """A power as options take it, with a decimal point or comma."""
+    if not re.fullmatch(r"[0-9]{1,7}([.,][0-9]{1,6})?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of kW such as 36 or 4.5")
+    return float(text.replace(",", "."))
 
 
 def in_tree(settings: Settings, data: Path | None) -> Settings:

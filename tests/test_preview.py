@@ -22,7 +22,8 @@ from powerview.reporting.campaign import read_tree
 from powerview.reporting.figures import ChannelFigures, Figures, days_between, figures_of
 from powerview.reporting.places import Series, usual_step
 from powerview.reporting.preview import write_preview
-from powerview.reporting.view import shown_names, view_of
+from powerview.reporting.shown import shown_names
+from powerview.reporting.view import view_of
 
 PARIS = ZoneInfo("Europe/Paris")
 

@@ -13,7 +13,7 @@ from trees import ROOT, Site, day_rows, v002
 from powerview.mv2 import UNITS
 from powerview.reporting.campaign import read_tree
 from powerview.reporting.figures import figures_of
-from powerview.reporting.view import shown_names
+from powerview.reporting.shown import shown_names
 
 A_MINUTE = "03/08/25 03:{:02}:00"
 

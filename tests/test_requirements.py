@@ -14,7 +14,7 @@ PROGRAMS = [ROOT / "tsv_parser.py", *(ROOT / "powerview").rglob("*.py"), *(ROOT 
 OWN = {name for file in PROGRAMS for name in (file.stem, file.parent.name)}
 """Our own modules and packages; none may be called like a package that it imports."""
 NAMES = {"dotenv": "python-dotenv", "yaml": "pyyaml", "influxdb_client": "influxdb-client", "ansible": "ansible-core"}
-OF_EXPORT = {"pyarrow", "xlsxwriter"}
+EXTRA = {"requirements-export.txt": {"pyarrow", "xlsxwriter"}, "requirements-report.txt": {"typst"}}
 
 
 def imported(file: Path) -> set[str]:
@@ -37,8 +37,11 @@ def pinned(name: str) -> set[str]:
 def test_every_package_that_is_imported_is_named_and_pinned_and_no_other():
     packages = set().union(*map(imported, PROGRAMS)) - set(sys.stdlib_module_names) - OWN
     wanted = {NAMES.get(name, name).lower() for name in packages}
-    assert wanted - OF_EXPORT == pinned("requirements.txt")
-    assert wanted & OF_EXPORT <= pinned("requirements-export.txt")
+    extra = set().union(*EXTRA.values())
+    assert wanted - extra == pinned("requirements.txt")
+    assert wanted >= extra
+    for name, packages in EXTRA.items():
+        assert packages <= pinned(name)
 
 
 @pytest.mark.parametrize("text", ["==", "--hash=sha256:"])

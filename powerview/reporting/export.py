@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from powerview.channels import NAME, NotUnderstood, Sheet, sheet_for
 from powerview.names import refused_names
 from powerview.output import replacing
-from powerview.reporting.sources import FileSource, InfluxSource, NotExported, NotThere, SheetSource, Wanted
+from powerview.reporting.sources import (
+    ALL_TIME,
+    FileSource,
+    InfluxSource,
+    NotExported,
+    NotThere,
+    SheetSource,
+    Source,
+    Wanted,
+)
 from powerview.reporting.tables import write_csv, write_parquet
 from powerview.reporting.workbook import write_workbook
 from powerview.settings import Settings, require_influxdb
@@ -34,11 +44,11 @@ def wanted(settings: Settings, client: str, campaign: str, first: date | None, l
     reason = reason or refused_names(client, campaign, admin_bucket=settings.influxdb_bucket)
     if reason:
         raise NotThere(reason)
-    start = _midnight(first, settings) if first else 0
-    stop = _midnight(last + timedelta(days=1), settings) if last else int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
+    start = _midnight(first, settings) if first else ALL_TIME[0]
+    stop = _midnight(last + timedelta(days=1), settings) if last else ALL_TIME[1]
     if start >= stop:
         raise NotThere(f"--from {first} is later than --to {last}")
-    return Wanted(client, campaign, start, stop)
+    return Wanted(client, campaign, start, stop, settings.timezone)
 
 
 def _midnight(day: date, settings: Settings) -> int:
@@ -56,16 +66,26 @@ def export(
     """
     sheet = _sheet(settings, want) if by_sheet else None
     with contextlib.ExitStack() as stack:
-        if from_files or not settings.influxdb_host:
-            source = FileSource(settings, want)
-        else:
-            require_influxdb(settings)
-            source = InfluxSource(settings, stack.enter_context(influx_client(settings)), want)
+        source = stack.enter_context(source_of(settings, want, from_files=from_files))
         if sheet is not None:
             source = SheetSource(source, sheet)
         file = stack.enter_context(replacing(output)) if output else sys.stdout.buffer
         WRITERS[form](source, settings.timezone, file)
         file.flush()
+
+
+@contextlib.contextmanager
+def source_of(settings: Settings, want: Wanted, *, from_files: bool) -> Iterator[Source]:
+    """Where the readings come from: InfluxDB, or the files of the tree, also where no InfluxDB is configured.
+
+    Raises NotThere, SettingsError, StoreAway, and OSError of the tree.
+    """
+    if from_files or not settings.influxdb_host:
+        yield FileSource(settings, want)
+        return
+    require_influxdb(settings)
+    with influx_client(settings) as client:
+        yield InfluxSource(settings, client, want)
 
 
 def _sheet(settings: Settings, want: Wanted) -> Sheet:

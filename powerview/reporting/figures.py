@@ -7,7 +7,7 @@ without a reading are neither covered nor energy; they are not estimated.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ from powerview.channels.sums import WINDOW, Windows, windows_of
 from powerview.channels.things import WATTS
 from powerview.mv2 import Channel
 from powerview.reporting.places import Series
+from powerview.reporting.summaries import Summary, summary_of
 
 BASE_LOAD_QUANTILE, BASE_LOAD_COVERAGE = 0.05, 0.9
 
@@ -75,6 +76,7 @@ class ChannelFigures:
     """How much of the campaign's time, from its first window to its last, has readings."""
     mean: float
     lowest: float
+    lowest_at: int
     highest: float
     highest_at: int
     negative: float
@@ -103,32 +105,33 @@ class Figures:
         return float(np.mean([figures.share for figures in self.channels]))
 
 
-def figures_of(series: dict[Channel, Series], zone: ZoneInfo) -> Figures:
+def figures_of(series: Mapping[Channel, Series], zone: ZoneInfo) -> Figures:
     """The figures of a campaign, day by day in a zone; there must be a reading."""
-    windows = {channel: windows_of(s.times, s.values) for channel, s in series.items()}
-    first, stop = _span(windows.values())
+    return figures_of_summaries({channel: summary_of(s.times, s.values) for channel, s in series.items()}, zone)
+
+
+def figures_of_summaries(summaries: Mapping[Channel, Summary], zone: ZoneInfo) -> Figures:
+    """The same, of what was kept of the readings."""
+    first = min(int(s.windows.begin[0]) for s in summaries.values())
+    stop = max(int(s.windows.begin[-1]) for s in summaries.values()) + WINDOW
     days = days_between(first, stop - 1, zone)
-    channels = [_figures(channel, s, windows[channel], days, stop - first) for channel, s in series.items()]
+    channels = [_figures(channel, summary, days, stop - first) for channel, summary in summaries.items()]
     return Figures(days, channels, first, stop)
 
 
-def _span(all_windows: Collection[Windows]) -> tuple[int, int]:
-    return min(int(w.begin[0]) for w in all_windows), max(int(w.begin[-1]) for w in all_windows) + WINDOW
-
-
-def _figures(channel: Channel, series: Series, windows: Windows, days: Days, span: int) -> ChannelFigures:
-    power = channel.unit in WATTS
-    at = int(series.values.argmax())
+def _figures(channel: Channel, summary: Summary, days: Days, span: int) -> ChannelFigures:
+    power, windows = channel.unit in WATTS, summary.windows
     return ChannelFigures(
         channel=channel,
-        readings=len(series.times),
+        readings=summary.readings,
         covered=days.covered(windows),
         share=len(windows.begin) * WINDOW / span,
         mean=float(windows.mean.mean()),
-        lowest=float(series.values.min()),
-        highest=float(series.values[at]),
-        highest_at=int(series.times[at]),
-        negative=float((series.values < 0).mean()),
+        lowest=summary.lowest,
+        lowest_at=summary.lowest_at,
+        highest=summary.highest,
+        highest_at=summary.highest_at,
+        negative=summary.negative / summary.readings,
         kwh=days.energy(windows, channel.unit) if power else None,
         base_load=base_load(windows, days, channel.unit) if power else None,
     )

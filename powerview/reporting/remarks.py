@@ -14,6 +14,7 @@ from powerview.channels.things import WATTS
 from powerview.mv2 import Channel
 from powerview.reporting.campaign import Campaign, File
 from powerview.reporting.figures import Figures
+from powerview.reporting.gaps import missing_between
 from powerview.reporting.places import Series
 
 MOST = 5
@@ -61,9 +62,8 @@ def _gaps(series: dict[Channel, Series], figures: Figures, zone: ZoneInfo) -> It
     for device in dict.fromkeys(channel.device for channel in series):
         times = np.concatenate([s.times for channel, s in series.items() if channel.device == device])
         windows = np.unique(times // WINDOW) * WINDOW
-        edges = np.concatenate([[figures.first - WINDOW], windows, [figures.stop]])
-        for i in np.flatnonzero(np.diff(edges) > WINDOW):
-            devices.setdefault((int(edges[i]) + WINDOW, int(edges[i + 1])), []).append(device)
+        for gap in missing_between(windows, figures.first, figures.stop):
+            devices.setdefault(gap, []).append(device)
     every = {channel.device for channel in series}
     longest = sorted(devices, key=lambda gap: gap[0] - gap[1])
     for begin, end in sorted(longest[:MOST]):

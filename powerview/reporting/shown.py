@@ -69,16 +69,37 @@ def _thing_series(thing: Thing, all_series: list[Series]) -> Series:
     return Series(found.begin, found.mean, np.full(len(found.begin), WINDOW))
 
 
-def not_counted(clamps: list[Clamp], things: list[Thing], empty: Iterable[str] = ()) -> str:
-    """One line about what is in no total: other units, hidden channels, groups that are never whole; else nothing."""
+def shown_names(channels: list[Channel]) -> dict[Channel, str]:
+    """What each channel is called beside its device: its name, with its position where a device has the name twice."""
+    counts = Counter((c.device, c.unit, c.name) for c in channels)
+    return {c: c.name if counts[c.device, c.unit, c.name] == 1 else f"{c.name} ({c.idx})" for c in channels}
+
+
+@dataclass(frozen=True)
+class NotCounted:
+    """What is in no total: names of things by their unit, names of groups that are never whole, how many channels are
+    hidden."""
+
+    by_unit: dict[str | None, list[str]]
+    never_whole: list[str]
+    hidden: int
+
+
+def not_counted_of(clamps: list[Clamp], things: list[Thing], empty: Iterable[str] = ()) -> NotCounted:
+    """What is in no total; `empty` are the things without a value."""
     by_unit: dict[str | None, list[str]] = {}
     for thing in things:
         if thing.shown.unit not in WATTS:
             by_unit.setdefault(thing.shown.unit, []).append(thing.shown.name)
-    parts = [f"{_listed(names)} ({unit or 'no unit'})" for unit, names in by_unit.items()]
-    parts += [f"{name} (its channels are never there together)" for name in empty]
-    hidden = Counter(clamp.role for clamp in clamps)[HIDDEN]
-    parts += [f"{hidden} hidden {'channel' if hidden == 1 else 'channels'}"] * bool(hidden)
+    return NotCounted(by_unit, list(empty), Counter(clamp.role for clamp in clamps)[HIDDEN])
+
+
+def not_counted(clamps: list[Clamp], things: list[Thing], empty: Iterable[str] = ()) -> str:
+    """One line about what is in no total: other units, hidden channels, groups that are never whole; else nothing."""
+    found = not_counted_of(clamps, things, empty)
+    parts = [f"{_listed(names)} ({unit or 'no unit'})" for unit, names in found.by_unit.items()]
+    parts += [f"{name} (its channels are never there together)" for name in found.never_whole]
+    parts += [f"{found.hidden} hidden {'channel' if found.hidden == 1 else 'channels'}"] * bool(found.hidden)
     return "; ".join(parts)
 
 

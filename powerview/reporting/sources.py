@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, Protocol
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import pandas as pd
 from powerview.channels import Sheet
 from powerview.channels.things import Clamp, clamps_of
 from powerview.mv2 import A_DAY, Channel
+from powerview.reporting.places import Series
 from powerview.settings import Settings
 from powerview.store import StoreAway
 from powerview.store.answers import reporting_influxdb
@@ -21,8 +23,15 @@ from powerview.store.answers import reporting_influxdb
 SLICE_READINGS = 200_000
 """About how many readings are asked of InfluxDB at a time."""
 
+STRETCH = 28 * A_DAY
+"""So many seconds of files become a table at a time."""
+
 TAGS = {"channel_idx": "idx", "device": "device", "channel_name": "name", "unit": "unit", "channel": "channel"}
 """InfluxDB's tag for each field of a Channel; what distinguishes a series from all others of a campaign."""
+
+
+ALL_TIME = 0, int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
+"""In UTC seconds."""
 
 
 class NotExported(Exception):
@@ -35,12 +44,16 @@ class NotThere(NotExported):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to export: `start` and `stop` are UTC seconds, the first one is in, the last one is not."""
+    """What to export: `start` and `stop` are UTC seconds, the first one is in, the last one is not.
+
+    They are midnights of the zone, if they are not the begin and the end of all time.
+    """
 
     client: str
     campaign: str
     start: int
     stop: int
+    zone: ZoneInfo
 
     def __str__(self) -> str:
         return f"{self.client}/{self.campaign}"
@@ -57,6 +70,38 @@ class Source(Protocol):
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """The readings in time: index UTC seconds (each one once), a column for each channel in their order."""
+
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """The first and the last reading of each device of the whole campaign, in UTC seconds.
+
+        A device is judged by its first channel that has readings.
+        """
+
+
+def _no_readings(want: Wanted, where: str, spans: dict[str, tuple[int, int]]) -> NotThere:
+    if not spans:
+        return NotThere(f"there are no readings of {want} in {where}: no campaign of this name has any there")
+    ends = [
+        datetime.fromtimestamp(e, want.zone)
+        for e in (min(f for f, _ in spans.values()), max(t for _, t in spans.values()))
+    ]
+    first, last = (moment.date().isoformat() for moment in ends)
+    return NotThere(
+        f"there are no readings of {want} for these days in {where}: its readings are from {first} to {last}"
+    )
+
+
+def _between(series: Series, start: int, stop: int) -> Series:
+    # The readings of a stretch of time, without a copy.
+    begin, end = np.searchsorted(series.times, [start, stop])
+    return Series(series.times[begin:end], series.values[begin:end], series.steps[begin:end])
+
+
+def _spans(ends: Iterable[tuple[Channel, int, int]]) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    for channel, first, last in sorted(ends, key=lambda each: (each[0].device, each[0].idx)):
+        found.setdefault(channel.device, (first, last))
+    return found
 
 
 def _ordered(channels: list[Channel]) -> list[Channel]:
@@ -77,6 +122,10 @@ class SheetSource:
         for frame in self._source.frames():
             yield frame * factors
 
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """As the other source's."""
+        return self._source.spans()
+
 
 class FileSource:
     """From the files of the tree. Raises NotThere, and OSError if the tree cannot be read."""
@@ -88,19 +137,27 @@ class FileSource:
 
         campaigns, _ = read_tree(settings, want.client, want.campaign)
         series = campaigns[0].series if campaigns else {}
-        found = {}
-        for channel, s in series.items():
-            there = (s.times >= want.start) & (s.times < want.stop)
-            if there.any():
-                found[channel] = pd.Series(s.values[there], index=s.times[there])
+        self._spans = _spans((channel, int(s.times[0]), int(s.times[-1])) for channel, s in series.items())
+        found = {c: _between(s, want.start, want.stop) for c, s in series.items()}
+        found = {channel: readings for channel, readings in found.items() if len(readings.times)}
         if not found:
-            raise NotThere(f"there are no readings of {want} for these days in the files of {settings.data_dir}")
+            raise _no_readings(want, f"the files of {settings.data_dir}", self._spans)
         self.channels = _ordered(list(found))
-        self._found = found
+        self._found = [found[channel] for channel in self.channels]
 
     def frames(self) -> Iterator[pd.DataFrame]:
-        """All readings at once; the files are in memory anyway."""
-        yield pd.DataFrame({i: self._found[channel] for i, channel in enumerate(self.channels)}).sort_index()
+        """STRETCH seconds at a time; the readings are in memory, but a table of all of them is large."""
+        begin = min(int(s.times[0]) for s in self._found) // STRETCH * STRETCH
+        last = max(int(s.times[-1]) for s in self._found)
+        for start in range(begin, last + 1, STRETCH):
+            parts = [_between(s, start, start + STRETCH) for s in self._found]
+            frame = pd.DataFrame({i: pd.Series(part.values, part.times) for i, part in enumerate(parts)})
+            if len(frame):
+                yield frame.sort_index()
+
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """Of all files."""
+        return self._spans
 
 
 class InfluxSource:
@@ -120,7 +177,7 @@ class InfluxSource:
             counts = self._counts()
             days = self._days() if counts else {}
         if not counts:
-            raise NotThere(f"there are no readings of {want} for these days in InfluxDB at {settings.influxdb_host}")
+            raise _no_readings(want, f"InfluxDB at {settings.influxdb_host}", self.spans())
         self.channels = _ordered(list(counts))
         self._readings = sum(counts.values())
         self._slices = list(_slices(days))
@@ -158,6 +215,16 @@ class InfluxSource:
                 yield frame
         if self._got < self._readings:  # more is no fault: logger files come in meanwhile
             raise StoreAway(f"InfluxDB counted {self._readings} readings and gave {self._got}: try again")
+
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """Asked of InfluxDB."""
+        with self._asking():
+            first, last = self._ends("first()"), self._ends("last()")
+        return _spans((channel, first[channel], last[channel]) for channel in first.keys() & last.keys())
+
+    def _ends(self, which: str) -> dict[Channel, int]:
+        tables = self._client.query_api().query(self._query(*ALL_TIME, which))
+        return {_channel(r.values): int(r.get_time().timestamp()) for table in tables for r in table.records}
 
     def _slice(self, start: int, stop: int, place: dict[Channel, int]) -> pd.DataFrame:
         columns = ["_time", "_value", *TAGS]

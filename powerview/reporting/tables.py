@@ -15,7 +15,8 @@ from powerview.mv2 import Channel
 from powerview.reporting.sources import Source
 from powerview.settings import SettingsError
 
-REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements-export.txt"
+PROJECT = Path(__file__).resolve().parents[2]
+REQUIREMENTS = "requirements-export.txt"
 """What some forms of export need, and nothing else."""
 
 
@@ -78,6 +79,6 @@ def write_parquet(source: Source, zone: ZoneInfo, file: BinaryIO) -> None:
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
 
 
-def missing(form: str, package: str) -> SettingsError:
-    """The error about a package that is not installed."""
-    return SettingsError(f"{form} needs the package {package}: {executable} -m pip install -r {REQUIREMENTS}")
+def missing(form: str, package: str, requirements: str = REQUIREMENTS) -> SettingsError:
+    """The error about a package that is not installed, with the command that installs it."""
+    return SettingsError(f"{form} needs the package {package}: {executable} -m pip install -r {PROJECT / requirements}")

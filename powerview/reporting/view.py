@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
@@ -23,7 +22,7 @@ from powerview.reporting.charts import Group
 from powerview.reporting.figures import Figures, figures_of, totals_of
 from powerview.reporting.places import Series
 from powerview.reporting.remarks import remarks_of
-from powerview.reporting.shown import Shown, shown
+from powerview.reporting.shown import Shown, shown, shown_names
 
 
 @dataclass(frozen=True)
@@ -86,12 +85,6 @@ def _totals(seen: Shown, figures: Figures) -> dict[str, float]:
     things = [(seen.roles[c], c.unit, windows_of(s.times, s.values)) for c, s in seen.series.items()]
     totals = totals_of(things, figures.days)
     return {title: float(kwh.sum()) for title, kwh in totals.columns().items()} if totals else {}
-
-
-def shown_names(channels: list[Channel]) -> dict[Channel, str]:
-    """What each channel is called on the page: its name, with its position where a device has the name twice."""
-    counts = Counter((c.device, c.unit, c.name) for c in channels)
-    return {c: c.name if counts[c.device, c.unit, c.name] == 1 else f"{c.name} ({c.idx})" for c in channels}
 
 
 def _draw(view: View, series: dict[Channel, Series], zone: ZoneInfo) -> None:

@@ -53,6 +53,7 @@ class Org:
     dashboards: dict[str, dict] = field(default_factory=dict)
     rules: dict[str, dict] = field(default_factory=dict)
     contact_points: dict[str, dict] = field(default_factory=dict)
+    preferences: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -320,7 +321,49 @@ def _delete_org(server, call, number):
 
 @route("GET", "/api/org/preferences")
 def _org_preferences(server, call):
-    return {"theme": "", "homeDashboardUID": "", "timezone": ""}
+    return _shown_preferences(call, call.org.preferences)
+
+
+@route("PUT", "/api/org/preferences")
+def _set_org_preferences(server, call):
+    call.org.preferences = _checked_preferences(call)
+    return {"message": "Preferences updated"}
+
+
+@route("GET", "/api/user/preferences/home", who="anyone")
+def _home(server, call):
+    # Not a call of Grafana's: what its page does when somebody logs in. The teams' preferences win over the
+    # organisation's, the last team's over the others' (pkg/services/preference/prefimpl, GetWithDefaults).
+    teams = [t for t in call.org.teams.values() if call.user.id in t["members"]]
+    chosen = [_shown_preferences(call, p) for p in (call.org.preferences, *(t["preferences"] for t in teams))]
+    uids = [p["homeDashboardUID"] for p in chosen if p.get("homeDashboardUID")]
+    return {"uid": uids[-1] if uids else ""}
+
+
+def _shown_preferences(call: Call, kept: dict) -> dict:
+    # What is empty is left out, and so is a home dashboard that is not there any more (prefapi, GetPreferencesFor).
+    uid = kept.get("homeDashboardUID", "")
+    gone = call.org.dashboards.get(uid, {}).get("json", {}).get("id") != kept.get("home id")
+    return {k: v for k, v in kept.items() if v and k != "home id" and not (k == "homeDashboardUID" and gone)}
+
+
+def _checked_preferences(call: Call) -> dict:
+    # A key that is missing goes back to its default. Grafana keeps the dashboard's number, not its uid.
+    known = (
+        "theme",
+        "homeDashboardUID",
+        "timezone",
+        "weekStart",
+        "language",
+        "queryHistory",
+        "navbar",
+        "regionalFormat",
+    )
+    kept = {k: call.body.get(k) for k in known}
+    uid = kept["homeDashboardUID"]
+    if uid and uid not in call.org.dashboards:
+        raise Refused(404, "Dashboard not found")
+    return {**kept, "home id": call.org.dashboards[uid]["json"]["id"] if uid else None}
 
 
 @route("GET", "/api/orgs/<number>/users", who="server", needs_org=False)
@@ -456,6 +499,7 @@ def _create_team(server, call):
         raise Refused(409, "Team name taken")
     number = server.new_id()
     call.org.teams[number] = {"uid": f"team{number}", "name": call.body["name"], "members": {call.user.id}}
+    call.org.teams[number]["preferences"] = {}
     return {"message": "Team created", "teamId": number, "uid": f"team{number}"}
 
 
@@ -472,6 +516,17 @@ def _delete_team(server, call, number):
     for thing in (*call.org.folders.values(), *call.org.dashboards.values()):
         thing["rows"] = [r for r in thing["rows"] if r.get("teamId") != int(number)]
     return {"message": "Team deleted"}
+
+
+@route("GET", "/api/teams/<number>/preferences")
+def _team_preferences(server, call, number):
+    return _shown_preferences(call, _team(call, number)["preferences"])
+
+
+@route("PUT", "/api/teams/<number>/preferences")
+def _set_team_preferences(server, call, number):
+    _team(call, number)["preferences"] = _checked_preferences(call)
+    return {"message": "Preferences updated"}
 
 
 @route("GET", "/api/teams/<number>/members")

@@ -12,6 +12,7 @@ from grafana_automation import login
 
 from powerview.settings import load_settings
 
+OVERVIEW = Path(__file__).resolve().parent.parent / "grafana-automation" / "dashboards" / "overview.json"
 TO_MASTER = {"type": "influxdb", "uid": "powerview-master"}
 FLUX = (
     "from(bucket: v.defaultBucket) |> range(start: v.timeRangeStart, stop: v.timeRangeStop)"
@@ -103,8 +104,10 @@ class By:
                 self.grafana.call("POST", "/api/folders", {"uid": folder, "title": client})
                 self.close(f"folders/{folder}", rows)
             self.data_source(client, uid_of("d", client), client, client)
-            for campaign in sorted(p.name for p in (data / client).iterdir()):
+            campaigns = sorted(p.name for p in (data / client).iterdir())
+            for campaign in campaigns:
                 self.dashboard(client, campaign, folder, rows)
+            self.overview(client, campaigns, folder, rows)
 
     def is_there(self, path: str) -> bool:
         """Whether Grafana has it."""
@@ -154,6 +157,34 @@ class By:
         body = {"dashboard": by_hand(client, campaign), "folderUid": folder, "message": "by hand", "overwrite": False}
         self.grafana.call("POST", "/api/dashboards/db", body)
         self.close(f"dashboards/uid/{uid}", rows)
+
+    def overview(self, client: str, campaigns: list[str], folder: str, rows: list[dict]) -> None:
+        """The client's first page, the home page of its team."""
+        uid = uid_of("o", client)
+        if not self.is_there(f"/api/dashboards/uid/{uid}?apiVersion=v1beta1"):
+            content = overview_by_hand(client, campaigns)
+            body = {"dashboard": content, "folderUid": folder, "message": "by hand", "overwrite": False}
+            self.grafana.call("POST", "/api/dashboards/db", body)
+            self.close(f"dashboards/uid/{uid}", rows)
+        home = {"homeDashboardUID": uid}
+        self.grafana.call("PUT", f"/api/teams/{self.team(client)}/preferences", home)
+
+
+def overview_by_hand(client: str, campaigns: list[str], timezone: str = "Europe/Paris") -> dict:
+    """The project's overview as a client's first page."""
+    own = json.dumps({"type": "influxdb", "uid": uid_of("d", client)})
+    made = json.loads(OVERVIEW.read_text(encoding="utf-8"))
+    made = json.loads(json.dumps(made).replace(json.dumps(TO_MASTER), own))
+    listed = ", ".join(f'{{campaign: "{c}", uid: "{uid_of("b", f"{client}/{c}")}", from: 0, to: 0}}' for c in campaigns)
+    for variable, value in zip(made["templating"]["list"], (listed, timezone), strict=True):
+        choice = {"text": value, "value": value}
+        variable |= {
+            "query": value,
+            "current": {"selected": False, **choice},
+            "options": [{"selected": True, **choice}],
+        }
+    about = {"uid": uid_of("o", client), "tags": ["powerview", client], "timezone": timezone}
+    return {**{k: v for k, v in made.items() if k not in ("id", "version")}, **about}
 
 
 def by_hand(client: str, campaign: str, timezone: str = "Europe/Paris") -> dict:

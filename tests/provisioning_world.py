@@ -218,6 +218,9 @@ def expected(world: World, clients: dict[str, list[str]], org: int = 1, master: 
             c["uid"]: (c["campaign"], sorted(["powerview", d["client"]]) if d["team"] else ["powerview"],
                        d["folder_uid"], team[d["client"]])
             for d in admin + described for c in d["campaigns"]
+        } | {
+            d["overview"]["uid"]: ("Overview", sorted(["powerview", d["client"]]), d["folder_uid"], team[d["client"]])
+            for d in described
         },
     }  # fmt: skip
 

@@ -14,6 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 
+def is_read(method: str, target: str) -> bool:
+    """Whether a call only reads: a query of InfluxDB is a POST."""
+    return method == "GET" or (method == "POST" and target.startswith("/api/v2/query"))
+
+
 @dataclass(frozen=True)
 class Call:
     """One call as it passed: `server` is the proxy's name, `status` what the client was answered."""
@@ -27,7 +32,7 @@ class Call:
     @property
     def is_write(self) -> bool:
         """Whether the call could change something."""
-        return self.method != "GET"
+        return not is_read(self.method, self.target)
 
     def __str__(self) -> str:
         return f"{self.server} {self.method} {self.target} → {self.status}"
@@ -85,7 +90,7 @@ class RecordingProxy:
     def passed(self, upstream: http.client.HTTPConnection, method: str, target: str, headers, body: bytes):
         """Pass one call on; returns status, content type and body of the answer, and writes the call down."""
         what = f"{self.name} {method} {target}"
-        if method == "GET":
+        if is_read(method, target):
             refused = self.journal.before_read and self.journal.before_read(what)
             if refused:
                 return self._refuse(refused, method, target, body)

@@ -9,9 +9,8 @@ import pytest
 from grafana_automation import FOLDER, language
 from powerview_grafana.french import FRENCH, SAME, UNITS, UNITS_OF_TILES
 
-FILES = [
-    FOLDER / "dashboards" / "master.json", *sorted((FOLDER / "dashboards" / "provisioned").glob("*.json")),
-]  # fmt: skip
+BOTH = (FOLDER / "dashboards" / "master.json", FOLDER / "dashboards" / "overview.json")
+FILES = [*BOTH, *sorted((FOLDER / "dashboards" / "provisioned").glob("*.json"))]
 DASHBOARDS = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in FILES}
 EVERY = pytest.mark.parametrize("english", DASHBOARDS.values(), ids=DASHBOARDS)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import requests
 from grafana_automation import tree
 from provisioning_world import (
@@ -18,6 +20,7 @@ pytest_plugins = ("provisioning_fixture",)
 ACME = tree.describe("acme", ["roof", "hall"])
 FOLDER, DATA_SOURCE = ACME["folder_uid"], ACME["data_source_uid"]
 ROOF, HALL = (c["uid"] for c in ACME["campaigns"])
+OVERVIEW = ACME["overview"]["uid"]
 
 
 def test_a_new_campaign_gets_all_that_its_client_needs_and_a_second_run_does_nothing(world: World):
@@ -36,7 +39,7 @@ def test_a_new_campaign_gets_all_that_its_client_needs_and_a_second_run_does_not
             "powerview: created acme/roof",
         ],
     )
-    assert seen == [
+    assert [(re.sub(r"teams/\d+", "teams/N", call), found) for call, found in seen] == [
         ("grafana POST /api/folders/powerview-admin/permissions → 200", []),
         ("influxdb POST /api/v2/buckets → 201", []),
         ("influxdb POST /api/v2/authorizations → 201", []),
@@ -49,6 +52,9 @@ def test_a_new_campaign_gets_all_that_its_client_needs_and_a_second_run_does_not
         ("grafana POST /api/datasources → 200", []),
         ("grafana POST /api/dashboards/db → 200", []),
         (f"grafana POST /api/dashboards/uid/{ROOF}/permissions → 200", []),
+        ("grafana POST /api/dashboards/db → 200", []),
+        (f"grafana POST /api/dashboards/uid/{OVERVIEW}/permissions → 200", []),
+        ("grafana PUT /api/teams/N/preferences → 200", []),
     ]
     assert world.state() == {**expected(world, {"acme": ["roof"]}), **expected_in_influx(world, ["acme"])}
 
@@ -131,8 +137,8 @@ def test_a_member_of_a_team_sees_its_own_client_only(world: World):
     world.make_everything()
     ann, bob = world.add_person("ann", "acme"), world.add_person("bob", "globex")
 
-    assert titles(ann) == ["acme", "roof"]
-    assert titles(bob) == ["globex", "hall"]
+    assert titles(ann) == ["Overview", "acme", "roof"]
+    assert titles(bob) == ["Overview", "globex", "hall"]
     assert ann.dashboard(ROOF)["title"] == "roof"
     assert bob.call("GET", f"/api/dashboards/uid/{ROOF}?apiVersion=v1beta1", ok=(403,)) == 403
     assert bob.call("GET", f"/api/folders/{FOLDER}", ok=(403,)) == 403
@@ -178,7 +184,7 @@ def test_check_mode_tells_what_would_be_done_and_does_none_of_it(world: World):
         "powerview: would create acme",
         "powerview: would create acme/roof",
     ]
-    assert new.changed == 5  # the admins' things, and each noun of the client's
+    assert new.changed == 6  # the admins' things, and each noun of the client's
     assert world.state() == before
 
     world.make_everything()
@@ -200,7 +206,7 @@ def test_what_is_in_the_way_of_a_data_source_keeps_nothing_open(world: World):
     everybody = {"items": [{"role": "Viewer", "permission": 1}]}
     for opened in (f"folders/{FOLDER}", f"dashboards/uid/{ROOF}"):
         world.grafana.call("POST", f"/api/{opened}/permissions", everybody)
-    assert titles(outsider) == ["acme", "roof"]
+    assert titles(outsider) == ["Overview", "acme", "roof"]
     reason = (
         "acme: Grafana has another data source called acme (uid by-hand): rename or delete that one "
         "(Connections, Data sources)."

@@ -129,7 +129,7 @@ def test_a_password_with_any_letters_and_an_admin_with_a_dot_are_let_in(world: W
     if isolation == "org":  # the admins may look at it
         login = GrafanaClient(world.grafana.url, "jean.dupont", "né €10 {{ 7 }} à l'été: 100%", world.org("acme"))
         login.session.auth = tuple(word.encode() for word in login.session.auth)
-        assert sorted(hit["title"] for hit in login.get("/api/search")) == ["acme", "roof"]
+        assert sorted(hit["title"] for hit in login.get("/api/search")) == ["Overview", "acme", "roof"]
 
 
 @QUICKLY
@@ -254,12 +254,14 @@ def test_master_and_loggers_follow_the_time_zone_and_what_to_run_for_the_clones_
         "powerview: the time zone is America/Toronto now, for campaigns from now on: update_dashboards.yml brings it "
         "to those that are there."
     )
-    steps = ["admin: time zone of Loggers", "admin/Master: time zone of Master"]
+    steps = [
+        "admin: time zone of Loggers", "admin/Master: time zone of Master", "acme: overview's time zone",
+    ]  # fmt: skip
     assert ahead.logged == [*(f"powerview: would repair {step}" for step in steps), note]
     assert run.logged == [*(f"powerview: repaired {step}" for step in steps), note]
-    assert writes == [SAVED, SAVED]
+    assert writes == [SAVED, SAVED, SAVED]
     assert (again.logged, world.journal.writes) == ([], [])
-    for uid in (MASTERS, "powerview-loggers"):
+    for uid in (MASTERS, "powerview-loggers", uid_of("o", "acme")):
         shown = world.grafana.dashboard(uid)
         assert (shown["timezone"], master.constants(shown)["timezone"]) == ("America/Toronto", "America/Toronto")
     assert world.run(playbook="update_dashboards").logged == ["powerview: updated acme/roof: templating, timezone"]
@@ -291,10 +293,10 @@ def test_master_and_loggers_follow_the_language_both_ways_and_what_a_person_wrot
             f"powerview: the language is {name} now, for campaigns from now on: update_dashboards.yml brings it to "
             f"those that are there."
         )
-        steps = ["admin: language of Loggers", "admin/Master: language of Master"]
+        steps = ["admin: language of Loggers", "admin/Master: language of Master", "acme: overview's language"]
         assert ahead.logged == [*(f"powerview: would repair {step}" for step in steps), note]
         assert run.logged == [*(f"powerview: repaired {step}" for step in steps), note]
-        assert writes == [SAVED, SAVED]
+        assert writes == [SAVED, SAVED, SAVED]
         assert (again.logged, world.journal.writes) == ([], [])
         shown = world.grafana.dashboard(MASTERS)
         assert (shown["panels"][0]["title"], shown["description"]) == (power, "Only ours")

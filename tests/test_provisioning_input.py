@@ -69,7 +69,7 @@ def test_hostile_names_are_reported_and_appear_in_no_request(world: World):
     assert not list(world.home.rglob("pwned"))
     assert not (FOLDER.parent / "pwned").exists()
     sent = "\n".join(f"{call.target} {call.body}" for call in world.journal.calls)
-    assert [word for word in ("pwned", "hidden", "parsed", "powerview_events", "nnnn", "linked") if word in sent] == []
+    assert [word for word in ("pwned", "/hidden", "parsed", "powerview_events", "nnnn", "linked") if word in sent] == []
 
 
 @QUICKLY

@@ -71,7 +71,7 @@ def test_a_master_that_offers_data_sources_is_refused(world: World):
 def test_a_campaigns_dashboard_that_was_saved_in_the_new_schema_is_kept(world: World):
     world.campaigns("acme/roof")
     world.make_everything()
-    (uid,) = set(world.contract.orgs[1].dashboards) - {"powerview-master"}
+    uid = ROOF
     world.contract.save_as_v2(uid)
 
     run = world.run()
@@ -88,7 +88,7 @@ def test_a_dashboard_in_the_new_schema_that_a_late_search_does_not_list_is_kept(
     world.campaigns("acme/roof")
     world.contract.freeze_index()
     world.make_everything()
-    (uid,) = set(world.contract.orgs[1].dashboards) - {"powerview-master"}
+    uid = ROOF
     world.contract.save_as_v2(uid)
 
     assert world.to_do() == []

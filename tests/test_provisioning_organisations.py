@@ -41,7 +41,7 @@ def test_each_client_has_an_organisation_that_nobody_else_gets_into(world: World
         {"orgId": acme, "name": "acme", "role": "Viewer"}
     ]
     ann = world.person("ann", acme)
-    assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["acme", "roof"]
+    assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["Overview", "acme", "roof"]
     assert [source["name"] for source in ann.get("/api/datasources")] == ["acme"]
     for elsewhere in (1, globex):
         assert world.person("ann", elsewhere).call("GET", "/api/datasources", ok=(401, 403)) in (401, 403)
@@ -101,7 +101,9 @@ def test_a_client_is_deleted_with_its_organisation(world: World):
 
     run = world.run(playbook="delete_grafana_resources", POWERVIEW_CLIENT="acme", POWERVIEW_CONFIRM="acme")
 
-    assert run.logged[0] == "powerview: deleted acme: dashboard, folder, token, data source, team, organisation"
+    assert (
+        run.logged[0] == "powerview: deleted acme: dashboard, overview, folder, token, data source, team, organisation"
+    )
     assert world.grafana.call("GET", "/api/orgs/name/acme", ok=(404,)) == 404
     assert world.in_influx() == {**expected_in_influx(world, []), "buckets": ["acme", "powerview"]}
     assert world.state() == {**expected(world, {}), **world.in_influx()}
@@ -114,7 +116,7 @@ def test_a_client_is_deleted_with_what_was_moved_and_a_token_of_an_older_address
     world.campaigns("acme/roof")
     assert world.run().status == 0
     dashboards = world.contract.orgs[world.org("acme")].dashboards
-    (roof,) = dashboards.values()
+    roof = dashboards[tree.describe("acme", ["roof"])["campaigns"][0]["uid"]]
     roof["folder"], roof["json"]["title"], roof["json"]["tags"] = "", "Mine", []
     (world.data / "acme" / "roof").rmdir()
     world.env["GRAFANA_URL"] = world.env["GRAFANA_URL"].replace("127.0.0.1", "localhost")
@@ -124,7 +126,7 @@ def test_a_client_is_deleted_with_what_was_moved_and_a_token_of_an_older_address
     assert world.journal.writes == []
     run = world.run(**only_acme)
 
-    things = "dashboard, folder, token, data source, team, organisation"
+    things = "dashboard, overview, folder, token, data source, team, organisation"
     assert (ahead.logged[0], ahead.logged[1:]) == (f"powerview: would delete acme: {things}", run.logged[1:])
     assert run.logged[0] == f"powerview: deleted acme: {things}"
     assert world.grafana.call("GET", "/api/orgs/name/acme", ok=(404,)) == 404
@@ -242,7 +244,7 @@ def test_an_organisation_with_somebody_elses_data_source_or_team_stays(world: Wo
         run = world.run(playbook="delete_grafana_resources", **variables)
 
         assert run.logged[:2] == [
-            f"powerview: deleted {client}: dashboard, folder, token, data source, team",
+            f"powerview: deleted {client}: dashboard, overview, folder, token, data source, team",
             f"powerview: left {client}: its organisation, with what PowerView did not make in it",
         ]
         assert world.org(client)

@@ -35,6 +35,7 @@ def test_uids_are_made_of_the_names_alone():
         "data_source": "acme",
         "data_source_uid": "pv-d-" + hashlib.sha1(b"acme").hexdigest()[:32],
         "bucket": "acme",
+        "overview": {"campaign": "", "uid": f"pv-o-{hashlib.sha1(b'acme').hexdigest()[:32]}"},
         "campaigns": [{"campaign": "roof", "uid": "pv-b-" + hashlib.sha1(b"acme/roof").hexdigest()[:32]}],
     }
     assert max(len(described[k]) for k in ("folder_uid", "data_source_uid")) <= 40  # what Grafana takes

@@ -37,7 +37,7 @@ def test_a_login_is_written_in_lower_case_as_grafana_looks_for_it(world: World):
     assert (run.status, run.logged) == (0, ["powerview: put ann@acme.example into acme, with a new login"])
     assert (again.changed, again.logged, world.journal.writes) == (0, [], [])
     ann = world.person("ann@acme.example")
-    assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["acme", "roof"]
+    assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["Overview", "acme", "roof"]
 
 
 @QUICKLY_ON_CONTRACT
@@ -132,7 +132,7 @@ def test_a_team_that_an_admin_renames_stays_the_clients(world: World):
     )  # fmt: skip
     assert may_see(world, "acme") == [number]
     for person in (ann, world.person("bob")):
-        assert sorted(hit["title"] for hit in person.get("/api/search")) == ["acme", "hall", "roof"]
+        assert sorted(hit["title"] for hit in person.get("/api/search")) == ["Overview", "acme", "hall", "roof"]
     gone = world.run(playbook="delete_grafana_resources", POWERVIEW_CLIENT="acme", POWERVIEW_CONFIRM="acme")
     assert gone.logged[0].endswith(" data source, team")
     assert [team["name"] for team in world.grafana.get("/api/teams/search")["teams"]] == ["globex"]
@@ -225,7 +225,7 @@ def test_a_person_is_taken_out_of_a_team_and_keeps_the_login(world: World):
     assert ahead.logged == ["powerview: would take ann out of acme", note]
     assert (run.status, run.logged) == (0, ["powerview: took ann out of acme", note])
     assert (again.changed, again.logged, world.journal.writes) == (0, [note], [])
-    assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["globex", "roof"]
+    assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["Overview", "globex", "roof"]
 
 
 @QUICKLY
@@ -294,7 +294,7 @@ def test_a_person_whose_role_is_none_becomes_a_viewer(world: World):
 
     assert (run.status, run.logged) == (0, ["powerview: put ann into acme"])
     assert ann.get("/api/user/orgs")[0]["role"] == "Viewer"
-    assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["acme", "roof"]
+    assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["Overview", "acme", "roof"]
 
 
 @QUICKLY_ON_CONTRACT
@@ -318,7 +318,7 @@ def test_a_new_logins_password_is_asked_for_at_a_terminal(world: World):
 
     assert ended(child) == [0], shown
     assert b"of-one-person" not in shown
-    assert sorted(hit["title"] for hit in world.person("ann").get("/api/search")) == ["acme", "roof"]
+    assert sorted(hit["title"] for hit in world.person("ann").get("/api/search")) == ["Overview", "acme", "roof"]
 
 
 def ended(child: int, statuses: dict = {}) -> list[int]:  # noqa: B006, a child is asked once

@@ -10,6 +10,7 @@ pytest_plugins = ("provisioning_fixture",)
 ACME, GLOBEX = (tree.describe(client, ["roof", "hall", "barn"]) for client in ("acme", "globex"))
 ROOF, HALL, BARN = (c["uid"] for c in ACME["campaigns"])
 GLOBEX_ROOF, GLOBEX_HALL, GLOBEX_BARN = (c["uid"] for c in GLOBEX["campaigns"])
+GLOBEX_OVERVIEW = GLOBEX["overview"]["uid"]
 FOLDER, SOURCE = ACME["folder_uid"], ACME["data_source_uid"]
 SAVED = "grafana POST /api/dashboards/db → 200"
 
@@ -195,7 +196,7 @@ def test_a_client_is_deleted_with_its_token_and_the_readings_stay(world: World):
     after = world.state()
     again = delete(world, CONFIRM="acme")
 
-    things = "dashboard, folder, token, data source, team"
+    things = "dashboard, overview, folder, token, data source, team"
     left = [
         "powerview: left acme: the logins of its team: ann",
         "powerview: left acme: bucket acme with its readings (POWERVIEW_DELETE_BUCKET=acme deletes it)",
@@ -218,7 +219,7 @@ def test_the_readings_go_only_when_the_bucket_is_named_and_other_peoples_work_st
     run = delete(world, CONFIRM="acme", DELETE_BUCKET="acme")
 
     assert run.logged == [
-        "powerview: deleted acme: dashboard, token, data source, bucket with all readings, team",
+        "powerview: deleted acme: dashboard, overview, token, data source, bucket with all readings, team",
         "powerview: left acme: its folder, with what PowerView did not make for it: My own",
         f"powerview: left acme: its files in {world.data}/acme: while they lie there, the next run makes everything "
         f"again",
@@ -242,7 +243,7 @@ def test_a_token_made_under_an_older_address_of_grafana_goes_with_its_data_sourc
     assert world.journal.writes == []
     run = delete(world, CONFIRM="acme")
 
-    things = "dashboard, folder, token, data source, team"
+    things = "dashboard, overview, folder, token, data source, team"
     left = [
         f"powerview: left acme: a token made for another address of Grafana: powerview: grafana reads acme "
         f"(http://elsewhere) ({left_over})",
@@ -268,7 +269,7 @@ def test_a_token_that_may_do_more_than_ours_is_reported_and_stays(world: World):
     run = delete(world, CONFIRM="acme")
 
     assert run.logged[:2] == [
-        "powerview: deleted acme: dashboard, folder, token, data source, team",
+        "powerview: deleted acme: dashboard, overview, folder, token, data source, team",
         f"powerview: left acme: the token of its data source, which reads more or elsewhere: everything ({wide})",
     ]
     assert wide in world.tokens()
@@ -291,12 +292,18 @@ def test_dashboards_are_found_wherever_people_moved_them_and_however_they_call_t
     assert world.journal.writes == []
     run = delete(world, CONFIRM="acme")
 
-    things = "dashboard, dashboard, dashboard, token, data source, team"
+    things = "dashboard, dashboard, dashboard, overview, token, data source, team"
     left = "powerview: left acme: its folder, with what PowerView did not make for it: roof"
     assert (ahead.logged[0], ahead.logged[1:]) == (f"powerview: would delete acme: {things}", run.logged[1:])
     assert run.logged[:2] == [f"powerview: deleted acme: {things}", left]
     assert len(run.logged) == 4  # and bucket and files
-    assert world.state()["dashboards"].keys() == {"powerview-master", GLOBEX_ROOF, GLOBEX_HALL, GLOBEX_BARN}
+    assert world.state()["dashboards"].keys() == {
+        "powerview-master",
+        GLOBEX_ROOF,
+        GLOBEX_HALL,
+        GLOBEX_BARN,
+        GLOBEX_OVERVIEW,
+    }
 
 
 @QUICKLY
@@ -313,11 +320,11 @@ def test_a_dashboard_that_may_be_the_clients_is_reported(world: World):
     run = delete(world, CONFIRM="acme")
 
     assert run.logged[:2] == [
-        "powerview: deleted acme: dashboard, folder, token, data source, team",
+        "powerview: deleted acme: dashboard, overview, folder, token, data source, team",
         f"powerview: left acme: dashboard Nobody's (uid {ROOF}), which may be its own: delete it in Grafana if it is",
     ]
     assert len(run.logged) == 4  # and bucket and files
-    assert world.state()["dashboards"].keys() == {"powerview-master", ROOF, GLOBEX_ROOF}
+    assert world.state()["dashboards"].keys() == {"powerview-master", ROOF, GLOBEX_ROOF, GLOBEX_OVERVIEW}
 
 
 @QUICKLY
@@ -396,7 +403,7 @@ def test_a_new_person_gets_a_login_and_sees_the_clients_dashboards(world: World)
     assert (again.changed, again.logged, world.journal.writes) == (0, [], [])
     ann = world.person("ann@acme.example")
     assert ann.get("/api/user/orgs") == [{"orgId": 1, "name": "Main Org.", "role": "Viewer"}]
-    assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["acme", "roof"]
+    assert sorted(hit["title"] for hit in ann.get("/api/search")) == ["Overview", "acme", "roof"]
 
 
 @QUICKLY
@@ -415,7 +422,14 @@ def test_a_person_with_a_login_keeps_it_and_its_password(world: World):
         "powerview: note: bob is in the team of globex too, and sees what that may see",
     ]
     assert run.changed == 1
-    assert sorted(hit["title"] for hit in bob.get("/api/search")) == ["acme", "globex", "roof", "roof"]
+    assert sorted(hit["title"] for hit in bob.get("/api/search")) == [
+        "Overview",
+        "Overview",
+        "acme",
+        "globex",
+        "roof",
+        "roof",
+    ]
 
 
 @QUICKLY

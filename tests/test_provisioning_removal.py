@@ -54,7 +54,7 @@ def test_a_folder_that_grafana_does_not_delete_is_reported_and_all_else_goes(wor
     run = delete(world, CONFIRM="acme", DELETE_BUCKET="acme")
     again = delete(world, CONFIRM="acme", DELETE_BUCKET="acme")
 
-    things = "dashboard, token, data source, bucket with all readings, team"
+    things = "dashboard, overview, token, data source, bucket with all readings, team"
     assert (ahead.logged[0], ahead.logged[1:]) == (f"powerview: would delete acme: {things}", run.logged[1:])
     assert (run.status, run.logged[:2]) == (0, [f"powerview: deleted acme: {things}", LEFT + what])
     assert (again.changed, again.logged[0]) == (0, LEFT + what)
@@ -74,7 +74,7 @@ def test_what_the_search_does_not_list_yet_is_left_with_its_folder(world: World)
     run = delete(world, CONFIRM="acme")
 
     assert run.logged[:2] == [
-        "powerview: deleted acme: dashboard, token, data source, team",
+        "powerview: deleted acme: dashboard, overview, token, data source, team",
         f"{LEFT}dashboards that its search does not list yet (1)",
     ]
     assert world.contract.orgs[1].dashboards.keys() == {"powerview-master", "by-hand"}
@@ -93,7 +93,7 @@ def test_a_dashboard_moved_since_the_search_last_looked_hides_nobodys(world: Wor
 
     run = delete(world, CONFIRM="acme")
 
-    assert run.logged[0] == "powerview: deleted acme: dashboard, token, data source, team"
+    assert run.logged[0] == "powerview: deleted acme: dashboard, overview, token, data source, team"
     assert dashboards.keys() == {"powerview-master", "by-hand"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,6 +30,10 @@ def permissions(kind: str, uid: str) -> str:
 
 
 OF_FOLDER = permissions("folders", FOLDER)
+OF_OVERVIEW, HOME = (
+    permissions("dashboards/uid", ACME["overview"]["uid"]),
+    "grafana PUT /api/teams/ID/preferences → 200",
+)
 OF_HALL, OF_ROOF = permissions("dashboards/uid", HALL), permissions("dashboards/uid", ROOF)
 
 
@@ -77,6 +82,25 @@ def dashboard_in_anothers_folder(world):
 def dashboard_opened(world):
     rows = [{"teamId": team_id(world, "acme"), "permission": 2}, {"teamId": team_id(world, "globex"), "permission": 1}]
     world.grafana.call("POST", f"/api/dashboards/uid/{ROOF}/permissions", {"items": rows})
+
+
+def overview_deleted(world):
+    world.grafana.call("DELETE", f"/api/dashboards/uid/{ACME['overview']['uid']}")
+
+
+def overview_opened(world):
+    rows = [{"teamId": team_id(world, "globex"), "permission": 1}]
+    world.grafana.call("POST", f"/api/dashboards/uid/{ACME['overview']['uid']}/permissions", {"items": rows})
+
+
+def overview_moved(world):
+    content = {**world.grafana.dashboard(ACME["overview"]["uid"]), "id": None}
+    body = {"dashboard": content, "folderUid": GLOBEX["folder_uid"], "overwrite": True, "message": "moved"}
+    world.grafana.call("POST", "/api/dashboards/db", {**body, "dashboard": {**content, "title": "Ours"}})
+
+
+def home_page_forgotten(world):
+    world.grafana.call("PUT", f"/api/teams/{team_id(world, 'acme')}/preferences", {"theme": "light"})
 
 
 def source_deleted(world):
@@ -144,15 +168,23 @@ DAMAGES = [
     Damage(
         "team deleted",
         team_deleted,
-        ["repaired acme: team, permissions", "repaired acme/hall: permissions", "repaired acme/roof: permissions"],
-        ["grafana POST /api/teams → 200", OF_FOLDER, OF_HALL, OF_ROOF],
+        [
+            "repaired acme: team, permissions, overview's permissions, home page",
+            "repaired acme/hall: permissions",
+            "repaired acme/roof: permissions",
+        ],
+        ["grafana POST /api/teams → 200", OF_FOLDER, OF_HALL, OF_ROOF, OF_OVERVIEW, HOME],
     ),
     Damage(
         "folder deleted, and its dashboards with it",
         folder_deleted,
         ["created acme", "created acme/hall", "created acme/roof"],
-        ["grafana POST /api/folders → 200", OF_FOLDER, SAVED, OF_HALL, SAVED, OF_ROOF],
+        ["grafana POST /api/folders → 200", OF_FOLDER, SAVED, OF_HALL, SAVED, OF_ROOF, SAVED, OF_OVERVIEW, HOME],
     ),
+    Damage("overview deleted", overview_deleted, ["repaired acme: overview, home page"], [SAVED, OF_OVERVIEW, HOME]),
+    Damage("overview opened", overview_opened, ["repaired acme: overview's permissions"], [OF_OVERVIEW]),
+    Damage("overview moved", overview_moved, ["repaired acme: overview's place"], [SAVED]),
+    Damage("home page forgotten", home_page_forgotten, ["repaired acme: home page"], [HOME]),
     Damage("folder opened to everyone", folder_opened, ["repaired acme: permissions"], [OF_FOLDER]),
     Damage("folder given to another team", folder_for_another_team, ["repaired acme: permissions"], [OF_FOLDER]),
     Damage(
@@ -253,6 +285,9 @@ def test_a_run_repairs_exactly_what_was_damaged(world: World, damage: Damage):
     right = {**expected(world, TREE), **expected_in_influx(world, list(TREE))}
     if damage.done is dashboard_in_anothers_folder:  # moved back, not made anew
         right["dashboards"][ROOF] = ("My roof", *right["dashboards"][ROOF][1:])
+    if damage.done is overview_moved:
+        uid = ACME["overview"]["uid"]
+        right["dashboards"][uid] = ("Ours", *right["dashboards"][uid][1:])
     assert world.state() == right
 
 
@@ -355,6 +390,5 @@ def change_source(world: World, **changes) -> None:
 
 
 def without_ids(write: str) -> str:
-    """A write with a token's id replaced: nobody can know it beforehand."""
-    head, slash, tail = write.partition("/api/v2/authorizations/")
-    return f"{head}{slash}ID{tail[tail.index(' ') :]}" if slash else write
+    """A write with the id of a token or a team replaced: nobody can know it beforehand."""
+    return re.sub(r"(/api/v2/authorizations|/api/teams)/\w+", r"\1/ID", write)

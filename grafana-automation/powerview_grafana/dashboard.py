@@ -71,7 +71,7 @@ def master_problem(master: dict) -> str:
 def clone(master: dict, client: str, campaign: str, uid: str, data_source_uid: str, timezone: str) -> dict:
     """A campaign's dashboard: the Master with its own title, tags, data source and constants, and without its ids."""
     content = _with_defaults_named({k: v for k, v in master.items() if k not in ("id", "version")})
-    made = _with_data_source(content, data_source_uid)
+    made = with_data_source(content, data_source_uid)
     variables = _inner(made, "templating").get("list") or []
     variables[:] = [v for v in variables if v.get("name") not in (FILE_CONSTANT, LANGUAGE_CONSTANT)]
     for variable in variables:
@@ -91,6 +91,13 @@ def in_time_zone(dashboard: dict, timezone: str) -> None:
         if variable.get("type") == "constant" and variable.get("name") == "timezone":
             _set_constant(variable, timezone)
             dashboard["timezone"] = timezone  # else axes and the bars' dates would be those of another place
+
+
+def set_constant(dashboard: dict, name: str, value: str) -> None:
+    """Set a constant of a dashboard that has it."""
+    for variable in _inner(dashboard, "templating").get("list", ()):
+        if variable.get("type") == "constant" and variable.get("name") == name:
+            _set_constant(variable, value)
 
 
 def constants(dashboard: dict) -> dict[str, str]:
@@ -122,15 +129,16 @@ def _panels(node: dict) -> list[dict]:
     return inside + [p for panel in inside for p in _panels(panel)]
 
 
-def _with_data_source(node: Any, uid: str) -> Any:
+def with_data_source(node: Any, uid: str) -> Any:
+    """A dashboard, or a part of it, with a client's data source wherever it names the Master's or any client's."""
     # Not only the Master's own: an admin who looks at the Master through a client's data source, and saves it so, must
     # not bring that client's readings to all others. Only what names a data source of another kind, or Grafana itself,
     # stays: a name alone, as older versions wrote it, may be a client's.
     if isinstance(node, list):
-        return [_with_data_source(item, uid) for item in node]
+        return [with_data_source(item, uid) for item in node]
     if not isinstance(node, dict):
         return node
-    made = {k: _with_data_source(v, uid) for k, v in node.items() if k != "datasource"}
+    made = {k: with_data_source(v, uid) for k, v in node.items() if k != "datasource"}
     if "datasource" in node:
         made["datasource"] = _reference(node["datasource"], uid)
     return made

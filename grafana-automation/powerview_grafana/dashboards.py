@@ -14,6 +14,10 @@ NEW_IN_A_RUN = 100
 CHANGED_MEANWHILE = "somebody changed dashboard {uid} while it was moved back into its client's folder: run again."
 
 
+def _campaigns(client: dict) -> list[dict]:
+    return client["campaigns"]
+
+
 def make(run: Run, clients: list[dict]) -> str:
     """Make the dashboards that are missing, put back those that were moved, and set who may see them.
 
@@ -37,30 +41,34 @@ def make(run: Run, clients: list[dict]) -> str:
     return problem
 
 
-def settle(run: Run, clients: list[dict], new, message: str, may_make: bool = True) -> None:
-    """The same for these clients, or for the admins; `new(client, campaign)` is what is put where nothing is."""
-    present = run.read_first(clients, lambda: _present(run, clients))
+def settle(run: Run, clients: list[dict], new, message: str, may_make: bool = True, wanted=_campaigns) -> None:
+    """The same for these clients, or for the admins; `new(client, campaign)` is what is put where nothing is.
+
+    `wanted` gives a client's dashboards: those of its campaigns, or its overview.
+    """
+    present = run.read_first(clients, lambda: _present(run, clients, wanted))
 
     def work(client: dict) -> None:
         missing = []
-        for campaign in client["campaigns"]:
+        for campaign in wanted(client):
             there = present.get((client["client"], campaign["uid"]))
+            campaign["there"] = bool(there)
             if there:
                 _put_right(run, client, campaign, *there)
             else:
                 missing.append(campaign)
         # In check mode what is in the way is told, and what would be made without it.
         if may_make and (run.check or not (client["failed"] or client["stopped"])):
-            client["waiting"] = len(missing[NEW_IN_A_RUN:])
+            client["waiting"] = client.get("waiting", 0) + len(missing[NEW_IN_A_RUN:])
             for campaign in missing[:NEW_IN_A_RUN]:
                 _create(run, client, campaign, new, message)
 
     run.each([] if present is None else clients, work)
 
 
-def _present(run: Run, clients: list[dict]) -> dict[tuple[str, str], tuple[str | None, list[dict]]]:
+def _present(run: Run, clients: list[dict], wanted) -> dict[tuple[str, str], tuple[str | None, list[dict]]]:
     # The folder (None: nobody knows) and the permissions of each dashboard that is there, by client and uid.
-    homes = [(c, campaign["uid"]) for c in clients if c["org"] for campaign in c["campaigns"]]
+    homes = [(c, campaign["uid"]) for c in clients if c["org"] for campaign in wanted(c)]
     gets = [Get(path("api", "dashboards", "uid", uid, "permissions"), c["org"], GONE) for c, uid in homes]
     answers = run.grafana.get_all(gets)
     there = [(c, uid, a.body) for (c, uid), a in zip(homes, answers, strict=True) if a.found]
@@ -91,6 +99,7 @@ def _create(run: Run, client: dict, campaign: dict, new, message: str) -> None:
     uid, folder, org = campaign["uid"], client["folder_uid"], client["org"]
     do = run.change(client, campaign["steps"], "dashboard", None, campaign["campaign"])
     run.change(client, campaign["steps"], "permissions", None, wanted_rows(client))
+    campaign["there"] = True
     if not do:
         return
     # Without overwrite: a dashboard that another run has made meanwhile, or a person, is left as it is.

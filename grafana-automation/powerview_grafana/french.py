@@ -137,6 +137,16 @@ _TEXTS = {
     "Nothing to check": "Rien à vérifier",
     "No label or unit changed": "Aucun libellé ni unité modifié",
     "No readings in other units in this time range": "Aucune mesure dans d'autres unités sur cette période",
+    # The overview
+    "Overview": "Vue d'ensemble",
+    "Campaigns": "Campagnes",
+    "Devices": "Appareils",
+    "State": "État",
+    "Running": "En cours",
+    "Finished": "Terminée",
+    "Open the dashboard": "Ouvrir le tableau de bord",
+    "No campaign": "Aucune campagne",
+    "Last reading of each device": "Dernière mesure de chaque appareil",
     # "Loggers"
     "Loggers": "Enregistreurs",
     "Uploads": "Envois",

@@ -255,6 +255,27 @@ TEXTS = {
         "Voies choisies dans cette unité, une moyenne par pas de la courbe. Elles ne figurent dans aucun chiffre de "
         "puissance ni d'énergie. Une ligne s'interrompt après une heure sans mesure."
     ),
+    # The overview
+    "A client's campaigns, and when its loggers were read last.": (
+        "Les campagnes d'un client, et la dernière mesure de ses enregistreurs."
+    ),
+    "The client's campaigns, as rows of Flux.": "Les campagnes du client, en lignes de Flux.",
+    "Time zone in which times are shown.": "Fuseau horaire dans lequel les heures sont affichées.",
+    "All campaigns, the latest first; a click opens the dashboard, of a finished campaign at its own span, else at the "
+    "last seven days. Finished: no reading for seven days. From and to are those of the first and the last reading. "
+    "Coverage: windows of ten minutes with a total, between the two. Energy: the campaign's total, drawn minus fed in; "
+    "what is missing is not estimated.": (
+        "Toutes les campagnes, la plus récente d'abord ; un clic ouvre le tableau de bord, d'une campagne terminée sur "
+        "sa propre période, sinon sur les sept derniers jours. Terminée : aucune mesure depuis sept jours. « Du » et "
+        "« Au » sont les dates de la première et de la dernière mesure. Taux de couverture : tranches de dix minutes "
+        "avec un total, entre les deux. Énergie : le total de la campagne, soutirée moins injectée ; ce qui manque "
+        "n'est pas estimé."
+    ),
+    "When each device was read last, in each campaign in which it was: loggers, and the modules on their buses. A "
+    "device that went from one campaign to another is listed under both.": (
+        "Dernière mesure de chaque appareil, dans chaque campagne où il était : les enregistreurs et les modules sur "
+        "leurs bus. Un appareil passé d'une campagne à une autre figure sous les deux."
+    ),
     # "Loggers"
     "Which logger delivered when; which is silent, late, restarting, with a wrong clock, with torn files.": (
         "Quel enregistreur a livré quand ; lequel est muet, en retard, redémarre, a une mauvaise horloge ou des "

@@ -108,13 +108,17 @@ def _in_grafana(run: Run, client: dict) -> dict:
     grafana, name, org, folder = run.grafana, client["client"], client["org"], client["folder_uid"]
     listed = found.hits(grafana, org)
     ours, unsure = _dashboards(grafana, org, client, listed)
+    overview = client["overview"]["uid"]
+    ours.add(overview)
     there = _there(grafana, org, sorted(ours))
     has_folder = grafana.get(path("api", "folders", folder), org, GONE).found
     source = grafana.get(path("api", "datasources", "uid", client["data_source_uid"]), org, GONE)
     foreign = [h["title"] for h in listed if h.get("folderUid") == folder and h["uid"] not in ours]
     if has_folder and not foreign:
         foreign = _unlisted(grafana, org, folder, there, {h["uid"]: h.get("folderUid") for h in listed})
-    first = [_call("dashboard", org, "api", "dashboards", "uid", uid) for uid in there]
+    first = [
+        _call("overview" if uid == overview else "dashboard", org, "api", "dashboards", "uid", uid) for uid in there
+    ]
     left = [f"{name}: its folder, with what PowerView did not make for it: {', '.join(foreign)}"] if foreign else []
     left += [
         f"{name}: dashboard {h['title']} (uid {h['uid']}), which may be its own: delete it in Grafana if it is"

@@ -6,6 +6,8 @@ A client is a dictionary that goes from task to task (`tree.describe` makes it, 
     steps      what was missing or wrong, and is done (in check mode: would be done)
     failed     why it cannot be finished; what must be closed is closed all the same
     stopped    the server that gave no answer: nothing more is asked of it
+    campaigns  each with its uid, `steps`, and `there`: whether its dashboard is, by now
+    overview   the same of its first page, which is no campaign
     is_closed  whether its folder is known to be closed, so that something may be put into it
 """
 

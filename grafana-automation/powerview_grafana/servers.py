@@ -7,6 +7,7 @@ with it, no ~/.netrc replaces it, and certificates are checked against the syste
 
 from __future__ import annotations
 
+import csv
 import http.client
 import json
 import ssl
@@ -116,6 +117,21 @@ class Server:
             return Answer(status, answer)
         raise ServerError(self.refusal(f'the task "{task}"', status, _message(answer) or reason))
 
+    def query(self, flux: str, path: str) -> list[dict[str, str]]:
+        """The rows of a Flux query at this address, which changes nothing; none if what it reads is not there."""
+        headers = self.headers() | {"Content-Type": "application/vnd.flux", "Accept": "application/csv"}
+        connection = self._connect()
+        try:
+            status, reason, raw = self._exchange(connection, "POST", path, headers, flux.encode())
+        finally:
+            connection.close()
+        if status in GONE:
+            return []
+        if status != 200:
+            raise ServerError(self.refusal("a query", status, _message(_json(raw)) or reason))
+        lines = raw.decode("utf-8", "replace").splitlines()
+        return list(csv.DictReader(line for line in lines if line.strip()))
+
     def _read(self, connection: http.client.HTTPConnection, get: Get) -> Answer:
         status, reason, body = self._send(connection, "GET", get.path, get.org)
         if status in get.also:
@@ -138,18 +154,18 @@ class Server:
         headers, content = self.headers(org), None
         if body is not None:
             content, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
+        status, reason, raw = self._exchange(connection, method, path, headers, content)
+        return status, reason, _json(raw)
+
+    def _exchange(self, connection, method: str, path: str, headers: dict, content: bytes | None):
         target = urlsplit(self.url).path.rstrip("/") + path
         try:
             connection.request(method, target, content, headers)
             answer = connection.getresponse()
-            raw = answer.read()
+            return answer.status, answer.reason, answer.read()
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise ServerError(self.no_answer(_cause(error)), away=self.name) from error
-        try:
-            return answer.status, answer.reason, json.loads(raw)
-        except ValueError:
-            return answer.status, answer.reason, None
 
     def no_answer(self, cause: str) -> str:
         """The sentence for a server that cannot be reached."""
@@ -214,6 +230,13 @@ def _cause(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted ({error.verify_message})"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return None
 
 
 def _message(body: Any) -> str:

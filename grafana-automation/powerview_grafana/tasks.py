@@ -18,6 +18,7 @@ from powerview_grafana import (
     data_sources,
     folders,
     organisations,
+    overview,
     people,
     removal,
     report,
@@ -118,6 +119,7 @@ TASKS: dict[str, tuple[Callable[..., dict], dict]] = {
     "folders": (_noun(folders.make), {"clients": CLIENTS}),
     "data_sources": (_noun(data_sources.make), {"clients": CLIENTS}),
     "dashboards": (_dashboards, {"clients": CLIENTS}),
+    "overviews": (_noun(overview.make), {"clients": CLIENTS}),
     "report": (
         _report,
         {"clients": CLIENTS, "problem": TEXT, "notes": {"type": "list", "elements": "str", "default": []}},

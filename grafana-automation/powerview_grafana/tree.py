@@ -55,9 +55,10 @@ def check_named(client: str, campaign: str, admin_bucket: str) -> None:
 def begun(described: dict) -> dict:
     """A client as the first task takes it (`run.py` says what the fields mean)."""
     campaigns = [{**c, "steps": []} for c in described["campaigns"]]
+    overview = described["overview"] and {**described["overview"], "steps": []}
     return {
-        **described, "campaigns": campaigns, "org": None, "team_id": None, "steps": [], "failed": "", "stopped": "",
-        "is_closed": False,
+        **described, "campaigns": campaigns, "overview": overview, "org": None, "team_id": None, "steps": [],
+        "failed": "", "stopped": "", "is_closed": False,
     }  # fmt: skip
 
 
@@ -72,6 +73,7 @@ def describe(client: str, campaigns: list[str]) -> dict:
         "data_source_uid": f"pv-d-{_digest(client)}",
         "bucket": client,
         "campaigns": [{"campaign": c, "uid": f"pv-b-{_digest(f'{client}/{c}')}"} for c in campaigns],
+        "overview": {"campaign": "", "uid": f"pv-o-{_digest(client)}"},
     }
 
 
@@ -86,6 +88,7 @@ def describe_admin(admin_bucket: str) -> dict:
         "data_source_uid": MASTER_UID,
         "bucket": admin_bucket,
         "campaigns": [{"campaign": "Master", "uid": MASTER_UID}],
+        "overview": None,
     }
 
 

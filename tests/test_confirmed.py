@@ -66,7 +66,7 @@ def test_nothing_is_counted_before_it_is_due(influx, influx_site, client, later)
     assert statuses(run(influx_site)) == [(Status.OK, path)]
 
 
-def test_what_a_later_upload_took_from_a_file_is_not_missed(influx, influx_site, client, later):
+def test_what_a_later_upload_took_from_a_file_is_not_missed(influx, influx_site, client, later, capsys):
     upload(influx_site, client, "250702_031500", ("Voie1 W", "Voie2 W"), at(0, 1.5, 7), at(10, 2.5, 7))
     upload(influx_site, client, "250703_031500", ("Voie1 W",), at(10, 8.5), at(20, 9.5))
     assert run(influx_site).status == 0
@@ -74,6 +74,7 @@ def test_what_a_later_upload_took_from_a_file_is_not_missed(influx, influx_site,
         run(influx_site)
     assert statuses(run(influx_site)) == []
     assert held(influx, client) == {NAME: {0: 1.5, 10: 8.5, 20: 9.5}, "02001283/2 Voie2 W": {0: 7}}
+    assert "had lost" not in capsys.readouterr().err
 
 
 def test_a_server_that_loses_them_again_and_again_is_reported_once(influx, influx_site, client, later, monkeypatch):

@@ -131,7 +131,7 @@ def test_a_run_that_dies_as_it_moves_a_file_leaves_it_known_to_other_folders(inf
     assert held(influx, client) == {f"{SLAVE}/1 Oven W": {0: 5.5, 10: 5.5, 20: 2.5, 50: 1.5}}
 
 
-@pytest.mark.parametrize("step", [(Claim, "to_parsed"), (Ingest, "_after_the_store")])
+@pytest.mark.parametrize("step", [(Claim, "to_parsed"), (Ingest, "_settle")])
 def test_what_a_run_stored_and_did_not_settle_is_overtaken_by_a_later_upload(
     influx, influx_site, client, monkeypatch, step
 ):

@@ -168,6 +168,26 @@ def test_a_cell_that_a_later_upload_lacks_is_not_filled_from_the_earlier(influx,
     }
 
 
+def test_a_cell_that_a_later_upload_of_the_same_run_lacks_is_not_filled(influx, influx_site, client):
+    rows = [at(minute, minute + 0.5, 1) for minute in range(60)]
+    upload(influx_site, client, "250702_031500", ("Voie1 W", "Voie2 W"), *rows)
+    upload(influx_site, client, "250703_031500", ("Voie1 W", "Voie2 W"), *(at(m, "-", 2) for m in range(5, 55)))
+    assert run(influx_site).status == 0
+    assert set(held(influx, client)["02001283/1 Voie1 W"]) == {*range(5), *range(55, 60)}
+
+
+@pytest.mark.parametrize("missing", [(10,), (0, 20)])
+def test_what_a_later_upload_of_the_same_run_has_there_stays(influx, influx_site, client, missing):
+    cells = {minute: "-" if minute in missing else minute + 0.5 for minute in (0, 10, 20)}
+    upload(influx_site, client, "250702_031500", ("Voie1 W", "Voie2 W"), *(at(m, c, 1) for m, c in cells.items()))
+    later = {5: 7.5, 10: 8.5, 15: 9.5}
+    upload(influx_site, client, "250703_031500", ("Voie1 W", "Voie2 W"), *(at(m, c, 2) for m, c in later.items()))
+    assert run(influx_site).status == 0
+    expected = {m: c for m, c in cells.items() if c != "-"} | later
+    assert held(influx, client)["02001283/1 Voie1 W"] == expected
+    assert set(held(influx, client)["02001283/2 Voie2 W"]) == {0, 5, 10, 15, 20}
+
+
 def test_a_slave_that_is_added_or_goes_covers_no_other_device(influx, influx_site, client):
     both = {"labels": ("Voie1 W", "Voie1 W"), "devices": ("02001283", "04000466")}
     upload(influx_site, client, "250702_031500", rows := both["labels"], at(0, 1.5, 2.5), devices=both["devices"])
@@ -284,6 +304,24 @@ def test_a_run_that_ends_between_any_two_steps_is_made_good_by_the_next(
         "02001283/1 Oven W": {0: 1.5, 10: 7.5, 20: 3.5},
         "02001283/2 Voie2 W": {0: 1.5, 20: 3.5},
     }
+
+
+def test_a_rename_that_was_broken_off_and_whose_file_went_is_undone(influx, influx_site, client, monkeypatch):
+    upload(influx_site, client, "250702_031500", ("A W",), at(0, 1.5), at(10, 2.5))
+    run(influx_site)
+    file = upload(influx_site, client, "250703_031500", ("B W",), at(20, 3.5))
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stored.Stored, "delete", dies)  # the copy is there, and the old series too
+    with pytest.raises(KeyboardInterrupt):
+        run(influx_site)
+    monkeypatch.undo()
+    file.unlink()
+    upload(influx_site, client, "250704_031500", ("A W",), at(30, 4.5))
+    run(influx_site)
+    assert held(influx, client) == {"02001283/1 A W": {0: 1.5, 10: 2.5, 30: 4.5}}
 
 
 def test_a_file_that_changes_nothing_asks_influxdb_nothing_about_its_series(influx, influx_site, client, monkeypatch):

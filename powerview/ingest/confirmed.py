@@ -10,12 +10,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from powerview.inbox import Refusal, Upload
 from powerview.ingest.database import Database, as_blob, as_name
-from powerview.ingest.describe import listed
 from powerview.ingest.reports import Reports
 from powerview.store import Store, StoreAway
 
@@ -36,7 +35,7 @@ LOST = (
 class Confirmed:
     """So many points of a settled file, from `first` to `last` (UTC seconds), were confirmed by InfluxDB at `since`.
 
-    `tries` is how often they were stored again because InfluxDB did not have them after all.
+    `tries` is how often they were stored again because InfluxDB did not have them after all, `found` how many it had.
     """
 
     upload: Upload
@@ -45,6 +44,7 @@ class Confirmed:
     points: int
     since: float
     tries: int = 0
+    found: int = 0
 
 
 class Confirmations:
@@ -52,6 +52,7 @@ class Confirmations:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._found: dict[Upload, int] = {}
 
     def remember(self, upload: Upload, first: int, last: int, points: int) -> None:
         """InfluxDB confirmed a file that is about to be settled, or was read again; replaces what was noted of it."""
@@ -61,6 +62,8 @@ class Confirmations:
                 "first=excluded.first, last=excluded.last, points=excluded.points, since=excluded.since",
                 (*_key(upload), first, last, points, time.time()),
             )
+        if self._found.pop(upload, points) < points:
+            print(f"InfluxDB had lost readings of {upload.path} that it had confirmed: stored again.", file=sys.stderr)
 
     def forget(self, upload: Upload) -> None:
         """A file's points were counted in InfluxDB, or it is not there."""
@@ -81,7 +84,8 @@ class Confirmations:
     def missing(self, store: Store, data_dir: Path, due: list[Confirmed], reports: Reports) -> list[Upload]:
         """Count, and return the files to be stored again: those of which InfluxDB lacks points.
 
-        What is there is forgotten; so is what was taken away, and, with a message, what it lost again and again.
+        Some of those may be a later upload's by now, and deleted: that shows when the file is read again. What is there
+        is forgotten; so is what was taken away, and, with a message, what InfluxDB lost again and again.
         """
         again = []
         for each in self._lacking(store, due):
@@ -92,11 +96,9 @@ class Confirmations:
                 reports.refused(Refusal(each.upload.path, LOST))
             else:
                 again.append(each.upload)
+                self._found[each.upload] = each.found
                 with self._database.changing() as db:
                     db.execute(f"UPDATE unproven SET tries = tries + 1 WHERE {_WHERE}", _key(each.upload))
-        if again:
-            names = listed([upload.path for upload in again])
-            print(f"InfluxDB does not have all readings that it confirmed of {names}: stored again.", file=sys.stderr)
         return again
 
     def _lacking(self, store: Store, due: list[Confirmed]) -> Iterator[Confirmed]:
@@ -106,8 +108,9 @@ class Confirmations:
                 if time.monotonic() > until:
                     return
                 stored = store.stored(each.upload.client, each.upload.campaign)
-                if stored and stored.count(self._serials(each.upload), each.first, each.last) < each.points:
-                    yield each
+                found = stored.count(self._serials(each.upload), each.first, each.last) if stored else each.points
+                if found < each.points:
+                    yield replace(each, found=found)
                 else:
                     self.forget(each.upload)
         except StoreAway as away:  # nothing waits for this: the next run counts

@@ -157,6 +157,8 @@ class Ingest:
         deliver(self.store, sent)
         points.count_the_rest(recording, covered.parts)
         describe(outcome, recording, covered)
+        if outcome.left_out["cells"]:
+            self._delete_missing(sent)
         return sent
 
     def _wait_for_the_rest(self, claim: Claim, incomplete: bool) -> None:
@@ -195,6 +197,13 @@ class Ingest:
         # Before anything is written: if the process dies and a later upload is stored first, that one must know of it.
         self._places.remember(client, campaign, sent.header, sent.changes)
 
+    def _delete_missing(self, sent: Sent) -> None:
+        # Now, before a later file is sent that may have a reading there, and once the earlier ones are stored.
+        if any(sent.overlaps(other) for other in self._sent):
+            self._collect(0)
+        for missing in points.missing_cells(sent.recording, sent.header, sent.parts):
+            self._places.delete_missing(sent.upload.client, sent.upload.campaign, missing)
+
     # ── settle ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _collect(self, most: int) -> None:
@@ -227,16 +236,9 @@ class Ingest:
                 sent.outcome.reason = (
                     f"InfluxDB rejected some of its lines: {bad}. The lines that it accepted are stored"
                 )
-            if sent.recording:
-                self._after_the_store(sent)
             sent.outcome.seconds = time.perf_counter() - sent.started
             return True
         return False
-
-    def _after_the_store(self, sent: Sent) -> None:
-        if sent.recording.left_out["cells"]:
-            for missing in points.missing_cells(sent.recording, sent.header, sent.parts):
-                self._places.delete_missing(sent.upload.client, sent.upload.campaign, missing)
 
     def _settle(self, answered: list[Sent]) -> None:
         if answered:

@@ -62,6 +62,10 @@ class Places:
         Ends the same when it is broken off and done again. Raises StoreAway and BadLines.
         """
         stored = self._store.stored(client, campaign)
+        for device, new in _by_device(new for _, new in changes.moves).items():
+            known = self._remembered(client, campaign, device)
+            if known is not None:  # before there is a point of them: the process may die, and the file be taken away
+                self._index.remember_series(client, campaign, device, known.union(new))
         for old, new in changes.moves:
             stored.move(old, new)
         for device, superseded in _by_device(changes.superseded).items():

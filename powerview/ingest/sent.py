@@ -36,6 +36,14 @@ class Sent:
         """Whether the store has answered."""
         return self.delivery is None or self.delivery.done
 
+    def overlaps(self, other: Sent) -> bool:
+        """Whether both have rows of the same campaign and time."""
+        one, two = self.recording, other.recording
+        if not one or not two or one.first is None or two.first is None:
+            return False
+        same = (self.upload.client, self.upload.campaign) == (other.upload.client, other.upload.campaign)
+        return same and one.first <= two.last and two.first <= one.last
+
 
 def deliver(store: Store, sent: Sent) -> None:
     """Send a file's points; returns before all of them are stored. Raises StoreAway, and Busy if the file changes."""

@@ -60,6 +60,8 @@ class Scan:
     start: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint32))
     """Where a row begins in its block."""
     left_out: Counter[str] = field(default_factory=Counter)
+    malformed: str | None = None
+    """What is wrong with the first line that is no row, and which it is."""
     torn: str | None = None
     unread: str | None = None
     incomplete: bool = False
@@ -182,6 +184,7 @@ class _Scanner:
                 return False
         elif body.strip() and body.removeprefix(BOM) != self.header.rows[0]:
             self._malformed("malformed rows", "there are malformed rows")
+            self.found.malformed = self.found.malformed or _fault(body, self.lines + line + 1, self.width)
         return True
 
     def _another_header(self, starts: np.ndarray, stops: np.ndarray, line: int) -> None:
@@ -230,6 +233,13 @@ class _Scanner:
     def _malformed(self, counted_as: str, torn: str) -> None:
         self.found.left_out[counted_as] += 1
         self.found.torn = self.found.torn or torn
+
+
+def _fault(body: bytes, number: int, width: int) -> str:
+    cells = body.count(b"\t")
+    if cells != width:
+        return f"line {number} has {cells + 1} cells, the header has {width + 1}"
+    return f"line {number} does not begin with a stamp DD/MM/YY HH:MM:SS"
 
 
 def _unread(number: int, first: int) -> str:

@@ -84,10 +84,8 @@ class Confirmations:
         What is there is forgotten; so is what was taken away, and, with a message, what it lost again and again.
         """
         again = []
-        for each in self._lacking(store, due):
-            if not (data_dir / each.upload.path).is_file():
-                self.forget(each.upload)
-            elif each.tries >= MOST_TRIES:
+        for each in self._lacking(store, data_dir, due):
+            if each.tries >= MOST_TRIES:
                 self.forget(each.upload)
                 reports.refused(Refusal(each.upload.path, LOST))
             else:
@@ -96,15 +94,19 @@ class Confirmations:
                     db.execute(f"UPDATE unproven SET tries = tries + 1 WHERE {_WHERE}", _key(each.upload))
         if again:
             names = listed([upload.path for upload in again])
-            print(f"InfluxDB does not have all readings that it confirmed of {names}: stored again.", file=sys.stderr)
+            what = f"InfluxDB does not have all readings that it confirmed of {names}: stored again"
+            print(f"{what} (it lost some, or a later upload has other columns at their times).", file=sys.stderr)
         return again
 
-    def _lacking(self, store: Store, due: list[Confirmed]) -> Iterator[Confirmed]:
+    def _lacking(self, store: Store, data_dir: Path, due: list[Confirmed]) -> Iterator[Confirmed]:
         until = time.monotonic() + MOST_SECONDS
         try:
             for each in due:
                 if time.monotonic() > until:
                     return
+                if not (data_dir / each.upload.path).is_file():
+                    self.forget(each.upload)  # unasked: to ask makes the bucket, which may have been deleted with it
+                    continue
                 stored = store.stored(each.upload.client, each.upload.campaign)
                 if stored and stored.count(self._serials(each.upload), each.first, each.last) < each.points:
                     yield each

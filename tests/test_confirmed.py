@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 from test_ingest import run, statuses
@@ -12,6 +13,7 @@ from powerview.ingest import confirmed
 from powerview.ingest.confirmed import MOST_TRIES
 from powerview.ingest.journal import Status
 from powerview.ingest.loop import Ingest
+from powerview.store import StoreAway
 
 NAME = "02001283/1 Voie1 W"
 
@@ -123,3 +125,37 @@ def test_a_file_that_influxdb_refused_in_part_is_not_stored_again(influx, influx
     upload(influx_site, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5))
     assert [status for status, _ in statuses(run(influx_site))] == [Status.ERROR]
     assert statuses(run(influx_site)) == []
+
+
+def test_the_bucket_of_a_client_who_was_deleted_is_not_made_again(influx, influx_site, client, later):
+    settle_one(influx, influx_site, client)
+    shutil.rmtree(influx_site.data / client)
+    (bucket,) = influx.call("GET", "/api/v2/buckets", params={"name": client}).json()["buckets"]
+    influx.call("DELETE", f"/api/v2/buckets/{bucket['id']}")
+    assert statuses(run(influx_site)) == []
+    assert client not in influx.buckets()
+
+
+def test_an_influxdb_that_goes_away_while_readings_are_stored_again_leaves_them_pending(
+    influx, influx_site, client, later, monkeypatch
+):
+    upload(influx_site, client, "250703_031500", ("Voie1 W",), at(30, 1.5), at(40, 2.5))
+    settle_one(influx, influx_site, client)
+    real, sent = Ingest._send, []
+
+    def goes_away(self, claim):
+        sent.append(claim.upload.path)
+        if len(sent) == 3:
+            raise StoreAway("it is gone")
+        return real(self, claim)
+
+    monkeypatch.setattr(Ingest, "_send", goes_away)
+    lose(influx, client, 0, 59)
+    upload(influx_site, client, "250704_031500", ("Voie1 W",), at(50, 1.5))
+    done = run(influx_site)
+    assert (done.status, len(statuses(done)), done.away) == (75, 1, "it is gone")
+    assert influx_site.logged()[-1] == "TIME PENDING 2 files: it is gone"
+    monkeypatch.undo()
+    monkeypatch.setattr(confirmed, "AFTER_SECONDS", -1)
+    assert run(influx_site).status == 0
+    assert held(influx, client) == {NAME: {0: 1.5, 10: 2.5, 20: 3.5, 30: 1.5, 40: 2.5, 50: 1.5}}

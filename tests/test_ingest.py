@@ -615,6 +615,48 @@ def test_a_file_that_changes_while_it_is_read_stays_pending_and_is_read_anew(sit
     assert len(first_values(site)) == 101
 
 
+class Behind(FileStore):
+    """A store that does something to the tree when it has all of a file."""
+
+    def __init__(self, folder: Path, meddle) -> None:
+        super().__init__(folder)
+        self.meddle = meddle
+
+    def deliver(self, bucket: str, precision: str = "s"):
+        delivery = super().deliver(bucket, precision)
+        real = delivery.finish
+        delivery.finish = lambda: (real(), self.meddle())
+        return delivery
+
+
+def test_a_late_file_that_changes_before_its_covered_rows_are_counted_stays_pending(site, capsys):
+    site.put(f"{DEVICE}/T_250703_031500.tsv", v002(*day_rows(count=1)))
+    run(site)
+    file = site.put(f"{DEVICE}/T_250702_031500.tsv", v002(*day_rows(count=5)))
+    done = run(site, store=Behind(site.lines, lambda: file.write_bytes(v002(*day_rows(count=5)).replace(b"24", b"25"))))
+    assert (statuses(done), done.status) == ([(Status.PENDING, f"{DEVICE}/T_250702_031500.tsv")], 0)
+    assert done.outcomes[0].reason.startswith("changed while it was read: bytes ")
+    assert "Traceback" not in capsys.readouterr().err
+    assert run(site).status == 0
+
+
+def test_a_disk_that_fails_under_a_file_stops_no_other_and_is_named(site, monkeypatch, capsys):
+    real = late.read_recording
+
+    def fails(file, **how):
+        if how["name"] == "a.tsv":
+            raise OSError(errno.EIO, "Input/output error")
+        return real(file, **how)
+
+    monkeypatch.setattr(late, "read_recording", fails)
+    for name in ("a.tsv", "b.tsv"):
+        site.put(f"{DEVICE}/{name}", v002(*day_rows()))
+    done = run(site)
+    assert statuses(done) == [(Status.REFUSED, f"{DEVICE}/a.tsv"), (Status.OK, f"{DEVICE}/b.tsv")]
+    assert done.outcomes[0].reason == "the file cannot be read and stays pending: Input/output error."
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_a_file_that_is_moved_away_before_its_turn_is_no_trouble(site):
     site.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
     second = site.put(f"{DEVICE}/b.tsv", v002(*day_rows()))

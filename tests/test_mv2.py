@@ -15,7 +15,7 @@ import pytest
 from trees import PREAMBLE, ROOT, day_rows, v002, v003
 
 from powerview import mv2
-from powerview.mv2 import SEND_AGAIN, UPDATE_FIRST, Changed, Channel, NotReadable, read_recording, scan
+from powerview.mv2 import AS_WRITTEN, SEND_AGAIN, UPDATE_FIRST, Changed, Channel, NotReadable, read_recording, scan
 from powerview.store.line_protocol import escape_tag
 
 LOCAL = PREAMBLE.replace(b'"UTC"', b'"Local"')
@@ -118,7 +118,22 @@ def test_another_version_is_refused_by_its_name(file, version):
         ),
         (
             v002("hello") + b"01/07/25 00:00:00\t1",
-            f"there is no complete row behind line 2, the header: 1 malformed rows, 1 cut rows. {SEND_AGAIN}",
+            "there is no complete row behind line 2, the header: 1 malformed rows, 1 cut rows; "
+            f"line 3 has 1 cells, the header has 3. {AS_WRITTEN}",
+        ),
+        (
+            v003("01/07/2025 12:00:00 1 2", "2025-07-01 12:10:00 1 2"),
+            "there is no complete row behind line 6, the header: 2 malformed rows; "
+            f"line 7 does not begin with a stamp DD/MM/YY HH:MM:SS. {AS_WRITTEN}",
+        ),
+        (
+            v002("01/07/25 12:00:00 1 2 3"),
+            "there is no complete row behind line 2, the header: 1 malformed rows; "
+            f"line 3 has 4 cells, the header has 3. {AS_WRITTEN}",
+        ),
+        (
+            v002(*day_rows()).replace(b"\n", b"\r"),
+            f"line 1 ends with a carriage return alone, where a newline is wanted. {AS_WRITTEN}",
         ),
         (
             b"a,b\n1,2\n",
@@ -162,11 +177,13 @@ def test_another_version_is_refused_by_its_name(file, version):
         ),
         (
             b"1\t1\nMV_T302_V002\t" + b"long name " * 30 + b"\n",
-            "lines 1 and 2: 'long name long name '… is longer than 255 characters.",
+            "lines 1 and 2: 'long name long name '… is longer than 255 characters. Shorten it there and upload "
+            "the file again.",
         ),
         (
             b"1" + b"\t1" * 1001 + b"\nMV_T302_V002" + b"\tV" * 1001 + b"\n",
-            "line 2 has more than 1000 channels: this is not an MV2 logger file.",
+            "line 2 has more than 1000 channels: this is not an MV2 logger file. Only .tsv files of MV2 loggers belong "
+            "here.",
         ),
         (
             b"x" * (1 << 20) + b"\n",

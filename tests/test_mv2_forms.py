@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 
 import golden
 import pytest
 from trees import PREAMBLE, v002, v003
 
-from powerview.mv2 import SEND_AGAIN, UPDATE_FIRST, NotReadable
+from powerview.mv2 import SEND_AGAIN, UPDATE_FIRST, NotReadable, read_recording, scan
 
 LOCAL = PREAMBLE.replace(b'"UTC"', b'"Local"')
 ROW = "01/07/25 12:00:00 240.50 1.0"
@@ -158,3 +159,28 @@ def test_lines_are_counted_on_behind_a_header_that_comes_again():
 def test_header_rows_behind_a_header_that_comes_again_need_their_serials():
     twice = v003(ROW, end=b"") + v003("01/07/25 12:10:00 3.5 4.5", end=b"MV_T302_V003\tPh 1 V\tVoie1 W\n")
     assert golden.read(twice).unread.startswith("line 15: another header begins here, with other channels")
+
+
+def test_a_header_above_each_row_costs_what_it_weighs():
+    class Counting(io.BytesIO):
+        taken = 0
+
+        def read(self, size=-1):
+            found = super().read(size)
+            self.taken += len(found)
+            return found
+
+    def taken(count: int) -> int:
+        file = Counting(v003(ROW) * count)
+        found = read_recording(file, timezone=golden.ZONE, arrived=golden.ARRIVED)
+        assert (found.unread, found.torn, found.left_out) == (None, None, {"repeated stamps": count - 1})
+        return file.taken
+
+    assert taken(400) < 2.2 * taken(200)
+
+
+def test_behind_a_header_that_comes_again_long_lines_are_lines_as_well():
+    junk = b"x" * 3 * scan.FIRST_BYTES + b"\n"
+    recording = golden.read(v003(ROW) + v003(end=junk + v003("01/07/25 12:10:00 3.5 4.5")))
+    assert recording.times.tolist() == [NOON, NOON + 600]
+    assert (recording.left_out, recording.unread) == ({"malformed rows": 1}, None)

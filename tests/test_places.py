@@ -469,3 +469,15 @@ def test_points_are_deleted_at_these_seconds_and_at_no_others(influx, influx_sit
         assert held_here.times(channel("a")).tolist() == [0, 1, 5, 6, 7, 9]
         assert held_here.times(channel("b")).tolist() == list(range(10))
         assert held_here.channels("1") == {channel("a"), channel("a", None), channel("b")}
+
+
+def test_a_file_of_a_settled_ones_name_that_goes_to_error_is_the_later_one_with_again_too(influx, influx_site, client):
+    upload(influx_site, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 1.5))
+    run(influx_site)
+    half = v002(at(10, 2.5), labels=("Oven W",))
+    influx_site.put(f"{client}/{FOLDER}/T_250702_031500.tsv", half + v002(at(20, 9.5), labels=("A W", "B W")))
+    assert statuses(run(influx_site)) == [(Status.ERROR, f"{client}/{FOLDER}/T_250702_031500.tsv")]
+    assert f"{client}/{FOLDER}/error/T_250702_031500.1.tsv" in influx_site.files()
+    for again in (False, True):
+        run(influx_site, again=again)
+        assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 10: 2.5}}

@@ -88,10 +88,8 @@ class Confirmations:
         is forgotten; so is what was taken away, and, with a message, what InfluxDB lost again and again.
         """
         again = []
-        for each in self._lacking(store, due):
-            if not (data_dir / each.upload.path).is_file():
-                self.forget(each.upload)
-            elif each.tries >= MOST_TRIES:
+        for each in self._lacking(store, data_dir, due):
+            if each.tries >= MOST_TRIES:
                 self.forget(each.upload)
                 reports.refused(Refusal(each.upload.path, LOST))
             else:
@@ -101,12 +99,15 @@ class Confirmations:
                     db.execute(f"UPDATE unproven SET tries = tries + 1 WHERE {_WHERE}", _key(each.upload))
         return again
 
-    def _lacking(self, store: Store, due: list[Confirmed]) -> Iterator[Confirmed]:
+    def _lacking(self, store: Store, data_dir: Path, due: list[Confirmed]) -> Iterator[Confirmed]:
         until = time.monotonic() + MOST_SECONDS
         try:
             for each in due:
                 if time.monotonic() > until:
                     return
+                if not (data_dir / each.upload.path).is_file():
+                    self.forget(each.upload)  # unasked: to ask makes the bucket, which may have been deleted with it
+                    continue
                 stored = store.stored(each.upload.client, each.upload.campaign)
                 found = stored.count(self._serials(each.upload), each.first, each.last) if stored else each.points
                 if found < each.points:

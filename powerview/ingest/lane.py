@@ -41,6 +41,7 @@ def run(
     """
     state_dir = settings.state_dir if keep else None
     journal, reported = (Journal(settings.log_dir), Reported(state_dir)) if keep else (None, None)
+    missing: list[Upload] = []
     reports = Reports(journal, reported, every=every and not again)
     for refusal in refusals:
         reports.refused(refusal)
@@ -69,7 +70,7 @@ def run(
                     totals.make(opened, campaigns)
             if not reports.result.away:
                 index.remember_folders({upload.folder for upload in uploads} - set(unread))
-    return reports.finish(len(uploads))
+    return reports.finish(len(uploads) + len(missing))
 
 
 @contextmanager

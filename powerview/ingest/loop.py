@@ -16,6 +16,7 @@ from contextlib import contextmanager
 
 from powerview import inbox
 from powerview.inbox import Claim, Inbox, Refusal, Upload
+from powerview.inbox.disk import cannot
 from powerview.ingest import late, points, uploads
 from powerview.ingest.confirmed import Confirmations
 from powerview.ingest.describe import describe
@@ -27,7 +28,7 @@ from powerview.ingest.reports import Reports
 from powerview.ingest.sent import Sent, deliver
 from powerview.ingest.state import MOST_DEATHS, InHand
 from powerview.ingest.totals import Totals
-from powerview.mv2 import Channel, Header, NotReadable
+from powerview.mv2 import Changed, Channel, Header, NotReadable
 from powerview.settings import Settings
 from powerview.store import BadLines, Store, StoreAway
 
@@ -108,8 +109,12 @@ class Ingest:
             raise
         except inbox.Busy as busy:
             self.reports.pending(upload.path, str(busy))
+        except Changed as changed:
+            self.reports.pending(upload.path, f"changed while it was read: {changed}")
         except inbox.Pending as pending:
             self.reports.refused(Refusal(upload.path, str(pending), mark))
+        except OSError as error:
+            self.reports.refused(Refusal(upload.path, cannot("the file cannot be read and stays pending", error), mark))
         except Exception as error:  # noqa: BLE001 - a fault of ours must not keep the other files waiting
             traceback.print_exc()
             what = f"PowerView failed on this file ({type(error).__name__}: {error}) and left it pending: report it"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from powerview import inbox
 from powerview.inbox import Claim, Upload
 from powerview.ingest import points
 from powerview.ingest.journal import Outcome
 from powerview.ingest.late import Part
 from powerview.ingest.places import Changes
-from powerview.mv2 import Changed, Header, Recording
+from powerview.mv2 import Header, Recording
 from powerview.store import Delivery, Span, Store
 
 
@@ -46,7 +45,7 @@ class Sent:
 
 
 def deliver(store: Store, sent: Sent) -> None:
-    """Send a file's points; returns before all of them are stored. Raises StoreAway, and Busy if the file changes."""
+    """Send a file's points; returns before all of them are stored. Raises StoreAway and Changed."""
     recording, header, campaign = sent.recording, sent.header, sent.upload.campaign
     sent.delivery = store.deliver(sent.upload.client)
     try:
@@ -56,8 +55,6 @@ def deliver(store: Store, sent: Sent) -> None:
             sent.span = _joined(sent.span, span)
         for series, lines, span in points.events(recording, header, campaign):
             sent.delivery.send(series, lines, span)
-    except Changed as changed:
-        raise inbox.Busy(f"{sent.upload.path} changed while it was read: {changed}") from changed
     finally:
         sent.delivery.finish()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 SEND_AGAIN = "The logger sends these readings again in a later file; if it does not, upload the file again."
+AS_WRITTEN = "Did another program change the file? Upload it as the logger wrote it."
 UPDATE_FIRST = (
     "Keep the file: once a PowerView that knows this is installed, move it from error/ back into the device's folder."
 )

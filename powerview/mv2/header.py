@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
 from powerview.mv2.channels import Channel, channels, clean, restored_zeros
-from powerview.mv2.errors import SEND_AGAIN, UPDATE_FIRST, NotReadable
+from powerview.mv2.errors import AS_WRITTEN, SEND_AGAIN, UPDATE_FIRST, NotReadable
 
 BOM = b"\xef\xbb\xbf"
 START_HEADER, END_HEADER, START_DATA, END_DATA = b"START_HEADER", b"END_HEADER", b"START_DATA", b"END_DATA"
@@ -154,6 +154,7 @@ class _Ended(NotReadable):
     pass
 
 
+_ONLY_MV2 = "Only .tsv files of MV2 loggers belong here."
 _NOT_WHOLE = f"this is not a complete MV2 file. {SEND_AGAIN}"
 
 
@@ -175,7 +176,7 @@ def read_header(
         raise NotReadable(str(ended), incomplete=START_HEADER.startswith(opening.removeprefix(BOM))) from ended
     if rows[1].count(b"\t") > MOST_CHANNELS:
         raise NotReadable(
-            f"line {lines.number} has more than {MOST_CHANNELS} channels: this is not an MV2 logger file."
+            f"line {lines.number} has more than {MOST_CHANNELS} channels: this is not an MV2 logger file. {_ONLY_MV2}"
         )
     devices, labels = ([clean(cell) for cell in _text(row).split("\t")] for row in rows)
     version = _version(labels[0], form, lines.number)
@@ -213,6 +214,8 @@ def _opening_line(file: BinaryIO, start: int) -> bytes:
         raise NotReadable(
             "line 1 contains NUL bytes: this is not an MV2 file, or its beginning was lost. " + SEND_AGAIN
         )
+    if b"\r" in line_body(opening) and not opening.endswith(b"\n"):
+        raise NotReadable(f"line 1 ends with a carriage return alone, where a newline is wanted. {AS_WRITTEN}")
     return line_body(opening)
 
 
@@ -221,7 +224,7 @@ def _version(model: str, form: Form, line: int) -> str:
     if not match:
         raise NotReadable(
             f"line {line}: MV_<model>_V<version> must be in the first cell, not {model[:40]!r}: "
-            f"this is not an MV2 logger file. Only .tsv files of MV2 loggers belong here."
+            f"this is not an MV2 logger file. {_ONLY_MV2}"
         )
     version = match[1]
     known = sorted(set().union(*(f.versions for f in FORMS)))
@@ -247,7 +250,10 @@ def _check_cells(devices: list[str], labels: list[str], line: int) -> None:
         raise NotReadable(f"line {line - 1}: the first cell must hold the serial number of the logger. {SEND_AGAIN}")
     longest = max(devices + labels, key=len)
     if len(longest) > LONGEST_NAME:
-        raise NotReadable(f"lines {line - 1} and {line}: {longest[:20]!r}… is longer than {LONGEST_NAME} characters.")
+        raise NotReadable(
+            f"lines {line - 1} and {line}: {longest[:20]!r}… is longer than {LONGEST_NAME} characters. "
+            f"Shorten it there and upload the file again."
+        )
 
 
 def _text(line: bytes | bytearray) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from powerview.mv2 import cells
-from powerview.mv2.errors import SEND_AGAIN, NotReadable
+from powerview.mv2.errors import AS_WRITTEN, SEND_AGAIN, NotReadable
 from powerview.mv2.header import Header, read_header
 from powerview.mv2.rows import Event, Verdict, judge
 from powerview.mv2.scan import Scan, scan
@@ -133,7 +133,10 @@ def _recording(file: BinaryIO, header: Header, found: Scan, verdict: Verdict) ->
 
 def _no_row(header: Header, found: Scan) -> str:
     left_out = ", ".join(f"{n} {what}" for what, n in found.left_out.items()) or "nothing"
-    return f"there is no complete row behind line {header.lines}, the header: {left_out}. {SEND_AGAIN}"
+    what = f"there is no complete row behind line {header.lines}, the header: {left_out}"
+    if found.malformed:
+        return f"{what}; {found.malformed}. {AS_WRITTEN}"
+    return f"{what}. {SEND_AGAIN}"
 
 
 def _demand_a_number(recording: Recording) -> None:

@@ -25,6 +25,8 @@ MOST_LINES = 5_000_000
 """One file must not keep all others waiting: 5 million rows are 95 years of ten-minute readings."""
 
 BLOCK_BYTES = LONGEST_LINE
+FIRST_BYTES = 4096
+"""The first block behind another header, then twice as much: a file may have a header above each row."""
 
 _STAMP = clock.STAMP_LENGTH
 _TAB, _NEWLINE, _RETURN, _ZERO = b"\t\n\r0"
@@ -60,6 +62,8 @@ class Scan:
     start: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint32))
     """Where a row begins in its block."""
     left_out: Counter[str] = field(default_factory=Counter)
+    malformed: str | None = None
+    """What is wrong with the first line that is no row, and which it is."""
     torn: str | None = None
     unread: str | None = None
     incomplete: bool = False
@@ -97,6 +101,7 @@ class _Scanner:
         self.offset = header.first_row
         self.lines = header.lines  # above `offset`
         self.before = b""  # the line above `offset`
+        self.block_bytes = BLOCK_BYTES
         self.whole = header.end_mark is None
         self.point = self.comma = False
         self.found = Scan()
@@ -104,14 +109,15 @@ class _Scanner:
 
     def run(self) -> Scan:
         found = self.found
-        while not found.unread and (data := read_at(self.file, self.offset, BLOCK_BYTES)):
-            end = data.rfind(b"\n") + 1
+        while not found.unread and (data := read_at(self.file, self.offset, self.block_bytes)):
+            end, size = data.rfind(b"\n") + 1, self.block_bytes
+            self.block_bytes = min(2 * size, BLOCK_BYTES)
             if end:
                 self._block(data[:end])
-            elif len(data) < BLOCK_BYTES:
+            elif len(data) < size:
                 self._cut_line(data)
                 break
-            else:
+            elif size == BLOCK_BYTES:
                 self._endless_line()
             if self.lines - self.header.lines > MOST_LINES:
                 raise NotReadable(f"the file has more than {MOST_LINES} rows: {_SPLIT}")
@@ -182,6 +188,7 @@ class _Scanner:
                 return False
         elif body.strip() and body.removeprefix(BOM) != self.header.rows[0]:
             self._malformed("malformed rows", "there are malformed rows")
+            self.found.malformed = self.found.malformed or _fault(body, self.lines + line + 1, self.width)
         return True
 
     def _another_header(self, starts: np.ndarray, stops: np.ndarray, line: int) -> None:
@@ -204,6 +211,7 @@ class _Scanner:
         if not self.header.same_meaning(other):
             self.found.unread = _unread(number, number)
         self.offset, self.lines, self.before = other.first_row, other.lines, b""
+        self.block_bytes = min(FIRST_BYTES, BLOCK_BYTES)
 
     def _endless_line(self) -> None:
         # A line longer than any row costs a block at most.
@@ -230,6 +238,13 @@ class _Scanner:
     def _malformed(self, counted_as: str, torn: str) -> None:
         self.found.left_out[counted_as] += 1
         self.found.torn = self.found.torn or torn
+
+
+def _fault(body: bytes, number: int, width: int) -> str:
+    cells = body.count(b"\t")
+    if cells != width:
+        return f"line {number} has {cells + 1} cells, the header has {width + 1}"
+    return f"line {number} does not begin with a stamp DD/MM/YY HH:MM:SS"
 
 
 def _unread(number: int, first: int) -> str:

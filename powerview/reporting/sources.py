@@ -80,7 +80,7 @@ class Source(Protocol):
 
 def _no_readings(want: Wanted, where: str, spans: dict[str, tuple[int, int]]) -> NotThere:
     if not spans:
-        return NotThere(f"there are no readings of {want} in {where}: no campaign of this name has any there")
+        return NotThere(f"there are no readings of {want} in {where}: is the name right, was anything read?")
     ends = [
         datetime.fromtimestamp(e, want.zone)
         for e in (min(f for f, _ in spans.values()), max(t for _, t in spans.values()))

@@ -29,7 +29,9 @@ def ticks(lowest: float, highest: float, about: int = 5) -> list[float]:
 
 def _axis(values: Iterable[float], language: Language) -> tuple[list[float], list[list]]:
     # The ends of the vertical axis, which has zero in it, and its ticks with their places.
-    lowest, highest = min(0.0, *values), max(0.0, *values)
+    lowest, highest = min([0.0, *values]), max([0.0, *values])
+    if -lowest < highest / 100:
+        lowest = 0.0  # what is as good as nothing needs no room
     if highest - lowest < 1e-9:
         highest = lowest + 1
     found = ticks(lowest, highest)
@@ -95,10 +97,12 @@ def dots(values: np.ndarray, label: str) -> dict:
     return line(np.stack([np.arange(len(values)) + 0.5, values], axis=1), label, DOTS)
 
 
-def steps(values: np.ndarray) -> np.ndarray:
-    """A line that is level over each of places 0, 1, …; it is drawn through those that have a value."""
+def steps(values: np.ndarray, label: str, dash: str, thick: float) -> list[dict]:
+    """Lines that are level over each of places 0, 1, …, one for each stretch of places that have a value."""
     places = np.flatnonzero(np.isfinite(values))
-    return np.stack([np.stack([places, places + 1], axis=1).ravel(), np.repeat(values[places], 2)], axis=1)
+    runs = [run for run in np.split(places, np.flatnonzero(np.diff(places) > 1) + 1) if len(run)]
+    ends = [np.stack([np.stack([run, run + 1], axis=1).ravel(), np.repeat(values[run], 2)], axis=1) for run in runs]
+    return [line(points, label if i == 0 else "", dash, thick) for i, points in enumerate(ends)]
 
 
 def thinned(points: np.ndarray) -> np.ndarray:

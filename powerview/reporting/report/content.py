@@ -18,11 +18,11 @@ from powerview.reporting.report.voltage import voltage
 def content_of(report: Report) -> dict:
     """The report: what is above and below each page, and its sections."""
     study, text = report.study, report.text
-    want, devices = study.want, len(study.devices)
+    want = study.want
     lead = text(
         "lead", client=want.client, first=text.day(report.day(study.first)), last=text.day(report.day(study.stop - 1)),
-        channels=text.number(study.channels), readings=text.number(study.readings),
-        devices=text("one device") if devices == 1 else text("devices", n=devices),
+        channels=text.count(study.channels, "channel"), devices=text.count(len(study.devices), "device"),
+        readings=text.count(study.readings, "reading"),
     )  # fmt: skip
     of_load = (by_day, profile, peaks) if study.peaks else ()
     return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from powerview.channels.sums import Windows
@@ -21,7 +23,7 @@ def coverage(report: Report) -> dict:
     """Coverage, gaps, and the campaign at a glance."""
     study, text = report.study, report.text
     strip = periods_of(study.days.dates, MOST_PARTS)
-    parts = [*map(paragraph, report.notes), _glance(report), _devices(report, strip), _gaps(report)]
+    parts = [*map(paragraph, report.notes), _glance(report), *_devices(report, strip), _gaps(report)]
     return section(text("section coverage"), parts, text("small coverage", part=text(f"a part {strip.kind}")))
 
 
@@ -45,11 +47,11 @@ def load_tiles(report: Report) -> list[tuple[str, str, str]]:
     share = "" if peaks.base_share is None else text("base share", share=text.percent(peaks.base_share))
     share = text("base negative") if base is not None and base < 0 else share
     found = [
-        (text("mean power"), report.kw(peaks.mean), text("while measured")),
-        (text("peak"), report.kw(highest), report.moment(at)),
+        (text("mean power"), report.power(peaks.mean), text("while measured")),
+        (text("peak"), report.power(highest), report.moment(at)),
         (text("base load"), DASH, text("no whole day"))
         if base is None
-        else (text("base load"), report.kw(base), share),
+        else (text("base load"), report.power(base), share),
         (text("load factor"), DASH if factor is None else text.percent(factor), text("mean over peak")),
     ]
     if report.subscribed is not None:
@@ -58,7 +60,7 @@ def load_tiles(report: Report) -> list[tuple[str, str, str]]:
     return found
 
 
-def _devices(report: Report, strip: Periods) -> dict:
+def _devices(report: Report, strip: Periods) -> Iterator[dict]:
     study, text = report.study, report.text
     shares = _strips(study, strip)
     order = sorted(range(len(study.devices)), key=lambda i: (study.devices[i].share, study.devices[i].device))
@@ -68,13 +70,13 @@ def _devices(report: Report, strip: Periods) -> dict:
         device = study.devices[i]
         missing = text.duration(device.missing) if device.missing else DASH
         rows.append([name(device.device), text.percent(device.share), missing, str(len(device.gaps)), shares[i]])
-    if rest:
-        least = text.percent(study.devices[rest[0]].share)
-        rows.append([text("more devices", n=len(rest), share=least), "", "", "", []])
     first, last = (text.day(day) for day in (study.days.dates[0], study.days.dates[-1]))
     columns = [(text("device"), "name", 2.2), (text("coverage"), "number", 0), (text("without"), "number", 0),
                (text("gaps"), "number", 0), (text("timeline", first=first, last=last), "strip", 5)]  # fmt: skip
-    return tables(table(columns, rows))
+    yield tables(table(columns, rows))
+    if rest:
+        least = text.percent(study.devices[rest[0]].share)
+        yield paragraph(text("more devices", n=len(rest), share=least))
 
 
 def _strips(study: Study, strip: Periods) -> list[list[float]]:

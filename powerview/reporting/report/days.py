@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from powerview.channels import MAIN, PART
 from powerview.channels.sums import summed
+from powerview.mv2 import Channel
 from powerview.reporting.report.charts import chart, dots, stacked
 from powerview.reporting.report.energy import flows, kwh_of
 from powerview.reporting.report.parts import Report, halves, name, section
@@ -54,13 +57,20 @@ def _stacks(report: Report, periods: Periods) -> tuple[list[str], list[np.ndarra
     rest = study.totals.rest if PART in roles else None
     most = MOST_STACKED + 1 - (rest is not None)
     kept, others = (found, []) if len(found) <= most else (found[: most - 1], found[most - 1 :])
-    called = shown_names([power.shown for power in study.powers])
+    called = _unique_names([power.shown for power in study.powers])
     stacks = [(_short(called[power.shown]), power.windows) for power in kept]
     if others:
         stacks.append((text("other parts"), summed([power.windows for power in others], every=False)))
     if rest is not None:
         stacks.append((text("rest short"), rest))
     return [label for label, _ in stacks], [periods.sums(study.days.energy(windows)) for _, windows in stacks]
+
+
+def _unique_names(channels: list[Channel]) -> dict[Channel, str]:
+    # With the device, where two have one name.
+    called = shown_names(channels)
+    counts = Counter(called.values())
+    return {channel: n if counts[n] == 1 else f"{channel.device} {n}" for channel, n in called.items()}
 
 
 def _short(text: str) -> str:

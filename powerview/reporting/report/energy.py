@@ -74,7 +74,8 @@ def _balance(report: Report) -> dict | None:
     if len(kwh) < 2:
         return None
     digits = decimals(list(kwh.values()))
-    return tables(table([(title, "text", 1) for title in kwh], [[text.unit(v, digits, "kWh") for v in kwh.values()]]))
+    cells = [text.unit(value, digits, "kWh") for value in kwh.values()]
+    return tables(table([(title, "text", 1) for title in kwh], [cells])) | {"sticky": True}
 
 
 def _powers(report: Report) -> dict:
@@ -89,7 +90,7 @@ def _powers(report: Report) -> dict:
     digits = [decimals([getattr(row, what) for row in rows]) for what in ("kwh", "mean", "highest")]
     cells = []
     for row in rows:
-        share = text.percent(max(row.kwh, 0) / used) if row.shared and used else DASH
+        share = text.percent(row.kwh / used) if row.shared and row.kwh > 0 else DASH
         cells.append([row.name, row.device, *[row.role] * with_roles, text.number(row.kwh, digits[0]), share])
         if wide:
             bar = max(row.kwh, 0) / largest if row.shared and largest > 0 else 0

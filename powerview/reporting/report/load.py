@@ -5,7 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from powerview.reporting.load import duration_curve
-from powerview.reporting.report.charts import DASHED, DOTTED, MIXED, chart, heat, level, line, steps, thinned, ticks
+from powerview.reporting.report.charts import (
+    DASHED,
+    DOTTED,
+    MIXED,
+    SOLID,
+    chart,
+    heat,
+    level,
+    line,
+    steps,
+    thinned,
+    ticks,
+)
 from powerview.reporting.report.coverage import load_tiles
 from powerview.reporting.report.parts import Report, halves, section, tiles
 from powerview.reporting.report.texts import WEEKDAYS, decimals
@@ -18,9 +30,10 @@ def profile(report: Report) -> dict:
     scale, unit = (1000, "kW") if largest >= 1000 else (1, "W")
     title = text("heat", unit=unit)
     hours = heat(text, title, found.cells / scale, found.hours, WEEKDAYS[text.code]) | {"title": title}
-    lines = [line(steps(found.weekdays / scale), text("weekdays"), thick=1.6)]
-    if np.isfinite(found.weekends).any():
-        lines.append(line(steps(found.weekends / scale), text("weekends"), DASHED, 1.2))
+    lines = [
+        *steps(found.weekdays / scale, text("weekdays"), SOLID, 1.6),
+        *steps(found.weekends / scale, text("weekends"), DASHED, 1.2),
+    ]
     x = [[hour / 24, str(hour)] for hour in range(0, 25, 3)]
     day = chart(
         text,
@@ -30,7 +43,7 @@ def profile(report: Report) -> dict:
         x=x,
         wide=(0, 24),
         across=text("hour axis"),
-        lines=[e for e in lines if len(e["points"])],
+        lines=lines,
     )
     small = text("small profile", zone=report.study.want.zone.key)
     return section(text("section profile"), [hours, day | {"title": text("mean day")}], small)
@@ -40,7 +53,7 @@ def peaks(report: Report) -> dict:
     """Base load, load duration curve, the ten highest means."""
     text, found = report.text, report.study.peaks
     small = text("small subscribed", kw=text.plain(report.subscribed / 1000)) if report.subscribed is not None else ""
-    parts = [tiles(load_tiles(report)[-4:]), _duration(report)]
+    parts = [tiles(load_tiles(report)[-4:]) | {"sticky": True}, _duration(report)]
     digits = decimals([watts / 1000 for _, watts in found.highest])
     rows = [[str(i), report.moment(at), text.number(watts / 1000, digits)]
             for i, (at, watts) in enumerate(found.highest, 1)]  # fmt: skip

@@ -12,6 +12,7 @@ from powerview.reporting.study import Study
 
 LONGEST_NAME = 80
 SOME_NAMES = 6
+SHORT_TABLE = 6
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,10 @@ class Report:
         """The day in which a moment is."""
         return datetime.fromtimestamp(second, self.study.want.zone).date()
 
-    def kw(self, watts: float) -> str:
-        """A power on its own."""
+    def power(self, watts: float) -> str:
+        """A power on its own, in W or kW."""
+        if abs(watts) < 1000:
+            return self.text.unit(watts, 0 if abs(watts) >= 100 else 1, "W")
         return self.text.unit(watts / 1000, decimals([watts / 1000]), "kW")
 
 
@@ -59,9 +62,9 @@ def tables(*found: dict, title: str = "", places: int = 1) -> dict:
 
 
 def halves(columns: Sequence[tuple[str, str, float]], rows: list[list], title: str = "", **more: object) -> dict:
-    """A table in two halves beside each other; `strong` are rows of the whole."""
+    """A table in two halves beside each other, if it is not short; `strong` are rows of the whole."""
     strong = set(more.pop("strong", ()))
-    half = (len(rows) + 1) // 2
+    half = len(rows) if len(rows) <= SHORT_TABLE else (len(rows) + 1) // 2
     parts = [(rows[:half], strong), (rows[half:], {row - half for row in strong})]
     found = [table(columns, part, strong=sorted(s for s in bold if s >= 0), **more) for part, bold in parts if part]
     return tables(*found, title=title, places=2)

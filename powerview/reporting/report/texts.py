@@ -18,11 +18,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     # --- head and foot ---
     "above": ("Measurement report", "Rapport de mesure"),
     "lead": (
-        "{client}: from {first} to {last}, {channels} channels of {devices}, {readings} readings.",
-        "{client} : du {first} au {last}, {channels} voies de {devices}, {readings} mesures.",
+        "{client}: from {first} to {last}, {channels} of {devices}, {readings}.",
+        "{client} : du {first} au {last}, {channels} de {devices}, {readings}.",
     ),
     "one device": ("1 device", "1 appareil"),
     "devices": ("{n} devices", "{n} appareils"),
+    "one channel": ("1 channel", "1 voie"),
+    "channels": ("{n} channels", "{n} voies"),
+    "one reading": ("1 reading", "1 mesure"),
+    "readings": ("{n} readings", "{n} mesures"),
     "page": ("page", "page"),
     "footer": (
         "PowerView {version}: {client}, {campaign}. Days and times are those of {zone}.",
@@ -69,7 +73,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "no gaps": ("No gap of more than an hour.", "Aucune lacune de plus d’une heure."),
     "every device": ("every device", "tous les appareils"),
     "more gaps": ("and {n} shorter ones", "et {n} plus courtes"),
-    "more devices": ("{n} more, at least {share} each", "{n} autres, au moins {share} chacun"),
+    "more devices": (
+        "{n} more devices are covered for at least {share} of the time each.",
+        "{n} autres appareils sont couverts au moins {share} du temps chacun.",
+    ),
     "small coverage": (
         "Coverage: the share of all ten minutes of the clock that have a reading, from the first reading of all "
         "devices to the last in this period; of several devices their mean. A device is judged by its first channel. "
@@ -279,6 +286,10 @@ class Language:
         local = datetime.fromtimestamp(seconds, zone)
         fold = f" ({local:%:z})" if local.fold else ""
         return f"{self.day(local.date())}{NO_BREAK}{local:%H:%M}{fold}"
+
+    def count(self, n: int, what: str) -> str:
+        """`1 device`, `4 devices`."""
+        return self(f"one {what}") if n == 1 else self(f"{what}s", n=self.number(n))
 
     def period(self, begin: date, kind: str, *, short: bool = False) -> str:
         """A day, week, month or year by its first day; `short` where there is little room."""

@@ -24,7 +24,7 @@ def voltage(report: Report) -> dict:
     weeks = [(phase, week) for phase in study.phases for week in phase.weeks]
     bad = sum(not week.allowed for _, week in weeks)
     verdict = text("breaks", bad=bad, n=len(weeks)) if bad else text("keeps", n=len(weeks))
-    parts = [paragraph(verdict), _phases(report, kept, len(found) - len(kept), called), *parts]
+    parts = [paragraph(verdict) | {"sticky": True}, _phases(report, kept, len(found) - len(kept), called), *parts]
     return section(text("section voltage"), [*parts, _weeks(report, weeks, called)], text("small voltage"))
 
 
@@ -60,6 +60,6 @@ def _weeks(report: Report, weeks: list[tuple[Phase, Week]], called: dict) -> dic
         for phase, week in weeks
     ]  # fmt: skip
     columns = [(text("week"), "text", 0), (text("phase"), "name", 1), (text("means"), "number", 0),
-               ("±10 %", "number", 0), ("", "number", 0), (f"+10/{MINUS}15 %", "number", 0)]  # fmt: skip
+               (text("outside narrow"), "number", 0), ("", "number", 0), (f"+10/{MINUS}15 %", "number", 0)]  # fmt: skip
     strong = [i for i, (_, week) in enumerate(weeks) if not week.allowed]
     return halves(columns, rows, title=title, strong=strong, size=7.5, gap=1.9)

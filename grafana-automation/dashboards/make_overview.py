@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from master.frame import constant
-from master.panels import override, table
+from master.panels import organize, override, table
 
 FILE = Path(__file__).with_name("overview.json")
 
@@ -141,15 +141,16 @@ def panels() -> list[dict]:
         minus fed in; what is missing is not estimated.
         """,
         CAMPAIGNS,
-        (24, 12),
-        "No campaign",
+        (24, 10),
+        "–",
         override("byName", "campaign", displayName="Campaign", links=[to_span], custom__minWidth=150),
         override("byName", "State", mappings=mappings, custom__cellOptions={"type": "color-text"}, custom__minWidth=90),
         override("byRegexp", "From|To", unit=DATE, custom__minWidth=110),
         override("byName", "Devices", decimals=0, custom__minWidth=80),
-        override("byName", "Coverage", unit="percentunit", decimals=1, custom__minWidth=110),
+        override("byName", "Coverage", unit="percentunit", decimals=1, custom__minWidth=145),
         override("byName", "Energy", unit="watth", custom__minWidth=100),
         *(override("byName", name, **hidden) for name in ("uid", "opens_from", "opens_to")),
+        transformations=[organize(["campaign", "State", "From", "To", "Devices", "Coverage", "Energy"])],
     )
     devices = table(
         2,
@@ -165,9 +166,10 @@ def panels() -> list[dict]:
         override("byName", "campaign", displayName="Campaign", custom__minWidth=150),
         override("byName", "last", displayName="Last reading", unit=f"{DATE} HH:mm", custom__minWidth=150),
         override("byName", "uid", **hidden),
+        transformations=[organize(["device", "campaign", "last"])],
     )
     campaigns["gridPos"] |= {"x": 0, "y": 0}
-    devices["gridPos"] |= {"x": 0, "y": 12}
+    devices["gridPos"] |= {"x": 0, "y": 10}
     return [campaigns, devices]
 
 

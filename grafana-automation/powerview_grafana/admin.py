@@ -28,8 +28,8 @@ def _going_on(ours: list[dict]) -> list[dict]:
 
 
 def _finish(run: Run, admin: dict) -> None:
+    master.keep_as_set(run, admin)
     if "dashboard" not in admin["campaigns"][0]["steps"]:
-        master.keep_as_set(run, admin)
         master.note_newer_file(run)
     _remove_alerting(run, admin)
 

@@ -145,7 +145,6 @@ _TEXTS = {
     "Running": "En cours",
     "Finished": "Terminée",
     "Open the dashboard": "Ouvrir le tableau de bord",
-    "No campaign": "Aucune campagne",
     "Last reading of each device": "Dernière mesure de chaque appareil",
     # "Loggers"
     "Loggers": "Enregistreurs",

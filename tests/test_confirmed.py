@@ -79,6 +79,16 @@ def test_what_a_later_upload_took_from_a_file_is_not_missed(influx, influx_site,
     assert "had lost" not in capsys.readouterr().err
 
 
+def test_a_file_that_later_uploads_cover_whole_is_counted_once(influx, influx_site, client, later):
+    labels = ("Voie1 W", "Voie2 W")
+    upload(influx_site, client, "250702_031500", labels, at(0, 1.5, 7), at(10, 2.5, 7))
+    upload(influx_site, client, "250703_031500", labels[:1], at(0, 8.5), at(10, 9.5))
+    run(influx_site)
+    assert [path.rsplit("/")[-1] for _, path in statuses(run(influx_site))] == ["T_250702_031500.tsv"]
+    assert statuses(run(influx_site)) == []
+    assert held(influx, client) == {NAME: {0: 8.5, 10: 9.5}}
+
+
 def test_a_server_that_loses_them_again_and_again_is_reported_once(influx, influx_site, client, later, monkeypatch):
     path = settle_one(influx, influx_site, client)
     real = Ingest.run

@@ -56,13 +56,15 @@ class Confirmations:
 
     def remember(self, upload: Upload, first: int, last: int, points: int) -> None:
         """InfluxDB confirmed a file that is about to be settled, or was read again; replaces what was noted of it."""
+        lost = self._found.pop(upload, points) < points
         with self._database.changing() as db:
             db.execute(
                 "INSERT INTO unproven VALUES (?,?,?,?,?,?,?,?,?,0) ON CONFLICT DO UPDATE SET "
-                "first=excluded.first, last=excluded.last, points=excluded.points, since=excluded.since",
-                (*_key(upload), first, last, points, time.time()),
+                "first=excluded.first, last=excluded.last, points=excluded.points, since=excluded.since, "
+                "tries=tries+?",
+                (*_key(upload), first, last, points, time.time(), lost),
             )
-        if self._found.pop(upload, points) < points:
+        if lost:
             print(f"InfluxDB had lost readings of {upload.path} that it had confirmed: stored again.", file=sys.stderr)
 
     def forget(self, upload: Upload) -> None:
@@ -95,8 +97,6 @@ class Confirmations:
             else:
                 again.append(each.upload)
                 self._found[each.upload] = each.found
-                with self._database.changing() as db:
-                    db.execute(f"UPDATE unproven SET tries = tries + 1 WHERE {_WHERE}", _key(each.upload))
         return again
 
     def _lacking(self, store: Store, data_dir: Path, due: list[Confirmed]) -> Iterator[Confirmed]:

@@ -278,6 +278,8 @@ class Ingest:
         self._late.remember(upload, sent.recording)
         if sent.span and sent.outcome.status != Status.ERROR and self.settings.influxdb_host:
             self._confirmations.remember(upload, *sent.span, sent.readings)
+        else:
+            self._confirmations.forget(upload)
 
     def _report_uploads(self, answered: list[Sent]) -> None:
         # For the admins' dashboard; before the files are moved, since a run that ends in between would lose it. A

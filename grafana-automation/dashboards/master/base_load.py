@@ -59,12 +59,12 @@ limit = if known then float(v: typed) * 1000.0 else 0.0
 """,
     TOTAL,
     """\
-steps = total |> filter(fn: (r) => known)
-none = steps |> count() |> map(fn: (r) => ({_value: r._value * 0}))
-above = steps |> filter(fn: (r) => r._value > limit) |> count()
+none = total |> count() |> map(fn: (r) => ({_value: r._value * 0}))
+above = total |> filter(fn: (r) => r._value > limit) |> count() |> map(fn: (r) => ({_value: r._value}))
 
 union(tables: [none, above])
   |> sum()
+  |> filter(fn: (r) => known)
   |> map(fn: (r) => ({_value: float(v: r._value) * hours}))
 """,
     imports=("strings",),
@@ -95,8 +95,6 @@ total
 """,
 )
 
-LONGER = "In ranges of more than three months from means of an hour."
-
 
 def panels() -> list[dict]:
     """The row, its panels behind the heading."""
@@ -116,10 +114,10 @@ def panels() -> list[dict]:
         stat(
             26,
             "Base load",
-            f"""
-            What never stops: the median, over the days with at least 90 % coverage, of the power below which the
-            total of the chosen channels is for 5 % of the day (each day's 5 % quantile of ten-minute means). Days
-            begin at midnight in the dashboard's time zone. {LONGER}
+            """
+            What never stops: the median, over the days with at least 90 % coverage, of the power below which the total
+            is for 5 % of the day (each day's 5 % quantile of ten-minute means). Days begin at midnight in the
+            dashboard's time zone.
             """,
             BASE_LOAD,
             tile,
@@ -128,7 +126,7 @@ def panels() -> list[dict]:
         stat(
             27,
             "Base load's share of the energy",
-            f"How much of the energy the base load makes: the base load over the mean power. {LONGER}",
+            "How much of the energy the base load makes: the base load over the mean power.",
             SHARE,
             tile,
             field("percentunit", "No day with 90 % coverage", "purple", decimals=1),
@@ -136,9 +134,8 @@ def panels() -> list[dict]:
         stat(
             28,
             "Load factor",
-            f"""
-            Mean power over peak power: 100 % is a load that never changes. Both are those of ten-minute means of the
-            total of the chosen channels. {LONGER}
+            """
+            Mean power over peak power of the total's ten-minute means: 100 % is a load that never changes.
             """,
             LOAD_FACTOR,
             tile,
@@ -147,9 +144,9 @@ def panels() -> list[dict]:
         stat(
             29,
             "Hours above the subscribed power",
-            f"""
-            How long the total of the chosen channels, as a mean over ten minutes, is above the power that you type in
-            above, in kW, not kVA: with a power factor below 1 the supplier counts more than this. {LONGER}
+            """
+            How long the total, as a mean over ten minutes, is above the power that you type in above, in kW, not kVA:
+            with a power factor below 1 the supplier counts more than this.
             """,
             HOURS_ABOVE,
             tile,
@@ -159,10 +156,9 @@ def panels() -> list[dict]:
             30,
             "trend",
             "Load duration curve",
-            f"""
-            For how many hours of the time range, not necessarily in succession, the total of the chosen channels was
-            at least so high: all ten-minute means from the highest to the lowest, or about a thousand of them.
-            {LONGER}
+            """
+            For how many hours of the time range, not necessarily in succession, the total was at least so high: all
+            ten-minute means from the highest to the lowest, or about a thousand of them.
             """,
             DURATION,
             (14, 12),
@@ -172,9 +168,8 @@ def panels() -> list[dict]:
         table(
             31,
             "The ten highest means",
-            f"""
-            The ten highest ten-minute means of the total of the chosen channels, with the time at which each begins.
-            {LONGER}
+            """
+            The ten highest ten-minute means of the total, with the time at which each begins.
             """,
             HIGHEST,
             (10, 12),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from master.flux import DEVICES, LONG, POWER, WATTS, query, read, window
+from master.flux import DEVICES, EVER, POWER, READINGS, WATTS, query, read, window
 from master.panels import CHANNEL_TEXT, organize, override, row, table
 
 FIRST = 'r.channel_idx == "1"'
-EVER = "range(start: 2020-01-01T00:00:00Z)"
 
 SPAN = f"""\
 // Every device of the campaign that is chosen, whether it has readings in the time range or not.
-known = () => {read(FIRST, "", EVER, "    ")}
+known = () => {read(FIRST, "", EVER, "    ", READINGS)}
 begins = known() |> first() |> group(columns: ["device"]) |> min(column: "_time") |> group()
 ends = known() |> last() |> group()
 
@@ -35,7 +34,7 @@ devices = begins
 """
 
 COVERED = f"""\
-counted = {read(FIRST, DEVICES, "range(start: start, stop: stop)", "    ")}
+counted = {read(FIRST, DEVICES, "range(start: start, stop: stop)", "    ", READINGS)}
     |> {window("10m", "count")}
     |> count()
     |> map(fn: (r) => ({{device: r.device, _value: r._value}}))
@@ -78,12 +77,12 @@ GAPS = query(
     SPAN,
     f"""\
 // Up to three months by ten minutes; beyond that by the hour, and gaps are hours without any reading.
-long = int(v: v.timeRangeStop) - int(v: v.timeRangeStart) > {LONG}
+long = int(v: v.timeRangeStop) - int(v: v.timeRangeStart) > int(v: 93d)
 every = if long then 1h else 10m
 least = if long then int(v: 1h) else int(v: 1h) + 1
 begin = from_ten / int(v: every) * int(v: every)
 
-windows = {read(FIRST, DEVICES, "range(start: start, stop: stop)", "    ")}
+windows = {read(FIRST, DEVICES, "range(start: start, stop: stop)", "    ", READINGS)}
     |> {window("every", "count")}
     |> keep(columns: ["device", "_time"])
     |> group(columns: ["device"])
@@ -109,7 +108,7 @@ union(tables: [windows, edges(at: begin - int(v: every)), edges(at: int(v: stop)
 )
 
 CHANGED = query(f"""\
-all = () => {read("", DEVICES, EVER, "    ")}
+all = () => {read("", DEVICES, EVER, "    ", READINGS)}
 begins = all() |> first() |> map(fn: (r) => ({{r with begin: r._time, what: "From"}}))
 ends = all() |> last() |> map(fn: (r) => ({{r with begin: r._time, what: "To"}}))
 series = union(tables: [begins, ends])

@@ -1,41 +1,61 @@
 """Pieces of Flux that the Master's queries share.
 
-The storage pushes down range, filter and the first aggregation behind them; what follows runs in memory. Figures of
-the whole are made of `TOTAL`, the one place that knows which channels make it and in which units.
+The storage pushes down range, filter and the first aggregation behind them; what follows runs in memory. Figures of the
+whole are read from `powerview_totals`, where the ingest lane has added them up by ten minutes; a viewer's own choice is
+added up here. What is shown by name is read from `source`: `powerview_channels`, by ten minutes, where a channels.csv
+is in force, else the campaign's readings under the logger's labels.
 """
 
 from __future__ import annotations
 
 RANGE = "range(start: v.timeRangeStart, stop: v.timeRangeStop)"
+EVER = "range(start: 2000-01-01T00:00:00Z)"
+SHOWN = 'r._measurement == "${source:raw}" and r.campaign == "${campaign:raw}" and r._field == "value"'
 READINGS = 'r._measurement == "${campaign:raw}" and r._field == "value"'
-POWER = '(r.unit == "W" or r.unit == "kW" or r.unit == "MW")'
+TOTALS = 'r._measurement == "powerview_totals" and r.campaign == "${campaign:raw}" and r._field == "value"'
+POWER = '(r.unit == "W" or r.unit == "kW" or r.unit == "MW" or r.unit == "mW")'
 DEVICES = "r.device =~ /^${device:regex}$/"
 CHOSEN = f"{DEVICES} and r.channel =~ /^${{channel:regex}}$/"
+CONSUMES = 'r.role != "main" and r.role != "production"'
 
-LONG = "int(v: 93d)"
-
-STEP = f"""\
-span = int(v: v.timeRangeStop) - int(v: v.timeRangeStart)
-
-// Up to three months by ten minutes, the logger's interval; beyond that by the hour.
-every = if span > {LONG} then 1h else 10m
-hours = float(v: int(v: every)) / 3600000000000.0
-"""
-
-WATTS = 'r._value * (if r.unit == "MW" then 1000000.0 else if r.unit == "kW" then 1000.0 else 1.0)'
+WATTS = (
+    'r._value * (if r.unit == "MW" then 1000000.0 else if r.unit == "kW" then 1000.0 '
+    'else if r.unit == "mW" then 0.001 else 1.0)'
+)
 """A reading in W. Written out wherever it is needed: InfluxDB then computes a whole column at once, a hundred times
 as fast as by calling a function for each row."""
 
 PLACE = 'place = timezone.location(name: "${timezone:raw}")\n'
 """Needs the import of `timezone`."""
 
+NAMED = 'named = "${source:raw}" == "powerview_channels"\n'
+"""Whether what is shown has one value for each ten minutes, as a channels.csv makes it."""
 
-def read(condition: str, chosen: str = CHOSEN, span: str = RANGE, indent: str = "  ") -> str:
+WHOLE = """\
+// All channels of all devices are chosen: no channel and no device is called a blank.
+whole = " " =~ /^${device:regex}$/ and " " =~ /^${channel:regex}$/
+"""
+
+STEP = """\
+// A choice of channels is added up by ten minutes in up to three months, beyond that by the hour.
+span = int(v: v.timeRangeStop) - int(v: v.timeRangeStart)
+every = if whole or span <= int(v: 93d) then 10m else 1h
+hours = float(v: int(v: every)) / 3600000000000.0
+"""
+
+
+def read(condition: str, chosen: str = CHOSEN, span: str = RANGE, indent: str = "  ", of: str = SHOWN) -> str:
     """A pipeline from the bucket to the readings that a condition finds."""
-    steps = [span, f"filter(fn: (r) => {READINGS}{' and ' if condition else ''}{condition})"]
+    steps = [span, f"filter(fn: (r) => {of}{' and ' if condition else ''}{condition})"]
     if chosen:
         steps.append(f"filter(fn: (r) => {chosen})")
     return "from(bucket: v.defaultBucket)" + "".join(f"\n{indent}|> {step}" for step in steps)
+
+
+def figure(*names: str) -> str:
+    """A pipeline from the bucket to figures that the lane has added up, in W by ten minutes."""
+    one_of = " or ".join(f'r.figure == "{name}"' for name in names)
+    return read(f"({one_of})" if len(names) > 1 else one_of, "", indent="    ", of=TOTALS)
 
 
 def window(every: str, how: str, empty: bool = False, more: str = "") -> str:
@@ -59,44 +79,15 @@ def sum_up(every: str, indent: str = "    ") -> str:
     )[1:]
 
 
-PART = f"""\
-part = (start, stop) => {read(POWER, span="range(start: start, stop: stop)", indent="    ")}
-{sum_up("every")}
-"""
-
-HALVES = """\
-// The two halves of a long range are read at the same time.
-middle = time(v: (int(v: v.timeRangeStart) + span / 2) / int(v: 1h) * int(v: 1h))
-"""
+def whole_or(name: str, of_whole: str, else_: str) -> str:
+    """`name` becomes what the lane has added up, or what a choice of channels gives. Only one of them is run."""
+    return f"{name} = if whole then\n  {of_whole}\nelse\n  {else_}\n"
 
 
-def in_halves(name: str) -> str:
-    """`name` becomes what the function `part` gives for the whole range."""
-    return f"""\
-{HALVES}{name} = if span > {LONG} then
-    union(tables: [part(start: v.timeRangeStart, stop: middle), part(start: middle, stop: v.timeRangeStop)])
-else
-    part(start: v.timeRangeStart, stop: v.timeRangeStop)
-"""
+ADDED_UP = f"{read(POWER, indent='    ')}\n{sum_up('every')}"
 
-
-PIECES = f"""\
-// InfluxDB's effort for a piece grows faster than the piece, and it reads several of them at the same time.
-hour_long = int(v: 1h)
-first = int(v: v.timeRangeStart) / hour_long * hour_long
-size = (span / 6 / hour_long + 1) * hour_long
-piece = (n) => part(
-  start: if n == 0 then v.timeRangeStart else time(v: first + n * size),
-  stop: if n == 5 then v.timeRangeStop else time(v: first + (n + 1) * size),
-)
-total = if span > int(v: 14d) then
-    union(tables: [{", ".join(f"piece(n: {n})" for n in range(6))}])
-else
-    part(start: v.timeRangeStart, stop: v.timeRangeStop)
-"""
-
-TOTAL = "\n".join([STEP, "// The total of the chosen channels at each step.\n" + PART, PIECES])
-"""`total`: columns _time, _value (W), _start, _stop; one row for each step in which a channel has a reading."""
+TOTAL = "\n".join([WHOLE, STEP, "// The total at each step, in W.", whole_or("total", figure("total"), ADDED_UP)])
+"""`total`: columns _time, _value; a row for each step in which one of the channels that make it has a reading."""
 
 
 def query(*parts: str, imports: tuple[str, ...] = ()) -> str:

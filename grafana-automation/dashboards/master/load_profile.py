@@ -84,7 +84,7 @@ def panels() -> list[dict]:
             22,
             "Mean power by hour and weekday, kW",
             """
-            Mean total of the chosen channels in kW, for each hour of each weekday in the dashboard's time zone: 07:00
+            Mean total in kW, for each hour of each weekday in the dashboard's time zone: 07:00
             is from 07:00 to 08:00. Each hour with readings weighs alike; beside it is how many of them make a cell.
             """,
             KILOWATTS,
@@ -113,7 +113,7 @@ def panels() -> list[dict]:
             24,
             "Mean day",
             """
-            Mean total of the chosen channels in each hour of the day, in the dashboard's time zone: weekdays beside
+            Mean total in each hour of the day, in the dashboard's time zone: weekdays beside
             weekends. Each hour with readings weighs alike. Public holidays are counted as the weekdays that they are.
             """,
             MEAN_DAY,

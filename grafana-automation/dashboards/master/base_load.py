@@ -13,8 +13,11 @@ lowest = (column, tables=<-) => tables |> quantile(q: 0.05, method: "exact_mean"
 low = total
   |> aggregateWindow(every: 1d, fn: lowest, createEmpty: false, timeSrc: "_start", location: place)
   |> map(fn: (r) => ({day: date.truncate(t: r._time, unit: 1d, location: place), what: "low", _value: r._value}))
-covered = total
-  |> aggregateWindow(every: 1d, fn: count, createEmpty: false, timeSrc: "_start", location: place)
+// The storage counts half hours; no time zone's day begins within one.
+halves = if whole then total |> aggregateWindow(every: 30m, fn: count, createEmpty: false, timeSrc: "_start") else
+  total |> map(fn: (r) => ({r with _value: 1}))
+covered = halves
+  |> aggregateWindow(every: 1d, fn: sum, createEmpty: false, timeSrc: "_start", location: place)
   |> map(fn: (r) => ({
     day: date.truncate(t: r._time, unit: 1d, location: place),
     what: "covered",
@@ -59,15 +62,15 @@ limit = if known then float(v: typed) * 1000.0 else 0.0
 """,
     TOTAL,
     """\
-none = total |> count() |> map(fn: (r) => ({_value: r._value * 0}))
-above = total |> filter(fn: (r) => r._value > limit) |> count() |> map(fn: (r) => ({_value: r._value}))
+// How many steps are not above it, and how many there are.
+steps = total
+  |> histogram(bins: [limit, 1000000000000.0])
+  |> findColumn(fn: (key) => true, column: "_value")
 
-union(tables: [none, above])
-  |> sum()
-  |> filter(fn: (r) => known)
-  |> map(fn: (r) => ({_value: float(v: r._value) * hours}))
+array.from(rows: [{_value: if length(arr: steps) > 0 then (steps[1] - steps[0]) * hours else 0.0}])
+  |> filter(fn: (r) => known and length(arr: steps) > 0)
 """,
-    imports=("strings",),
+    imports=("array", "strings"),
 )
 
 DURATION = query(
@@ -78,10 +81,10 @@ nth = span / int(v: every) / 1000 + 1
 
 total
   |> sort(columns: ["_value"], desc: true)
-  |> map(fn: (r) => ({Hours: hours, Power: r._value}))
-  |> cumulativeSum(columns: ["Hours"])
+  |> map(fn: (r) => ({step: 1.0, Power: r._value}))
+  |> cumulativeSum(columns: ["step"])
   |> sample(n: nth, pos: 0, column: "Power")
-  |> keep(columns: ["Hours", "Power"])
+  |> map(fn: (r) => ({Hours: r.step * hours, Power: r.Power}))
 """,
 )
 

@@ -52,10 +52,10 @@ def read(condition: str, chosen: str = CHOSEN, span: str = RANGE, indent: str = 
     return "from(bucket: v.defaultBucket)" + "".join(f"\n{indent}|> {step}" for step in steps)
 
 
-def figure(*names: str) -> str:
+def figure(*names: str, span: str = RANGE) -> str:
     """A pipeline from the bucket to figures that the lane has added up, in W by ten minutes."""
     one_of = " or ".join(f'r.figure == "{name}"' for name in names)
-    return read(f"({one_of})" if len(names) > 1 else one_of, "", indent="    ", of=TOTALS)
+    return read(f"({one_of})" if len(names) > 1 else one_of, "", span, "    ", TOTALS)
 
 
 def window(every: str, how: str, empty: bool = False, more: str = "") -> str:
@@ -65,18 +65,8 @@ def window(every: str, how: str, empty: bool = False, more: str = "") -> str:
 
 def sum_up(every: str, indent: str = "    ") -> str:
     """From readings of power to the mean of each channel in each step, and on to their total in W."""
-    return f"\n{indent}|> ".join(
-        [
-            "",
-            window(every, "mean"),
-            'group(columns: ["unit"])',
-            window(every, "sum"),
-            f"map(fn: (r) => ({{r with _value: {WATTS}}}))",
-            "group()",
-            window(every, "sum"),
-            "group()",
-        ]
-    )[1:]
+    steps = [window(every, "mean"), f"map(fn: (r) => ({{r with _value: {WATTS}}}))", "group()", window(every, "sum")]
+    return f"\n{indent}|> ".join(["", *steps, "group()"])[1:]
 
 
 def whole_or(name: str, of_whole: str, else_: str) -> str:
@@ -84,10 +74,43 @@ def whole_or(name: str, of_whole: str, else_: str) -> str:
     return f"{name} = if whole then\n  {of_whole}\nelse\n  {else_}\n"
 
 
-ADDED_UP = f"{read(POWER, indent='    ')}\n{sum_up('every')}"
+def total(name: str, span: str = RANGE) -> str:
+    """`name` becomes the total at each step, in W: columns _time, _value.
 
-TOTAL = "\n".join([WHOLE, STEP, "// The total at each step, in W.", whole_or("total", figure("total"), ADDED_UP)])
-"""`total`: columns _time, _value; a row for each step in which one of the channels that make it has a reading."""
+    It has a row for each step in which one of the channels that make it has a reading.
+    """
+    return whole_or(name, figure("total", span=span), f"{read(POWER, span=span, indent='    ')}\n{sum_up('every')}")
+
+
+TOTAL = "\n".join([WHOLE, STEP, total("total")])
+
+CLOCKS = f"""\
+// The stretches of the time range in which the clock is the same number of minutes ahead of UTC. It changes on a day
+// that is shorter or longer than others.
+hour = int(v: 1h)
+ahead = (t) => (
+  (date.hour(t: t, location: place) - date.hour(t: t)) * 60
+  + date.minute(t: t, location: place) - date.minute(t: t)
+  + 2040) % 1440 - 600
+odd = array.from(rows: [{{_time: v.timeRangeStart, _value: 0}}])
+  |> range(start: date.sub(d: 2d, from: v.timeRangeStart), stop: date.add(d: 2d, to: v.timeRangeStop))
+  |> aggregateWindow(every: 1d, fn: count, createEmpty: true, timeSrc: "_stop", location: place)
+  |> elapsed(unit: 1h)
+  |> filter(fn: (r) => r.elapsed != 24)
+  |> findColumn(fn: (key) => true, column: "_time")
+before = (t) => array.filter(
+  arr: [{", ".join(map(str, range(1, 27)))}],
+  fn: (x) => ahead(t: time(v: int(v: t) - x * hour)) != ahead(t: t),
+)
+changes = odd
+  |> array.filter(fn: (x) => length(arr: before(t: x)) > 0)
+  |> array.map(fn: (x) => time(v: int(v: x) - (before(t: x)[0] - 1) * hour))
+  |> array.filter(fn: (x) => x > v.timeRangeStart and x < v.timeRangeStop)
+behind = (t) => array.concat(arr: array.filter(arr: changes, fn: (x) => x > t), v: [v.timeRangeStop])
+stretches = array.concat(arr: [v.timeRangeStart], v: changes)
+  |> array.map(fn: (x) => ({{start: x, stop: behind(t: x)[0], ahead: ahead(t: x)}}))
+"""
+"""`stretches`; needs PLACE and the imports of `array`, `date` and `timezone`."""
 
 
 def query(*parts: str, imports: tuple[str, ...] = ()) -> str:

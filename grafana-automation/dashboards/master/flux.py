@@ -98,13 +98,16 @@ odd = array.from(rows: [{{_time: v.timeRangeStart, _value: 0}}])
   |> elapsed(unit: 1h)
   |> filter(fn: (r) => r.elapsed != 24)
   |> findColumn(fn: (key) => true, column: "_time")
-before = (t) => array.filter(
-  arr: [{", ".join(map(str, range(1, 27)))}],
-  fn: (x) => ahead(t: time(v: int(v: t) - x * hour)) != ahead(t: t),
-)
+back = (t, hours) => time(v: int(v: t) - hours * hour)
+change = (t) => {{
+  now_ahead = ahead(t: t)
+  before = array.filter(arr: [{", ".join(map(str, range(1, 27)))}], fn: (x) => ahead(t: back(t: t, hours: x)) != now_ahead)
+
+  return back(t: t, hours: before[0] - 1)
+}}
 changes = odd
-  |> array.filter(fn: (x) => length(arr: before(t: x)) > 0)
-  |> array.map(fn: (x) => time(v: int(v: x) - (before(t: x)[0] - 1) * hour))
+  |> array.filter(fn: (x) => ahead(t: back(t: x, hours: 26)) != ahead(t: x))
+  |> array.map(fn: (x) => change(t: x))
   |> array.filter(fn: (x) => x > v.timeRangeStart and x < v.timeRangeStop)
 behind = (t) => array.concat(arr: array.filter(arr: changes, fn: (x) => x > t), v: [v.timeRangeStop])
 stretches = array.concat(arr: [v.timeRangeStart], v: changes)

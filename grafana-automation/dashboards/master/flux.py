@@ -101,7 +101,7 @@ odd = array.from(rows: [{{_time: v.timeRangeStart, _value: 0}}])
 back = (t, hours) => time(v: int(v: t) - hours * hour)
 change = (t) => {{
   now_ahead = ahead(t: t)
-  before = array.filter(arr: [{", ".join(map(str, range(1, 27)))}], fn: (x) => ahead(t: back(t: t, hours: x)) != now_ahead)
+  before = array.filter(arr: {list(range(1, 27))}, fn: (x) => ahead(t: back(t: t, hours: x)) != now_ahead)
 
   return back(t: t, hours: before[0] - 1)
 }}

@@ -79,6 +79,16 @@ def make(influx, bucket: str, campaign: str, sheet: Collection[dict] | None = No
     lines = []
     for name, values in figures(shown).items():
         lines += _lines("powerview_totals", {"campaign": campaign, "figure": name}, values.index, values)
+    for device, of in readings.groupby("device"):
+        times = pd.Series(of.time.dt.floor("10min").unique())
+        tags = {"campaign": campaign, "device": device, "figure": "covered"}
+        lines += _lines("powerview_totals", tags, times, pd.Series(1.0, times.index))
+    hidden = {(line["device"], str(line["place"])) for line in sheet or () if line.get("role") == "hidden"}
+    clamps = readings[[place in hidden for place in zip(readings.device, readings.channel_idx, strict=True)]]
+    if len(clamps):
+        places = clamps.device + " " + clamps.channel_idx + " " + clamps.unit
+        count = places.groupby(clamps.time.dt.floor("10min")).nunique()
+        lines += _lines("powerview_totals", {"campaign": campaign, "figure": "hidden"}, count.index, count)
     if sheet is not None:
         for (channel, device, unit, role), of in shown.groupby(["channel", "device", "unit", "role"]):
             tags = {"campaign": campaign, "channel": channel, "device": device, "role": role, "unit": unit}

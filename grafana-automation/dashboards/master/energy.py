@@ -8,9 +8,9 @@ from master.flux import (
     NAMED,
     PLACE,
     POWER,
-    READINGS,
     STEP,
     TOTAL,
+    TOTALS,
     WATTS,
     WHOLE,
     query,
@@ -66,19 +66,15 @@ start = time(v: floor)
 stop = time(v: if to > floor then to else floor + window)
 """,
     f"""\
-readings = {read('r.channel_idx == "1"', DEVICES, "range(start: start, stop: stop)", "    ", READINGS)}
+readings = {read('r.figure == "covered"', DEVICES, "range(start: start, stop: stop)", "    ", TOTALS)}
 
 // Without any reading there is no device to draw: one bar says so.
 some = readings |> first() |> group() |> findColumn(fn: (key) => true, column: "_value")
 none = array.from(rows: [{{_time: start, _value: 0, device: "No device"}}])
   |> filter(fn: (r) => length(arr: some) == 0)
 state = (n) => if n >= wanted then 2 else if n > 0 then 1 else 0
-
 found = readings
   |> {window("duration(v: window)", "count", empty=True)}
-  // A channel that was given another name goes on as another series.
-  |> group(columns: ["device"])
-  |> {window("duration(v: window)", "sum")}
   |> map(fn: (r) => ({{_time: r._time, device: r.device, _value: state(n: r._value)}}))
 
 union(tables: [none, found]) |> group(columns: ["device"]) |> sort(columns: ["_time"])
@@ -151,8 +147,8 @@ def panels() -> list[dict]:
             "state-timeline",
             "Coverage over time",
             """
-            When each chosen device has readings, judged by its first channel: complete, some of the ten-minute
-            readings missing, or none. What is missing is neither energy nor zero power.
+            When each chosen device has readings: complete, some of the ten-minute readings missing, or none. What is
+            missing is neither energy nor zero power.
             """,
             COVERAGE,
             (12, 11),

@@ -110,7 +110,7 @@ def duration(view: View, query: Query) -> str:
 
 
 def _value(variable: dict, chosen: Mapping[str, str | list[str]]) -> tuple[str | list[str], str | None]:
-    return chosen.get(variable["name"], variable["current"]["value"]), variable.get("allValue")
+    return chosen.get(variable["name"], variable["current"].get("value", "")), variable.get("allValue")
 
 
 def _written(values: dict, name: str, how: str | None) -> str:

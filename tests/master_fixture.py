@@ -5,8 +5,10 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 
+import make_site
 import pandas as pd
 import pytest
+import totals_made
 from faults.truth import Upload
 from faults.truth_uploads import points_of
 from master_views import LONG_AGO, ODD_CHANNELS, SUMMER, Grafana, channel, store
@@ -26,6 +28,8 @@ def samples(influx, tmp_path_factory):
             home.put(f"{client}/{campaign}/{serial(file)}/{file.name}", file.read_bytes())
     ended = home.run()
     assert ended.returncode == 0, ended.stderr
+    for campaign in ("roof", "cold.store"):
+        totals_made.make(influx, client, campaign)
     return client, uploads
 
 
@@ -63,6 +67,23 @@ def odd(influx):
     renamed = {**channel("Oven"), "channel_idx": "1"}
     store(influx, bucket, "made", renamed, start + timedelta(days=days, hours=3), [500.0] * 144, 600)
     return Grafana(influx, bucket, "made")
+
+
+@pytest.fixture(scope="session")
+def baked():
+    """The made-up bakery of demo/: what its generator knows."""
+    return make_site.make_site()
+
+
+@pytest.fixture(scope="session")
+def bakery(influx, baked, tmp_path_factory):
+    """Grafana on the bakery's campaign, stored by the parser, with its sheet in force."""
+    home = Site(tmp_path_factory.mktemp("bakery"), {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
+    make_site.write_files(baked, home.data)
+    ended = home.run()
+    assert ended.returncode == 0, ended.stderr
+    totals_made.make(influx, make_site.CLIENT, make_site.CAMPAIGN, baked.clamps)
+    return Grafana(influx, make_site.CLIENT, make_site.CAMPAIGN)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pandas as pd
+import totals_made
 from dashboard_queries import View, fill, load_master, queries
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -21,7 +22,13 @@ ODD_CHANNELS = (
     ("Room", "°C", 19.5), ("Meter", "kWh", 1.0), ("Nameless", "", 1.0),
 )  # fmt: skip
 """Label, unit and every reading of the channels of the campaign `odd`."""
+SPRING = (datetime(2026, 3, 22, 23, tzinfo=UTC), datetime(2026, 5, 3, 22, tzinfo=UTC))
+"""The time of the made-up bakery, with the change of the clocks in it."""
 ALL_YEAR = (datetime(2025, 7, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC))
+
+
+UNMADE: set[tuple[str, str]] = set()
+"""Buckets and campaigns to which readings were written since their totals were made."""
 
 
 class Grafana:
@@ -32,8 +39,16 @@ class Grafana:
 
     def rows(self, place: str, span: tuple[datetime, datetime], head: str = "", **chosen) -> list[dict[str, str]]:
         """The rows of the query at `place` over the range `span`."""
-        view = View(*span, self.bucket, {"campaign": self.campaign, **chosen})
-        return self.influx.query(head + fill(QUERIES[place], view, DASHBOARD))
+        if (self.bucket, self.campaign) in UNMADE:
+            totals_made.make(self.influx, self.bucket, self.campaign)
+            UNMADE.discard((self.bucket, self.campaign))
+        return self.influx.query(head + fill(QUERIES[place], self.view(span, **chosen), DASHBOARD))
+
+    def view(self, span: tuple[datetime, datetime], **chosen) -> View:
+        """A look at the campaign, with the hidden variable as Grafana finds it."""
+        first = View(*span, self.bucket, {"campaign": self.campaign, "source": ""})
+        (source,) = self.influx.query(fill(QUERIES["variable source"], first, DASHBOARD))
+        return View(*span, self.bucket, {"campaign": self.campaign, "source": source["_value"], **chosen})
 
     def number(self, place: str, span: tuple[datetime, datetime], **chosen) -> float:
         """The one value of a query of the row of numbers."""
@@ -44,12 +59,6 @@ class Grafana:
         """The rows of a table's query, numbers as numbers."""
         frame = pd.DataFrame(self.rows(f"{place} A", span, **chosen)).replace("", None)
         return frame.apply(lambda column: column if column.str.contains(":").any() else pd.to_numeric(column))
-
-    def peak(self, span: tuple[datetime, datetime], **chosen) -> tuple[str, float]:
-        """The tile "Peak power": the name of its value and the value, in W."""
-        (row,) = self.rows("Peak power A", span, **chosen)
-        ((name, value),) = row.items()
-        return name, float(value)
 
     def days(self, span: tuple[datetime, datetime], **chosen) -> dict[str, float]:
         """Local day → Wh, of the days with readings."""
@@ -80,9 +89,9 @@ def energy(readings: pd.DataFrame) -> float:
     return means(readings).value.sum() / 6
 
 
-def channel(name: str = "Voie1", device: str = "02009999") -> dict[str, str]:
+def channel(name: str = "Voie1", device: str = "02009999", place: int = 1) -> dict[str, str]:
     """The tags of one channel as the parser writes them."""
-    return {"channel": f"SN: {device} - Ch: {name}", "channel_name": name, "device": device, "channel_idx": "1"}
+    return {"channel": f"SN: {device} - Ch: {name}", "channel_name": name, "device": device, "channel_idx": str(place)}
 
 
 def escaped(text: str) -> str:
@@ -95,4 +104,5 @@ def store(influx, bucket: str, campaign: str, tags: dict[str, str], start: datet
     said = {"campaign": campaign, "unit": "W", **tags}
     written = ",".join(f"{key}={escaped(text)}" for key, text in sorted(said.items()) if text)
     second = int(start.timestamp())
+    UNMADE.add((bucket, campaign))
     influx.write(bucket, "\n".join(f"{campaign},{written} value={w} {second + i * step}" for i, w in enumerate(watts)))

@@ -221,13 +221,12 @@ def stamp(moment: datetime) -> str:
 def test_watts_kilowatts_and_megawatts_are_one(odd):
     span = (SUMMER[0], SUMMER[0] + timedelta(days=1))
     whole = 500 - 300 + 0.2 + 231 + 2000 + 10_000
-    for tile in ("Power now A", "Mean power A"):
+    for tile in ("Power now A", "Mean power A", "Peak power A"):
         assert odd.number(tile, span) == pytest.approx(whole)
-    assert odd.peak(span)[1] == pytest.approx(whole)
     assert odd.number("Energy A", span) == pytest.approx(24 * whole)
     assert odd.number("Drawn A", span) == pytest.approx(24 * whole)
     assert odd.days(span) == pytest.approx({"2025-07-29": 22 * whole, "2025-07-30": 2 * whole})
-    assert {round(float(r["_value"]), 6) for r in odd.rows("Total power A", span)} == {round(whole, 6)}
+    assert {round(float(r["total"]), 6) for r in odd.rows("Total power A", span)} == {round(whole, 6)}
     curves = {r["channel"].split("Ch: ")[1]: float(r["_value"]) for r in odd.rows("Power by channel A", span)}
     assert (curves["Press"], curves["Furnace"], curves["Voie1"]) == pytest.approx((2000, 10_000, 500))
     shares = {r["channel"].split("Ch: ")[1]: float(r["_value"]) for r in odd.rows("Share by channel A", span)}
@@ -236,10 +235,11 @@ def test_watts_kilowatts_and_megawatts_are_one(odd):
 
 def test_what_is_not_counted_is_named(odd):
     (row,) = odd.rows("Not counted: channels in other units A", SUMMER)
-    assert row["units"] == "? (1), V (3), kWh (1), °C (1)"
+    sn = "SN: 02009999 - Ch: "
+    assert row["channels"] == (f"{sn}Nameless (?); {sn}Ph 1, {sn}Ph 2, {sn}Ph 3 (V); {sn}Meter (kWh); {sn}Room (°C)")
     chosen = ["SN: 02009999 - Ch: Room", "SN: 02009999 - Ch: Press"]
     (row,) = odd.rows("Not counted: channels in other units A", SUMMER, channel=chosen)
-    assert row["units"] == "°C (1)"
+    assert row["channels"] == f"{sn}Room (°C)"
 
 
 def test_other_units_have_curves_of_their_own(odd):

@@ -6,13 +6,11 @@ A description that is put together of pieces in English is put together of the s
 
 from __future__ import annotations
 
-_CLOCK = {
-    "en": "In ranges of more than three months from means of an hour.",
-    "fr": "Sur les périodes de plus de trois mois, à partir de moyennes horaires.",
-}
-_WHOLE_HOURS = {
-    "en": "In ranges of more than three months an hour with at least one reading counts whole.",
-    "fr": "Sur les périodes de plus de trois mois, une heure avec au moins une mesure compte en entier.",
+_TOTAL = {
+    "en": "The total: what channels.csv calls main, else all parts; without a channels.csv, all channels. A choice of "
+    "channels or devices is added up as it is, in ranges of more than three months by the hour.",
+    "fr": "Le total : ce que channels.csv appelle « main », sinon toutes les parties ; sans channels.csv, toutes les "
+    "voies. Un choix de voies ou d'appareils est additionné tel quel, au-delà de trois mois par heure.",
 }
 
 TEXTS = {
@@ -35,55 +33,59 @@ TEXTS = {
         "Pour « Heures au-dessus de la puissance souscrite » : un nombre de kW, pas de kVA."
     ),
     "Units that are neither power nor voltage.": "Les unités qui ne sont ni des puissances ni des tensions.",
+    "Where channels are read: by the names of channels.csv where there is one.": (
+        "D'où les voies sont lues : sous les noms de channels.csv s'il existe."
+    ),
     # At a glance
-    "Sum of the last readings in the time range of the chosen channels in W, kW or MW, with the time of the newest. "
-    "Grey: that is more than 36 hours ago, so it is not the power of now. Loggers send once a day, so it may be last "
-    "night's. Channels whose last reading is more than 30 minutes older than the newest one do not count.": (
-        "Somme des dernières mesures de la période pour les voies choisies en W, kW ou MW, avec l'heure de la plus "
-        "récente. En gris : elle a plus de 36 heures, ce n'est donc pas la puissance du moment. Les enregistreurs "
-        "envoient une fois par jour : elle peut dater de la nuit dernière. Les voies dont la dernière mesure est plus "
-        "ancienne de 30 minutes que la plus récente ne comptent pas."
+    "Sum of the last readings in the time range, with the time of the newest. Grey: that is more than 36 hours ago, so "
+    "it is not the power of now. Loggers send once a day, so it may be last night's. Channels whose last reading is "
+    "more than 30 minutes older than the newest one do not count.": (
+        "Somme des dernières mesures de la période, avec l'heure de la plus récente. En gris : elle a plus de 36 "
+        "heures, ce n'est donc pas la puissance du moment. Les enregistreurs envoient une fois par jour : elle peut "
+        "dater de la nuit dernière. Les voies dont la dernière mesure est plus ancienne de 30 minutes que la plus "
+        "récente ne comptent pas."
     ),
-    "Highest total of the chosen channels in the time range, as a mean over ten minutes. In ranges of more than a "
-    "month the steps are longer and smooth the peak; the tile says how long: half an hour for three months, six hours "
-    "for two years. In the step in which a channel was renamed, the old name and the new one both count.": (
-        "Total le plus élevé des voies choisies sur la période, en moyenne sur dix minutes. Au-delà d'un mois, les pas "
-        "sont plus longs et lissent la pointe ; la tuile indique leur durée : une demi-heure pour trois mois, six "
-        "heures pour deux ans. Dans le pas où une voie a été renommée, l'ancien et le nouveau nom comptent tous deux."
+    f"Highest total in the time range, as a mean over ten minutes. {_TOTAL['en']}": (
+        f"Total le plus élevé de la période, en moyenne sur dix minutes. {_TOTAL['fr']}"
     ),
-    "Mean total of the chosen channels over the times for which there are readings. Each ten minutes weigh alike (in "
-    "ranges of more than a month longer steps: half an hour for three months, six hours for two years).": (
-        "Moyenne du total des voies choisies sur les temps mesurés. Chaque tranche de dix minutes a le même poids "
-        "(au-delà d'un mois, des pas plus longs : une demi-heure pour trois mois, six heures pour deux ans)."
-    ),
-    "Energy of all chosen channels in the time range: mean power of ten minutes times ten minutes. Drawn minus fed in. "
-    f"Times without readings count as nothing; they are not estimated. {_WHOLE_HOURS['en']} All chosen channels are "
-    "added up: if one of them already measures the whole (a main feed), choose either it or its parts.": (
-        "Énergie de toutes les voies choisies sur la période : puissance moyenne de dix minutes fois dix minutes. "
-        "Soutirée moins injectée. Les temps sans mesure ne comptent pas ; rien n'est estimé. "
-        f"{_WHOLE_HOURS['fr']} Toutes les voies choisies sont additionnées : si l'une d'elles mesure déjà l'ensemble "
-        "(arrivée générale), choisissez soit elle, soit ses parties."
-    ),
-    "Energy of the ten minutes in which the total of the chosen channels is positive. Ten minutes in which it is "
-    "negative are in Fed in; drawn minus fed in is the energy. A change of sign inside ten minutes is not seen. "
-    f"{_WHOLE_HOURS['en']} There the total of an hour is drawn or fed in.": (
-        "Énergie des tranches de dix minutes où le total des voies choisies est positif. Celles où il est négatif sont "
-        "dans « Énergie injectée » ; soutirée moins injectée donne l'énergie. Un changement de signe à l'intérieur de "
-        f"dix minutes ne se voit pas. {_WHOLE_HOURS['fr']} Le total d'une heure y est alors soutiré ou injecté."
-    ),
-    "Energy of the ten minutes in which the total of the chosen channels is negative: more is produced than used, or "
-    "clamps are mounted the wrong way round. A change of sign inside ten minutes is not seen. "
-    f"{_WHOLE_HOURS['en']} There the total of an hour is drawn or fed in.": (
-        "Énergie des tranches de dix minutes où le total des voies choisies est négatif : la production dépasse la "
-        "consommation, ou des pinces sont montées à l'envers. Un changement de signe à l'intérieur de dix minutes ne "
-        f"se voit pas. {_WHOLE_HOURS['fr']} Le total d'une heure y est alors soutiré ou injecté."
+    f"Mean total over the times for which there are readings. {_TOTAL['en']}": (
+        f"Moyenne du total sur les temps mesurés. {_TOTAL['fr']}"
     ),
     "How much of the time range has readings: windows of ten minutes with a reading, of the chosen devices together, "
-    "between the campaign's first and last reading. A device is judged by its first channel. What is missing is "
-    "neither energy nor zero power.": (
+    "between the campaign's first and last reading. What is missing is neither energy nor zero power.": (
         "Part de la période qui a des mesures : tranches de dix minutes avec une mesure, tous appareils choisis "
-        "ensemble, entre la première et la dernière mesure de la campagne. Un appareil est jugé sur sa première voie. "
-        "Ce qui manque n'est ni de l'énergie ni une puissance nulle."
+        "ensemble, entre la première et la dernière mesure de la campagne. Ce qui manque n'est ni de l'énergie ni une "
+        "puissance nulle."
+    ),
+    "Energy of the total in the time range: mean power of ten minutes times ten minutes. Drawn minus fed in. Times "
+    f"without readings count as nothing; they are not estimated. {_TOTAL['en']}": (
+        "Énergie du total sur la période : puissance moyenne de dix minutes fois dix minutes. Soutirée moins injectée. "
+        f"Les temps sans mesure ne comptent pas ; rien n'est estimé. {_TOTAL['fr']}"
+    ),
+    "Energy of the ten minutes in which the total is positive. Ten minutes in which it is negative are in Fed in; "
+    f"drawn minus fed in is the energy. A change of sign inside ten minutes is not seen. {_TOTAL['en']}": (
+        "Énergie des tranches de dix minutes où le total est positif. Celles où il est négatif sont dans « Énergie "
+        "injectée » ; soutirée moins injectée donne l'énergie. Un changement de signe à l'intérieur de dix minutes ne "
+        f"se voit pas. {_TOTAL['fr']}"
+    ),
+    "Energy of the ten minutes in which the total is negative: more is produced than used, or clamps are mounted the "
+    f"wrong way round. A change of sign inside ten minutes is not seen. {_TOTAL['en']}": (
+        "Énergie des tranches de dix minutes où le total est négatif : la production dépasse la consommation, ou des "
+        "pinces sont montées à l'envers. Un changement de signe à l'intérieur de dix minutes ne se voit pas. "
+        f"{_TOTAL['fr']}"
+    ),
+    "Energy of what channels.csv calls production. It is not in the total.": (
+        "Énergie de ce que channels.csv appelle « production ». Elle n'est pas dans le total."
+    ),
+    "Energy of the circuits behind the meter, where channels.csv has a meter (main) and parts.": (
+        "Énergie des circuits derrière le compteur, si channels.csv a un compteur (« main ») et des parties."
+    ),
+    "What the meter has and no part: total plus production minus parts, of the ten minutes in which the total has a "
+    "value. It is shown as it is, also when it is negative. Only where channels.csv has a meter (main), and all "
+    "channels are chosen.": (
+        "Ce que voit le compteur et aucune partie : total plus production moins parties, sur les tranches de dix "
+        "minutes où le total a une valeur. Affiché tel quel, même négatif. Seulement si channels.csv a un compteur "
+        "(« main ») et que toutes les voies sont choisies."
     ),
     "How long ago the newest reading of the chosen channels was taken, whatever the time range. Loggers send once a "
     "day: up to 26 hours is normal. Orange from 36 hours, red from seven days.": (
@@ -91,19 +93,19 @@ TEXTS = {
         "minutes et secondes. Les enregistreurs envoient une fois par jour : jusqu'à 26 heures est normal. Orange à "
         "partir de 36 heures, rouge à partir de sept jours."
     ),
-    "Power and energy add up channels in W, kW and MW. Chosen channels in other units are not in them; here is how "
-    "many there are in each unit. ? is a channel without a unit.": (
+    "Power and energy add up channels in W, kW and MW. Chosen channels in other units are not in them: here are their "
+    "names, 5 of each unit at most. ? is a channel without a unit. Channels that channels.csv hides are nowhere on "
+    "this page but in the row Data.": (
         "Puissance et énergie additionnent les voies en W, kW et MW. Les voies choisies dans d'autres unités n'y sont "
-        "pas ; voici leur nombre par unité. « ? » est une voie sans unité."
+        "pas : voici leurs noms, 5 au plus par unité. « ? » est une voie sans unité. Les voies que channels.csv masque "
+        "ne figurent nulle part sur cette page, sauf dans la section « Données »."
     ),
     # Power
-    "Sum of the chosen channels in W, kW or MW, a mean for each step of the curve. If a chosen channel measures the "
-    "whole and others its parts, they are counted twice: choose either. In the step in which a channel was renamed, "
-    "the old name and the new one both count. The line breaks where there are no readings for an hour.": (
-        "Somme des voies choisies en W, kW ou MW, une moyenne par pas de la courbe. Si une voie choisie mesure "
-        "l'ensemble et d'autres ses parties, elles comptent deux fois : choisissez l'un ou l'autre. Dans le pas où une "
-        "voie a été renommée, l'ancien et le nouveau nom comptent tous deux. La ligne s'interrompt après une heure "
-        "sans mesure."
+    f"Means for each step of the curve. {_TOTAL['en']} Production, parts and rest (total plus production minus parts) "
+    "have curves of their own where channels.csv has them. A line breaks where there are no readings for an hour.": (
+        f"Des moyennes par pas de la courbe. {_TOTAL['fr']} Production, parties et reste (total plus production moins "
+        "parties) ont leurs propres courbes si channels.csv les définit. Une ligne s'interrompt après une heure sans "
+        "mesure."
     ),
     "Each chosen channel in W, kW or MW, a mean for each step of the curve. Click a name to see it alone, Ctrl+click "
     "to add more. Negative values: power flows the other way, or the clamp was mounted the wrong way round. A line "
@@ -113,19 +115,22 @@ TEXTS = {
         "à l'envers. Une ligne s'interrompt après une heure sans mesure."
     ),
     # Energy and coverage
-    "Energy of all chosen channels for each day, from midnight to midnight in the dashboard's time zone; the days on "
-    "which the clocks change have 23 or 25 hours. A day without readings has no bar; times without readings count as "
-    "nothing (in ranges of more than three months an hour with at least one reading counts whole). The first and the "
-    "last bar hold only what lies in the time range.": (
-        "Énergie de toutes les voies choisies par jour, de minuit à minuit dans le fuseau horaire du tableau de bord ; "
-        "les jours de changement d'heure ont 23 ou 25 heures. Un jour sans mesure n'a pas de barre ; les temps sans "
-        "mesure ne comptent pas (sur les périodes de plus de trois mois, une heure avec au moins une mesure compte en "
-        "entier). La première et la dernière barre ne contiennent que ce qui est dans la période."
+    "Energy of the total for each day, from midnight to midnight in the dashboard's time zone; the days on which the "
+    "clocks change have 23 or 25 hours. A day without readings has no bar; times without readings count as nothing. "
+    f"The first and the last bar hold only what lies in the time range. {_TOTAL['en']}": (
+        "Énergie du total par jour, de minuit à minuit dans le fuseau horaire du tableau de bord ; les jours de "
+        "changement d'heure ont 23 ou 25 heures. Un jour sans mesure n'a pas de barre ; les temps sans mesure ne "
+        "comptent pas. La première et la dernière barre ne contiennent que ce qui est dans la période. "
+        f"{_TOTAL['fr']}"
     ),
-    "Which part of the energy went through which of the chosen channels, largest first. Channels with no or negative "
-    "energy (clamp the wrong way round, or feeding in) have no share.": (
-        "Quelle part de l'énergie est passée par laquelle des voies choisies, la plus grande d'abord. Les voies à "
-        "énergie nulle ou négative (pince à l'envers, ou injection) n'ont pas de part."
+    "Which part of the energy went through which circuit, largest first: the parts and groups of channels.csv without "
+    "the meter (main) and production; without one, or of a choice of channels, each channel. What has no or negative "
+    "energy (clamp the wrong way round, or feeding in) has no share. Without a channels.csv an hour with at least one "
+    "reading counts whole in ranges of more than three months.": (
+        "Quelle part de l'énergie est passée par quel circuit, la plus grande d'abord : les parties et groupes de "
+        "channels.csv sans le compteur (« main ») ni la production ; sans channels.csv, ou pour un choix de voies, "
+        "chaque voie. Une énergie nulle ou négative (pince à l'envers, ou injection) n'a pas de part. Sans "
+        "channels.csv, une heure avec au moins une mesure compte en entier au-delà de trois mois."
     ),
     "When each chosen device has readings, judged by its first channel: complete, some of the ten-minute readings "
     "missing, or none. What is missing is neither energy nor zero power.": (
@@ -138,63 +143,57 @@ TEXTS = {
         "Tension de chaque phase des appareils choisis, une moyenne par pas de la courbe. En pointillé : 207 V et "
         "253 V, les limites de 230 V ± 10 %."
     ),
-    "Smallest and largest single reading and mean of each chosen channel in the time range, in the channel's own unit. "
-    "The mean weighs each ten minutes alike (each quarter of a day, in ranges of more than three months).": (
-        "Plus petite et plus grande mesure et moyenne de chaque voie choisie sur la période, dans l'unité de la voie. "
-        "La moyenne donne le même poids à chaque tranche de dix minutes (à chaque quart de jour, au-delà de trois "
-        "mois)."
+    "Smallest and largest reading and mean of each chosen channel in the time range, in the channel's own unit; with a "
+    "channels.csv, of means over ten minutes. The mean weighs each ten minutes alike (without a channels.csv each "
+    "quarter of a day, in ranges of more than three months).": (
+        "Plus petite et plus grande mesure et moyenne de chaque voie choisie sur la période, dans l'unité de la voie ; "
+        "avec un channels.csv, à partir de moyennes sur dix minutes. La moyenne donne le même poids à chaque tranche "
+        "de dix minutes (sans channels.csv à chaque quart de jour, au-delà de trois mois)."
     ),
     # Load profile
-    "Mean total of the chosen channels in kW, for each hour of each weekday in the dashboard's time zone: 07:00 is "
-    "from 07:00 to 08:00. Each hour with readings weighs alike; beside it is how many of them make a cell.": (
-        "Moyenne du total des voies choisies en kW, pour chaque heure de chaque jour de la semaine dans le fuseau "
-        "horaire du tableau de bord : 07:00 va de 07:00 à 08:00. Chaque heure mesurée a le même poids ; leur nombre "
-        "par case est à côté."
+    "Mean total in kW, for each hour of each weekday in the dashboard's time zone: 07:00 is from 07:00 to 08:00. Each "
+    "hour with readings weighs alike; beside it is how many of them make a cell.": (
+        "Moyenne du total en kW, pour chaque heure de chaque jour de la semaine dans le fuseau horaire du tableau de "
+        "bord : 07:00 va de 07:00 à 08:00. Chaque heure mesurée a le même poids ; leur nombre par case est à côté."
     ),
     "How many hours with readings make each cell of the table of mean power: one a week. On the days on which the "
     "clocks change, the hour from 02:00 to 03:00 is missing or there twice.": (
         "Combien d'heures mesurées forment chaque case du tableau des puissances moyennes : une par semaine. Les jours "
         "de changement d'heure, l'heure de 02:00 à 03:00 manque ou existe deux fois."
     ),
-    "Mean total of the chosen channels in each hour of the day, in the dashboard's time zone: weekdays beside "
-    "weekends. Each hour with readings weighs alike. Public holidays are counted as the weekdays that they are.": (
-        "Moyenne du total des voies choisies à chaque heure du jour, dans le fuseau horaire du tableau de bord : jours "
-        "ouvrés à côté des week-ends. Chaque heure mesurée a le même poids. Les jours fériés comptent comme le jour de "
-        "la semaine qu'ils sont."
+    "Mean total in each hour of the day, in the dashboard's time zone: weekdays beside weekends. Each hour with "
+    "readings weighs alike. Public holidays are counted as the weekdays that they are.": (
+        "Moyenne du total à chaque heure du jour, dans le fuseau horaire du tableau de bord : jours ouvrés à côté des "
+        "week-ends. Chaque heure mesurée a le même poids. Les jours fériés comptent comme le jour de la semaine qu'ils "
+        "sont."
     ),
     # Base load and peaks
-    "What never stops: the median, over the days with at least 90 % coverage, of the power below which the total of "
-    "the chosen channels is for 5 % of the day (each day's 5 % quantile of ten-minute means). Days begin at midnight "
-    f"in the dashboard's time zone. {_CLOCK['en']}": (
+    "What never stops: the median, over the days with at least 90 % coverage, of the power below which the total is "
+    "for 5 % of the day (each day's 5 % quantile of ten-minute means). Days begin at midnight in the dashboard's time "
+    "zone.": (
         "Ce qui ne s'arrête jamais : la médiane, sur les jours couverts à 90 % au moins, de la puissance sous laquelle "
-        "le total des voies choisies se trouve pendant 5 % du jour (quantile à 5 % des moyennes sur dix minutes de "
-        "chaque jour). Les jours commencent à minuit dans le fuseau horaire du tableau de bord. " + _CLOCK["fr"]
+        "le total se trouve pendant 5 % du jour (quantile à 5 % des moyennes sur dix minutes de chaque jour). Les "
+        "jours commencent à minuit dans le fuseau horaire du tableau de bord."
     ),
-    f"How much of the energy the base load makes: the base load over the mean power. {_CLOCK['en']}": (
-        f"Part de l'énergie due au talon : le talon divisé par la puissance moyenne. {_CLOCK['fr']}"
+    "How much of the energy the base load makes: the base load over the mean power.": (
+        "Part de l'énergie due au talon : le talon divisé par la puissance moyenne."
     ),
-    "Mean power over peak power: 100 % is a load that never changes. Both are those of ten-minute means of the total "
-    f"of the chosen channels. {_CLOCK['en']}": (
-        "Puissance moyenne divisée par puissance de pointe : 100 % est une charge qui ne change jamais. Toutes deux à "
-        f"partir des moyennes sur dix minutes du total des voies choisies. {_CLOCK['fr']}"
+    "Mean power over peak power of the total's ten-minute means: 100 % is a load that never changes.": (
+        "Puissance moyenne divisée par puissance de pointe, à partir des moyennes sur dix minutes du total : 100 % est "
+        "une charge qui ne change jamais."
     ),
-    "How long the total of the chosen channels, as a mean over ten minutes, is above the power that you type in above, "
-    f"in kW, not kVA: with a power factor below 1 the supplier counts more than this. {_CLOCK['en']}": (
-        "Pendant combien de temps le total des voies choisies, en moyenne sur dix minutes, dépasse la puissance que "
-        "vous saisissez en haut, en kW et non en kVA : avec un facteur de puissance inférieur à 1, le fournisseur "
-        f"compte davantage. {_CLOCK['fr']}"
+    "How long the total, as a mean over ten minutes, is above the power that you type in above, in kW, not kVA: with a "
+    "power factor below 1 the supplier counts more than this.": (
+        "Pendant combien de temps le total, en moyenne sur dix minutes, dépasse la puissance que vous saisissez en "
+        "haut, en kW et non en kVA : avec un facteur de puissance inférieur à 1, le fournisseur compte davantage."
     ),
-    "For how many hours of the time range, not necessarily in succession, the total of the chosen channels was at "
-    "least so high: all ten-minute means from the highest to the lowest, or about a thousand of them. "
-    f"{_CLOCK['en']}": (
-        "Pendant combien d'heures de la période, pas forcément consécutives, le total des voies choisies a atteint au "
-        "moins cette valeur : toutes les moyennes sur dix minutes, de la plus haute à la plus basse, ou environ mille "
-        f"d'entre elles. {_CLOCK['fr']}"
+    "For how many hours of the time range, not necessarily in succession, the total was at least so high: all "
+    "ten-minute means from the highest to the lowest, or about a thousand of them.": (
+        "Pendant combien d'heures de la période, pas forcément consécutives, le total a atteint au moins cette valeur "
+        ": toutes les moyennes sur dix minutes, de la plus haute à la plus basse, ou environ mille d'entre elles."
     ),
-    "The ten highest ten-minute means of the total of the chosen channels, with the time at which each begins. "
-    f"{_CLOCK['en']}": (
-        "Les dix moyennes sur dix minutes les plus élevées du total des voies choisies, avec l'heure à laquelle "
-        f"chacune commence. {_CLOCK['fr']}"
+    "The ten highest ten-minute means of the total, with the time at which each begins.": (
+        "Les dix moyennes sur dix minutes les plus élevées du total, avec l'heure à laquelle chacune commence."
     ),
     # Voltage
     "How many ten-minute means of each phase are outside 230 V ± 10 % (207 V to 253 V) and outside 230 V +10 %, −15 % "

@@ -13,8 +13,11 @@ lowest = (column, tables=<-) => tables |> quantile(q: 0.05, method: "exact_mean"
 low = total
   |> aggregateWindow(every: 1d, fn: lowest, createEmpty: false, timeSrc: "_start", location: place)
   |> map(fn: (r) => ({day: date.truncate(t: r._time, unit: 1d, location: place), what: "low", _value: r._value}))
-covered = total
-  |> aggregateWindow(every: 1d, fn: count, createEmpty: false, timeSrc: "_start", location: place)
+// The storage counts half hours; no time zone's day begins within one.
+halves = if whole then total |> aggregateWindow(every: 30m, fn: count, createEmpty: false, timeSrc: "_start") else
+  total |> map(fn: (r) => ({r with _value: 1}))
+covered = halves
+  |> aggregateWindow(every: 1d, fn: sum, createEmpty: false, timeSrc: "_start", location: place)
   |> map(fn: (r) => ({
     day: date.truncate(t: r._time, unit: 1d, location: place),
     what: "covered",
@@ -59,15 +62,15 @@ limit = if known then float(v: typed) * 1000.0 else 0.0
 """,
     TOTAL,
     """\
-steps = total |> filter(fn: (r) => known)
-none = steps |> count() |> map(fn: (r) => ({_value: r._value * 0}))
-above = steps |> filter(fn: (r) => r._value > limit) |> count()
+// How many steps are not above it, and how many there are.
+steps = total
+  |> histogram(bins: [limit, 1000000000000.0])
+  |> findColumn(fn: (key) => true, column: "_value")
 
-union(tables: [none, above])
-  |> sum()
-  |> map(fn: (r) => ({_value: float(v: r._value) * hours}))
+array.from(rows: [{_value: if length(arr: steps) > 0 then (steps[1] - steps[0]) * hours else 0.0}])
+  |> filter(fn: (r) => known and length(arr: steps) > 0)
 """,
-    imports=("strings",),
+    imports=("array", "strings"),
 )
 
 DURATION = query(
@@ -78,10 +81,10 @@ nth = span / int(v: every) / 1000 + 1
 
 total
   |> sort(columns: ["_value"], desc: true)
-  |> map(fn: (r) => ({Hours: hours, Power: r._value}))
-  |> cumulativeSum(columns: ["Hours"])
+  |> map(fn: (r) => ({step: 1.0, Power: r._value}))
+  |> cumulativeSum(columns: ["step"])
   |> sample(n: nth, pos: 0, column: "Power")
-  |> keep(columns: ["Hours", "Power"])
+  |> map(fn: (r) => ({Hours: r.step * hours, Power: r.Power}))
 """,
 )
 
@@ -94,8 +97,6 @@ total
   |> map(fn: (r) => ({Begin: r._time, Power: r._value, Minutes: int(v: every) / int(v: 1m)}))
 """,
 )
-
-LONGER = "In ranges of more than three months from means of an hour."
 
 
 def panels() -> list[dict]:
@@ -116,10 +117,10 @@ def panels() -> list[dict]:
         stat(
             26,
             "Base load",
-            f"""
-            What never stops: the median, over the days with at least 90 % coverage, of the power below which the
-            total of the chosen channels is for 5 % of the day (each day's 5 % quantile of ten-minute means). Days
-            begin at midnight in the dashboard's time zone. {LONGER}
+            """
+            What never stops: the median, over the days with at least 90 % coverage, of the power below which the total
+            is for 5 % of the day (each day's 5 % quantile of ten-minute means). Days begin at midnight in the
+            dashboard's time zone.
             """,
             BASE_LOAD,
             tile,
@@ -128,7 +129,7 @@ def panels() -> list[dict]:
         stat(
             27,
             "Base load's share of the energy",
-            f"How much of the energy the base load makes: the base load over the mean power. {LONGER}",
+            "How much of the energy the base load makes: the base load over the mean power.",
             SHARE,
             tile,
             field("percentunit", "No day with 90 % coverage", "purple", decimals=1),
@@ -136,9 +137,8 @@ def panels() -> list[dict]:
         stat(
             28,
             "Load factor",
-            f"""
-            Mean power over peak power: 100 % is a load that never changes. Both are those of ten-minute means of the
-            total of the chosen channels. {LONGER}
+            """
+            Mean power over peak power of the total's ten-minute means: 100 % is a load that never changes.
             """,
             LOAD_FACTOR,
             tile,
@@ -147,9 +147,9 @@ def panels() -> list[dict]:
         stat(
             29,
             "Hours above the subscribed power",
-            f"""
-            How long the total of the chosen channels, as a mean over ten minutes, is above the power that you type in
-            above, in kW, not kVA: with a power factor below 1 the supplier counts more than this. {LONGER}
+            """
+            How long the total, as a mean over ten minutes, is above the power that you type in above, in kW, not kVA:
+            with a power factor below 1 the supplier counts more than this.
             """,
             HOURS_ABOVE,
             tile,
@@ -159,10 +159,9 @@ def panels() -> list[dict]:
             30,
             "trend",
             "Load duration curve",
-            f"""
-            For how many hours of the time range, not necessarily in succession, the total of the chosen channels was
-            at least so high: all ten-minute means from the highest to the lowest, or about a thousand of them.
-            {LONGER}
+            """
+            For how many hours of the time range, not necessarily in succession, the total was at least so high: all
+            ten-minute means from the highest to the lowest, or about a thousand of them.
             """,
             DURATION,
             (14, 12),
@@ -172,9 +171,8 @@ def panels() -> list[dict]:
         table(
             31,
             "The ten highest means",
-            f"""
-            The ten highest ten-minute means of the total of the chosen channels, with the time at which each begins.
-            {LONGER}
+            """
+            The ten highest ten-minute means of the total, with the time at which each begins.
             """,
             HIGHEST,
             (10, 12),

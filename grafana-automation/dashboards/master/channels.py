@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from master.flux import (
-    DEVICES,
-    LONG,
-    query,
-    read,
-    window,
-)
+from master.flux import DEVICES, NAMED, query, read, window
 from master.panels import CHANNEL_TEXT, curves, field, organize, override, row, step, table
 from master.power import MOVED, each_channel
 
@@ -30,13 +24,16 @@ def extreme(how: str, name: str) -> str:
 
 
 MEANS = query(
+    NAMED,
     f"""\
-// Up to three months by ten minutes, the logger's interval; beyond that by a quarter of a day.
-every = if int(v: v.timeRangeStop) - int(v: v.timeRangeStart) > {LONG} then 6h else 10m
-""",
-    f"""\
-{read(TABLE_UNITS)}
-  |> {window("every", "mean")}
+// By name there is one value for each ten minutes; else up to three months by ten minutes, the logger's interval,
+// beyond that by a quarter of a day.
+long = int(v: v.timeRangeStop) - int(v: v.timeRangeStart) > int(v: 93d)
+every = if long then 6h else 10m
+shown = {read(TABLE_UNITS, indent="    ")}
+steps = if named then shown |> mean() else shown |> {window("every", "mean")}
+
+steps
   |> group(columns: ["channel", "unit"])
   |> mean()
   |> group()
@@ -71,9 +68,9 @@ def panels() -> list[dict]:
             16,
             "Minimum, mean and maximum",
             """
-            Smallest and largest single reading and mean of each chosen channel in the time range, in the channel's
-            own unit. The mean weighs each ten minutes alike (each quarter of a day, in ranges of more than three
-            months).
+            Smallest and largest reading and mean of each chosen channel in the time range, in the channel's own unit;
+            with a channels.csv, of means over ten minutes. The mean weighs each ten minutes alike (without a
+            channels.csv each quarter of a day, in ranges of more than three months).
             """,
             [extreme("min", "Min"), MEANS, extreme("max", "Max")],
             (24, 14),

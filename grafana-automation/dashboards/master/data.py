@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from master.flux import DEVICES, LONG, POWER, WATTS, query, read, window
+from master.flux import DEVICES, EVER, POWER, READINGS, TOTALS, WATTS, query, read, window
 from master.panels import CHANNEL_TEXT, organize, override, row, table
 
-FIRST = 'r.channel_idx == "1"'
-EVER = "range(start: 2020-01-01T00:00:00Z)"
+COVERED = 'r.figure == "covered"'
+"""A value for each ten minutes in which a device has a reading, of whatever channel."""
+WITHIN = "range(start: start, stop: stop)"
 
 SPAN = f"""\
 // Every device of the campaign that is chosen, whether it has readings in the time range or not.
-known = () => {read(FIRST, "", EVER, "    ")}
-begins = known() |> first() |> group(columns: ["device"]) |> min(column: "_time") |> group()
+known = () => {read(COVERED, "", EVER, "    ", TOTALS)}
+begins = known() |> first() |> group()
 ends = known() |> last() |> group()
 
 // From the campaign's first reading to its last, within the time range; whole windows of ten minutes only.
@@ -34,25 +35,21 @@ devices = begins
   |> filter(fn: (r) => any and r.device =~ /^${{device:regex}}$/)
 """
 
-COVERED = f"""\
-counted = {read(FIRST, DEVICES, "range(start: start, stop: stop)", "    ")}
-    |> {window("10m", "count")}
+COUNTED = f"""\
+counted = {read(COVERED, DEVICES, WITHIN, "    ", TOTALS)}
     |> count()
     |> map(fn: (r) => ({{device: r.device, _value: r._value}}))
 none = devices |> map(fn: (r) => ({{device: r.device, _value: 0}}))
-
-// In the window in which a channel is renamed it counts once.
 covered = union(tables: [none, counted])
   |> group(columns: ["device"])
   |> sum()
   |> filter(fn: (r) => any)
-  |> map(fn: (r) => ({{device: r.device, _value: if r._value > wanted then wanted else r._value}}))
   |> group()
 """
 
 COVERAGE = query(
     SPAN,
-    COVERED,
+    COUNTED,
     """\
 covered
   |> map(fn: (r) => ({_value: float(v: r._value) / float(v: wanted)}))
@@ -62,7 +59,7 @@ covered
 
 BY_DEVICE = query(
     SPAN,
-    COVERED,
+    COUNTED,
     """\
 covered
   |> map(fn: (r) => ({
@@ -78,12 +75,12 @@ GAPS = query(
     SPAN,
     f"""\
 // Up to three months by ten minutes; beyond that by the hour, and gaps are hours without any reading.
-long = int(v: v.timeRangeStop) - int(v: v.timeRangeStart) > {LONG}
+long = int(v: v.timeRangeStop) - int(v: v.timeRangeStart) > int(v: 93d)
 every = if long then 1h else 10m
 least = if long then int(v: 1h) else int(v: 1h) + 1
 begin = from_ten / int(v: every) * int(v: every)
 
-windows = {read(FIRST, DEVICES, "range(start: start, stop: stop)", "    ")}
+windows = {read(COVERED, DEVICES, WITHIN, "    ", TOTALS)}
     |> {window("every", "count")}
     |> keep(columns: ["device", "_time"])
     |> group(columns: ["device"])
@@ -109,7 +106,7 @@ union(tables: [windows, edges(at: begin - int(v: every)), edges(at: int(v: stop)
 )
 
 CHANGED = query(f"""\
-all = () => {read("", DEVICES, EVER, "    ")}
+all = () => {read("", DEVICES, EVER, "    ", READINGS)}
 begins = all() |> first() |> map(fn: (r) => ({{r with begin: r._time, what: "From"}}))
 ends = all() |> last() |> map(fn: (r) => ({{r with begin: r._time, what: "To"}}))
 series = union(tables: [begins, ends])
@@ -207,8 +204,8 @@ def panels() -> list[dict]:
             "Coverage by device",
             """
             For each chosen device how much of the time range has readings: windows of ten minutes with a reading,
-            between the campaign's first and last reading. A device is judged by its first channel; readings of each
-            minute make a window complete once, so twelve of them in an hour are two windows of six.
+            between the campaign's first and last reading. Readings of each minute make a window complete
+            once, so twelve of them in an hour are two windows of six.
             """,
             BY_DEVICE,
             (10, 9),

@@ -3,56 +3,47 @@
 from __future__ import annotations
 
 from master.flux import (
+    CONSUMES,
     DEVICES,
-    LONG,
+    NAMED,
     PLACE,
     POWER,
     STEP,
+    TOTAL,
+    TOTALS,
     WATTS,
-    in_halves,
+    WHOLE,
     query,
     read,
+    whole_or,
     window,
 )
+from master.glance import TOTAL_IS
 from master.panels import AXES, NO_POWER, bars, field, override, panel, row, step
 
 ENERGY_PER_DAY = query(
-    PLACE + STEP,
+    PLACE + TOTAL,
     f"""\
-part = (start, stop) => {read(POWER, span="range(start: start, stop: stop)", indent="    ")}
-    |> {window("every", "mean")}
-    |> group(columns: ["unit", "_start", "_stop"])
-    |> {window("1d", "sum", empty=True, more=", location: place")}
-    |> map(fn: (r) => ({{r with _value: {WATTS} * hours}}))
-    |> group(columns: ["_start", "_stop"])
-    |> {window("1d", "sum", empty=True, more=", location: place")}
-    |> group()
-    |> map(fn: (r) => ({{Day: r._time, Energy: r._value}}))
+// The storage adds up half hours; no time zone's day begins within one.
+steps = if whole then total |> {window("30m", "sum")} else total
 
-// InfluxDB reads the two halves of a long range at the same time, if nothing but the union follows.
-middle = date.truncate(t: time(v: int(v: v.timeRangeStart) + span / 2), unit: 1d, location: place)
-
-if span > {LONG} then
-  union(tables: [part(start: v.timeRangeStart, stop: middle), part(start: middle, stop: v.timeRangeStop)])
-else
-  part(start: v.timeRangeStart, stop: v.timeRangeStop)
+steps
+  |> {window("1d", "sum", empty=True, more=", location: place")}
+  |> map(fn: (r) => ({{Day: r._time, Energy: r._value * hours}}))
 """,
-    imports=("date", "timezone"),
+    imports=("timezone",),
 )
 
 SHARES = query(
-    STEP,
+    NAMED + WHOLE + STEP,
+    whole_or("chosen", read(f"{POWER} and {CONSUMES}", "", indent="    "), read(POWER, indent="    ")),
     f"""\
-part = (start, stop) => {read(POWER, span="range(start: start, stop: stop)", indent="    ")}
-    |> {window("every", "mean")}
-    |> sum()
-    |> group(columns: ["channel", "unit"])
-""",
-    in_halves("sums"),
-    f"""\
+// By name there is one value for each ten minutes.
+step = if named or span <= int(v: 93d) then 10m else 1h
+sums = if named then chosen |> sum() else chosen |> {window("step", "mean")} |> sum()
+
 sums
-  |> sum()
-  |> map(fn: (r) => ({{channel: r.channel, _value: {WATTS} * hours}}))
+  |> map(fn: (r) => ({{channel: r.channel, _value: {WATTS} * float(v: int(v: step)) / 3600000000000.0}}))
   |> group(columns: ["channel"])
   |> sum()
   |> group()
@@ -75,19 +66,15 @@ start = time(v: floor)
 stop = time(v: if to > floor then to else floor + window)
 """,
     f"""\
-readings = {read('r.channel_idx == "1"', DEVICES, "range(start: start, stop: stop)", "    ")}
+readings = {read('r.figure == "covered"', DEVICES, "range(start: start, stop: stop)", "    ", TOTALS)}
 
 // Without any reading there is no device to draw: one bar says so.
 some = readings |> first() |> group() |> findColumn(fn: (key) => true, column: "_value")
 none = array.from(rows: [{{_time: start, _value: 0, device: "No device"}}])
   |> filter(fn: (r) => length(arr: some) == 0)
 state = (n) => if n >= wanted then 2 else if n > 0 then 1 else 0
-
 found = readings
   |> {window("duration(v: window)", "count", empty=True)}
-  // A channel that was given another name goes on as another series.
-  |> group(columns: ["device"])
-  |> {window("duration(v: window)", "sum")}
   |> map(fn: (r) => ({{_time: r._time, device: r.device, _value: state(n: r._value)}}))
 
 union(tables: [none, found]) |> group(columns: ["device"]) |> sort(columns: ["_time"])
@@ -115,11 +102,10 @@ def panels() -> list[dict]:
         bars(
             11,
             "Energy per day",
-            """
-            Energy of all chosen channels for each day, from midnight to midnight in the dashboard's time zone; the
-            days on which the clocks change have 23 or 25 hours. A day without readings has no bar; times without
-            readings count as nothing (in ranges of more than three months an hour with at least one reading counts
-            whole). The first and the last bar hold only what lies in the time range.
+            f"""
+            Energy of the total for each day, from midnight to midnight in the dashboard's time zone; the days on which
+            the clocks change have 23 or 25 hours. A day without readings has no bar; times without readings count as
+            nothing. The first and the last bar hold only what lies in the time range. {TOTAL_IS}
             """,
             ENERGY_PER_DAY,
             (24, 9),
@@ -135,8 +121,10 @@ def panels() -> list[dict]:
             "piechart",
             "Share by channel",
             """
-            Which part of the energy went through which of the chosen channels, largest first. Channels with no or
-            negative energy (clamp the wrong way round, or feeding in) have no share.
+            Which part of the energy went through which circuit, largest first: the parts and groups of channels.csv
+            without the meter (main) and production; without one, or of a choice of channels, each channel. What has no
+            or negative energy (clamp the wrong way round, or feeding in) has no share. Without a channels.csv an hour
+            with at least one reading counts whole in ranges of more than three months.
             """,
             SHARES,
             (12, 11),
@@ -159,8 +147,8 @@ def panels() -> list[dict]:
             "state-timeline",
             "Coverage over time",
             """
-            When each chosen device has readings, judged by its first channel: complete, some of the ten-minute
-            readings missing, or none. What is missing is neither energy nor zero power.
+            When each chosen device has readings: complete, some of the ten-minute readings missing, or none. What is
+            missing is neither energy nor zero power.
             """,
             COVERAGE,
             (12, 11),

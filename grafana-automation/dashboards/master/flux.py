@@ -1,41 +1,61 @@
 """Pieces of Flux that the Master's queries share.
 
-The storage pushes down range, filter and the first aggregation behind them; what follows runs in memory. Figures of
-the whole are made of `TOTAL`, the one place that knows which channels make it and in which units.
+The storage pushes down range, filter and the first aggregation behind them; what follows runs in memory. Figures of the
+whole are read from `powerview_totals`, where the ingest lane has added them up by ten minutes; a viewer's own choice is
+added up here. What is shown by name is read from `source`: `powerview_channels`, by ten minutes, where a channels.csv
+is in force, else the campaign's readings under the logger's labels.
 """
 
 from __future__ import annotations
 
 RANGE = "range(start: v.timeRangeStart, stop: v.timeRangeStop)"
+EVER = "range(start: 2000-01-01T00:00:00Z)"
+SHOWN = 'r._measurement == "${source:raw}" and r.campaign == "${campaign:raw}" and r._field == "value"'
 READINGS = 'r._measurement == "${campaign:raw}" and r._field == "value"'
-POWER = '(r.unit == "W" or r.unit == "kW" or r.unit == "MW")'
+TOTALS = 'r._measurement == "powerview_totals" and r.campaign == "${campaign:raw}" and r._field == "value"'
+POWER = '(r.unit == "W" or r.unit == "kW" or r.unit == "MW" or r.unit == "mW")'
 DEVICES = "r.device =~ /^${device:regex}$/"
 CHOSEN = f"{DEVICES} and r.channel =~ /^${{channel:regex}}$/"
+CONSUMES = 'r.role != "main" and r.role != "production"'
 
-LONG = "int(v: 93d)"
-
-STEP = f"""\
-span = int(v: v.timeRangeStop) - int(v: v.timeRangeStart)
-
-// Up to three months by ten minutes, the logger's interval; beyond that by the hour.
-every = if span > {LONG} then 1h else 10m
-hours = float(v: int(v: every)) / 3600000000000.0
-"""
-
-WATTS = 'r._value * (if r.unit == "MW" then 1000000.0 else if r.unit == "kW" then 1000.0 else 1.0)'
+WATTS = (
+    'r._value * (if r.unit == "MW" then 1000000.0 else if r.unit == "kW" then 1000.0 '
+    'else if r.unit == "mW" then 0.001 else 1.0)'
+)
 """A reading in W. Written out wherever it is needed: InfluxDB then computes a whole column at once, a hundred times
 as fast as by calling a function for each row."""
 
 PLACE = 'place = timezone.location(name: "${timezone:raw}")\n'
 """Needs the import of `timezone`."""
 
+NAMED = 'named = "${source:raw}" == "powerview_channels"\n'
+"""Whether what is shown has one value for each ten minutes, as a channels.csv makes it."""
 
-def read(condition: str, chosen: str = CHOSEN, span: str = RANGE, indent: str = "  ") -> str:
+WHOLE = """\
+// All channels of all devices are chosen: no channel and no device is called a blank.
+whole = " " =~ /^${device:regex}$/ and " " =~ /^${channel:regex}$/
+"""
+
+STEP = """\
+// A choice of channels is added up by ten minutes in up to three months, beyond that by the hour.
+span = int(v: v.timeRangeStop) - int(v: v.timeRangeStart)
+every = if whole or span <= int(v: 93d) then 10m else 1h
+hours = float(v: int(v: every)) / 3600000000000.0
+"""
+
+
+def read(condition: str, chosen: str = CHOSEN, span: str = RANGE, indent: str = "  ", of: str = SHOWN) -> str:
     """A pipeline from the bucket to the readings that a condition finds."""
-    steps = [span, f"filter(fn: (r) => {READINGS}{' and ' if condition else ''}{condition})"]
+    steps = [span, f"filter(fn: (r) => {of}{' and ' if condition else ''}{condition})"]
     if chosen:
         steps.append(f"filter(fn: (r) => {chosen})")
     return "from(bucket: v.defaultBucket)" + "".join(f"\n{indent}|> {step}" for step in steps)
+
+
+def figure(*names: str, span: str = RANGE) -> str:
+    """A pipeline from the bucket to figures that the lane has added up, in W by ten minutes."""
+    one_of = " or ".join(f'r.figure == "{name}"' for name in names)
+    return read(f"({one_of})" if len(names) > 1 else one_of, "", span, "    ", TOTALS)
 
 
 def window(every: str, how: str, empty: bool = False, more: str = "") -> str:
@@ -45,58 +65,55 @@ def window(every: str, how: str, empty: bool = False, more: str = "") -> str:
 
 def sum_up(every: str, indent: str = "    ") -> str:
     """From readings of power to the mean of each channel in each step, and on to their total in W."""
-    return f"\n{indent}|> ".join(
-        [
-            "",
-            window(every, "mean"),
-            'group(columns: ["unit"])',
-            window(every, "sum"),
-            f"map(fn: (r) => ({{r with _value: {WATTS}}}))",
-            "group()",
-            window(every, "sum"),
-            "group()",
-        ]
-    )[1:]
+    steps = [window(every, "mean"), f"map(fn: (r) => ({{r with _value: {WATTS}}}))", "group()", window(every, "sum")]
+    return f"\n{indent}|> ".join(["", *steps, "group()"])[1:]
 
 
-PART = f"""\
-part = (start, stop) => {read(POWER, span="range(start: start, stop: stop)", indent="    ")}
-{sum_up("every")}
+def whole_or(name: str, of_whole: str, else_: str) -> str:
+    """`name` becomes what the lane has added up, or what a choice of channels gives. Only one of them is run."""
+    return f"{name} = if whole then\n  {of_whole}\nelse\n  {else_}\n"
+
+
+def total(name: str, span: str = RANGE) -> str:
+    """`name` becomes the total at each step, in W: columns _time, _value.
+
+    It has a row for each step in which one of the channels that make it has a reading.
+    """
+    return whole_or(name, figure("total", span=span), f"{read(POWER, span=span, indent='    ')}\n{sum_up('every')}")
+
+
+TOTAL = "\n".join([WHOLE, STEP, total("total")])
+
+CLOCKS = f"""\
+// The stretches of the time range in which the clock is the same number of minutes ahead of UTC. It changes on a day
+// that is shorter or longer than others.
+hour = int(v: 1h)
+ahead = (t) => (
+  (date.hour(t: t, location: place) - date.hour(t: t)) * 60
+  + date.minute(t: t, location: place) - date.minute(t: t)
+  + 2040) % 1440 - 600
+odd = array.from(rows: [{{_time: v.timeRangeStart, _value: 0}}])
+  |> range(start: date.sub(d: 2d, from: v.timeRangeStart), stop: date.add(d: 2d, to: v.timeRangeStop))
+  |> aggregateWindow(every: 1d, fn: count, createEmpty: true, timeSrc: "_stop", location: place)
+  |> elapsed(unit: 1h)
+  |> filter(fn: (r) => r.elapsed != 24)
+  |> findColumn(fn: (key) => true, column: "_time")
+back = (t, hours) => time(v: int(v: t) - hours * hour)
+change = (t) => {{
+  now_ahead = ahead(t: t)
+  before = array.filter(arr: {list(range(1, 27))}, fn: (x) => ahead(t: back(t: t, hours: x)) != now_ahead)
+
+  return back(t: t, hours: before[0] - 1)
+}}
+changes = odd
+  |> array.filter(fn: (x) => ahead(t: back(t: x, hours: 26)) != ahead(t: x))
+  |> array.map(fn: (x) => change(t: x))
+  |> array.filter(fn: (x) => x > v.timeRangeStart and x < v.timeRangeStop)
+behind = (t) => array.concat(arr: array.filter(arr: changes, fn: (x) => x > t), v: [v.timeRangeStop])
+stretches = array.concat(arr: [v.timeRangeStart], v: changes)
+  |> array.map(fn: (x) => ({{start: x, stop: behind(t: x)[0], ahead: ahead(t: x)}}))
 """
-
-HALVES = """\
-// The two halves of a long range are read at the same time.
-middle = time(v: (int(v: v.timeRangeStart) + span / 2) / int(v: 1h) * int(v: 1h))
-"""
-
-
-def in_halves(name: str) -> str:
-    """`name` becomes what the function `part` gives for the whole range."""
-    return f"""\
-{HALVES}{name} = if span > {LONG} then
-    union(tables: [part(start: v.timeRangeStart, stop: middle), part(start: middle, stop: v.timeRangeStop)])
-else
-    part(start: v.timeRangeStart, stop: v.timeRangeStop)
-"""
-
-
-PIECES = f"""\
-// InfluxDB's effort for a piece grows faster than the piece, and it reads several of them at the same time.
-hour_long = int(v: 1h)
-first = int(v: v.timeRangeStart) / hour_long * hour_long
-size = (span / 6 / hour_long + 1) * hour_long
-piece = (n) => part(
-  start: if n == 0 then v.timeRangeStart else time(v: first + n * size),
-  stop: if n == 5 then v.timeRangeStop else time(v: first + (n + 1) * size),
-)
-total = if span > int(v: 14d) then
-    union(tables: [{", ".join(f"piece(n: {n})" for n in range(6))}])
-else
-    part(start: v.timeRangeStart, stop: v.timeRangeStop)
-"""
-
-TOTAL = "\n".join([STEP, "// The total of the chosen channels at each step.\n" + PART, PIECES])
-"""`total`: columns _time, _value (W), _start, _stop; one row for each step in which a channel has a reading."""
+"""`stretches`; needs PLACE and the imports of `array`, `date` and `timezone`."""
 
 
 def query(*parts: str, imports: tuple[str, ...] = ()) -> str:

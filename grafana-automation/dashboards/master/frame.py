@@ -14,18 +14,20 @@ def constant(name: str, label: str, description: str, value: str) -> dict:
     }  # fmt: skip
 
 
-def tag_values(name: str, label: str, description: str, tag: str, condition: str = "", hidden: bool = False) -> dict:
-    """A variable that lists the values of a tag, all of them chosen."""
-    more = f" and {condition}" if condition else ""
-    flux = f"""\
-import "influxdata/influxdb/schema"
-
+def values_of(tag: str, condition: str) -> str:
+    """The call that lists the values of a tag in one column, whenever they were stored."""
+    return f"""\
 schema.tagValues(
   bucket: v.defaultBucket,
   tag: "{tag}",
-  predicate: (r) => r._measurement == "${{campaign:raw}}"{more},
-  start: 2020-01-01T00:00:00Z,
+  predicate: (r) => {condition},
+  start: 2000-01-01T00:00:00Z,
 )"""
+
+
+def tag_values(name: str, label: str, description: str, tag: str, condition: str, hidden: bool = False) -> dict:
+    """A variable that lists the values of a tag, all of them chosen."""
+    flux = f'import "influxdata/influxdb/schema"\n\n{values_of(tag, condition)}'
     return {
         "type": "query", "name": name, "label": label, "description": description,
         "datasource": dict(DATA_SOURCE),
@@ -33,6 +35,25 @@ schema.tagValues(
         "hide": 2 if hidden else 0, "includeAll": True, "allValue": "" if hidden else ".*",
         "skipUrlSync": False, "options": [],
         "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
+    }  # fmt: skip
+
+
+def source() -> dict:
+    """The hidden variable that says where channels are read under the names that people see."""
+    named = 'r._measurement == "powerview_channels" and r.campaign == "${campaign:raw}"'
+    flux = f"""\
+import "array"
+import "influxdata/influxdb/schema"
+
+named = {values_of("_measurement", named)}
+  |> findColumn(fn: (key) => true, column: "_value")
+
+array.from(rows: [{{_value: if length(arr: named) > 0 then "powerview_channels" else "${{campaign:raw}}"}}])"""
+    return {
+        "type": "query", "name": "source", "label": "Source",
+        "description": "Where channels are read: by the names of channels.csv where there is one.",
+        "datasource": dict(DATA_SOURCE), "query": flux, "definition": flux, "refresh": 2, "sort": 0, "regex": "",
+        "multi": False, "hide": 2, "includeAll": False, "skipUrlSync": True, "options": [], "current": {},
     }  # fmt: skip
 
 
@@ -61,23 +82,33 @@ r.campaign == "${{campaign:raw}}" and r.event == "{event}")
     }  # fmt: skip
 
 
+THIS = 'r._measurement == "${campaign:raw}"'
+SHOWN = 'r._measurement == "${source:raw}" and r.campaign == "${campaign:raw}"'
 DEVICE = "r.device =~ /^${device:regex}$/"
-NEITHER = " and ".join(f'r.unit != "{unit}"' for unit in ("W", "kW", "MW", "V"))
+NEITHER = " and ".join(f'r.unit != "{unit}"' for unit in ("W", "kW", "MW", "mW", "V"))
 
 VARIABLES = [
     constant("campaign", "Campaign", "Name of the campaign: what the readings' measurement is called.", "Master"),
     constant("timezone", "Timezone", "Time zone in which days, weeks and hours begin and end.", "Europe/Paris"),
-    tag_values("device", "Device", "Serial numbers of the logger and of the modules on its bus.", "device"),
-    tag_values("unit", "Unit", "Narrows the channels and the table to units.", "unit", DEVICE),
+    source(),
+    tag_values("device", "Device", "Serial numbers of the logger and of the modules on its bus.", "device", THIS),
+    tag_values("unit", "Unit", "Narrows the channels and the table to units.", "unit", f"{SHOWN} and {DEVICE}"),
     tag_values(
         "channel",
         "Channel",
         "Which channels are shown and added up.",
         "channel",
-        DEVICE + " and r.unit =~ /^${unit:regex}$/",
+        f"{SHOWN} and {DEVICE} and r.unit =~ /^${{unit:regex}}$/",
     ),
     typed("subscribed", "Subscribed power, kW", 'For "Hours above the subscribed power": a number of kW, not kVA.'),
-    tag_values("other", "Other units", "Units that are neither power nor voltage.", "unit", NEITHER, hidden=True),
+    tag_values(
+        "other",
+        "Other units",
+        "Units that are neither power nor voltage.",
+        "unit",
+        f"{SHOWN} and {NEITHER}",
+        hidden=True,
+    ),
 ]
 
 

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from master.flux import PLACE, TOTAL, query
+from master.flux import CLOCKS, PLACE, STEP, WHOLE, query, total, window
 from master.panels import NO_POWER, bars, field, organize, override, row, step, table
 
 DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 EMPTY = "rgb(128, 128, 128)"
 WEEK, WEEKEND = "Monday to Friday", "Saturday and Sunday"
 
-CELLS = """\
-// The hour is worked out from the midnight before, which is faster than to ask for it, except on the days on which the
-// clocks change. The weekday is that of noon; 0 is Sunday.
-hour = int(v: 1h)
-cells = total
-  |> aggregateWindow(every: 1h, fn: mean, createEmpty: false, timeSrc: "_start")
-  |> window(every: 1d, location: place)
+CELLS = f"""\
+{total("part", "range(start: start, stop: stop)").replace("part = if", "part = (start, stop) => if")}
+// Local times, written as if they were UTC. What passes from a Monday's midnight on tells hour and weekday, and for a
+// whole column at once.
+local = array.map(arr: stretches, fn: (x) => part(start: x.start, stop: x.stop)
+  |> {window("1h", "mean")}
+  |> timeShift(duration: duration(v: x.ahead * int(v: 1m)))
+  |> keep(columns: ["_time", "_value"]))
+monday = array.from(rows: [{{_time: 2000-01-03T00:00:00Z, _value: 0.0}}])
+cells = union(tables: array.concat(arr: [monday], v: local))
   |> group()
-  |> map(fn: (r) => ({
-    hour:
-      if int(v: r._stop) - int(v: r._start) == 24 * hour then (int(v: r._time) - int(v: r._start)) / hour
-      else date.hour(t: r._time, location: place),
-    day: ((int(v: r._start) + 12 * hour) / (24 * hour) + 4) % 7,
-    _value: r._value,
-  }))
+  |> sort(columns: ["_time"])
+  |> elapsed(unit: 1s)
+  |> cumulativeSum(columns: ["elapsed"])
+  |> map(fn: (r) => ({{hour: r.elapsed / 3600 % 24, day: r.elapsed / 86400 % 7, _value: r._value}}))
   |> group(columns: ["hour", "day"])
 clock = (n) => (if n < 10 then "0" else "") + string(v: n) + ":00"
 """
@@ -32,7 +32,8 @@ clock = (n) => (if n < 10 then "0" else "") + string(v: n) + ":00"
 def by_hour(cells: str, column: str, value: str = "r._value") -> str:
     """A row for each local hour; a column for each group of days, named by the expression `column`."""
     return query(
-        PLACE + TOTAL,
+        PLACE + WHOLE + STEP,
+        CLOCKS,
         CELLS,
         f"""\
 {cells}
@@ -41,22 +42,25 @@ def by_hour(cells: str, column: str, value: str = "r._value") -> str:
   |> pivot(rowKey: ["hour"], columnKey: ["days"], valueColumn: "_value")
   |> sort(columns: ["hour"])
 """,
-        imports=("date", "timezone"),
+        imports=("array", "date", "timezone"),
     )
 
 
-BY_WEEKDAY = "[" + ", ".join(f'"{day}"' for day in [DAYS[-1], *DAYS[:-1]]) + "][r.day]"
+BY_WEEKDAY = "[" + ", ".join(f'"{day}"' for day in DAYS) + "][r.day]"
 KILOWATTS = by_hour("cells |> mean()", BY_WEEKDAY, "r._value / 1000.0")
 HOURS = by_hour("cells |> count()", BY_WEEKDAY)
-MEAN_DAY = by_hour(
-    f"""\
-cells
-  |> group()
-  |> map(fn: (r) => ({{r with days: if r.day == 0 or r.day == 6 then "{WEEKEND}" else "{WEEK}"}}))
+SUMS = f"""\
+sums = (tables=<-) => tables
+  |> map(fn: (r) => ({{r with days: if r.day >= 5 then "{WEEKEND}" else "{WEEK}"}}))
   |> group(columns: ["hour", "days"])
-  |> mean()""",
-    "r.days",
-)
+  |> sum()
+watts = cells |> sum() |> sums() |> map(fn: (r) => ({{r with what: "watts"}}))
+count = cells |> count() |> sums() |> map(fn: (r) => ({{r with what: "hours", _value: float(v: r._value)}}))
+
+union(tables: [watts, count])
+  |> group()
+  |> pivot(rowKey: ["hour", "days"], columnKey: ["what"], valueColumn: "_value")"""
+MEAN_DAY = by_hour(SUMS, "r.days", "r.watts / r.hours")
 
 
 def panels() -> list[dict]:
@@ -84,7 +88,7 @@ def panels() -> list[dict]:
             22,
             "Mean power by hour and weekday, kW",
             """
-            Mean total of the chosen channels in kW, for each hour of each weekday in the dashboard's time zone: 07:00
+            Mean total in kW, for each hour of each weekday in the dashboard's time zone: 07:00
             is from 07:00 to 08:00. Each hour with readings weighs alike; beside it is how many of them make a cell.
             """,
             KILOWATTS,
@@ -113,7 +117,7 @@ def panels() -> list[dict]:
             24,
             "Mean day",
             """
-            Mean total of the chosen channels in each hour of the day, in the dashboard's time zone: weekdays beside
+            Mean total in each hour of the day, in the dashboard's time zone: weekdays beside
             weekends. Each hour with readings weighs alike. Public holidays are counted as the weekdays that they are.
             """,
             MEAN_DAY,

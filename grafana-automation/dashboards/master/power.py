@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from master.flux import (
-    CHOSEN,
-    POWER,
-    WATTS,
-    query,
-    read,
-    window,
-)
-from master.panels import NO_POWER, curves, field, row, step
+from master.flux import CHOSEN, POWER, WATTS, WHOLE, figure, query, read, whole_or, window
+from master.glance import TOTAL_IS
+from master.panels import NO_POWER, curves, field, override, row, step
 
 ROUNDING = """\
 // Grafana rounds its window down, at worst to seven times the points that it asked for, and cuts what is over 1.5
@@ -28,17 +22,33 @@ every = duration(v: window * (1 + steps / {points * 149 // 100}))
 """
 
 
+FIGURES = {
+    "total": ("Total", "blue"), "production": ("Production", "yellow"), "parts": ("Parts", "green"),
+    "rest": ("Rest", "purple"),
+}  # fmt: skip
+
 TOTAL_POWER = query(
+    WHOLE,
     steps_of(1000),
-    f"""\
-{read(POWER)}
-  |> {window("every", "mean")}
-  |> group(columns: ["unit"])
-  |> {window("every", "sum")}
-  |> map(fn: (r) => ({{r with _value: {WATTS}}}))
+    whole_or(
+        "curves",
+        f"""{figure(*FIGURES)}
+    |> {window("every", "mean", empty=True)}""",
+        f"""{read(POWER, indent="    ")}
+    |> {window("every", "mean")}
+    |> group(columns: ["unit"])
+    |> {window("every", "sum")}
+    |> map(fn: (r) => ({{r with _value: {WATTS}}}))
+    |> group()
+    |> {window("every", "sum", empty=True)}
+    |> map(fn: (r) => ({{_time: r._time, figure: "total", _value: r._value}}))""",
+    ),
+    """\
+curves
   |> group()
-  |> {window("every", "sum", empty=True)}
-  |> keep(columns: ["_time", "_value"])
+  |> pivot(rowKey: ["_time"], columnKey: ["figure"], valueColumn: "_value")
+  |> drop(columns: ["_start", "_stop"])
+  |> sort(columns: ["_time"])
 """,
 )
 
@@ -49,7 +59,6 @@ def each_channel(condition: str, points: int, chosen: str = CHOSEN, scaled: bool
     kept = '["channel", "unit", "_start", "_stop"]' if scaled else '["channel", "_start", "_stop"]'
     return query(
         steps_of(points),
-        *([] if scaled else []),
         f"""\
 {read(condition, chosen)}
   |> {window("every", "mean")}
@@ -64,7 +73,10 @@ def each_channel(condition: str, points: int, chosen: str = CHOSEN, scaled: bool
 
 def panels() -> list[dict]:
     """The row "Power"."""
-    total = field("watt", NO_POWER, "blue", step("green"), displayName="Total")
+    total = field("watt", NO_POWER, None, step("green"), overrides=[
+        override("byName", name, displayName=title, color={"mode": "fixed", "fixedColor": color})
+        for name, (title, color) in FIGURES.items()
+    ])  # fmt: skip
     each = field("watt", NO_POWER, None, step("green"), displayName="${__field.labels.channel}")
     filled = {"fillOpacity": 15, "gradientMode": "opacity", "axisSoftMin": 0}
     return [
@@ -72,10 +84,9 @@ def panels() -> list[dict]:
         curves(
             8,
             "Total power",
-            """
-            Sum of the chosen channels in W, kW or MW, a mean for each step of the curve. If a chosen channel measures
-            the whole and others its parts, they are counted twice: choose either. In the step in which a channel was
-            renamed, the old name and the new one both count. The line breaks where there are no readings for an hour.
+            f"""
+            Means for each step of the curve. {TOTAL_IS} Production, parts and rest (total plus production minus parts)
+            have curves of their own where channels.csv has them. A line breaks where there are no readings for an hour.
             """,
             TOTAL_POWER,
             (24, 8),

@@ -1,0 +1,109 @@
+"""The Master with a channels.csv in force: names, groups and roles of the made-up bakery, against its true figures."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import make_site
+import pandas as pd
+import pytest
+from master_views import PARIS, SPRING
+
+pytest_plugins = ("master_fixture",)
+
+MIDDLE = SPRING[0] + timedelta(days=20, hours=5, minutes=20)
+
+
+def name_of(clamp: dict[str, str]) -> str:
+    """What people see of a clamp."""
+    return clamp["group"] or clamp["name"] or f"SN: {clamp['device']} - Ch: {clamp['logger']}"
+
+
+@pytest.fixture(scope="module")
+def kwh(baked) -> pd.DataFrame:
+    """The true figures: a row for each local day, columns by the names that people see."""
+    names = {clamp["logger"]: name_of(clamp) for clamp in baked.clamps if not clamp["group"] and not clamp["name"]}
+    return make_site.true_figures(baked).rename(columns=names)
+
+
+@pytest.fixture(scope="module")
+def parts(baked) -> list[str]:
+    """The names of the circuits behind the meter."""
+    return sorted({name_of(c) for c in baked.clamps if c["unit"] == "W" and c["role"] not in ("main", "production")})
+
+
+def test_the_tiles_are_the_true_figures(bakery, kwh, parts):
+    for tile, expected in (
+        ("Energy", kwh["drawn"] - kwh["fed in"]), ("Drawn", kwh["drawn"]), ("Fed in", kwh["fed in"]),
+        ("Production", kwh["production"]), ("Rest", kwh["rest"]), ("Energy of the parts", kwh[parts].sum(axis=1)),
+    ):  # fmt: skip
+        assert bakery.number(f"{tile} A", SPRING) / 1000 == pytest.approx(expected.sum(), rel=1e-9), tile
+
+
+def test_each_tile_adds_up_from_period_to_period(bakery):
+    for tile in ("Energy A", "Drawn A", "Fed in A", "Production A", "Rest A", "Energy of the parts A"):
+        pieces = [bakery.number(tile, span) for span in ((SPRING[0], MIDDLE), (MIDDLE, SPRING[1]))]
+        assert sum(pieces) == pytest.approx(bakery.number(tile, SPRING), rel=1e-12), tile
+    drawn, fed, net = (bakery.number(f"{tile} A", SPRING) for tile in ("Drawn", "Fed in", "Energy"))
+    assert drawn - fed == pytest.approx(net, rel=1e-12)
+
+
+def test_energy_per_day_is_that_of_the_meter(bakery, kwh):
+    expected = (kwh["drawn"] - kwh["fed in"]) * 1000
+    assert bakery.days(SPRING) == pytest.approx({str(day): energy for day, energy in expected.items()})
+
+
+def test_peak_mean_and_power_now_are_the_meters(bakery, baked):
+    meter = baked.readings[[i for i, clamp in enumerate(baked.clamps) if clamp["role"] == "main"]].sum(axis=1)
+    assert bakery.number("Peak power A", SPRING) == pytest.approx(meter.max())
+    assert bakery.number("Mean power A", SPRING) == pytest.approx(meter.mean())
+    (row,) = bakery.rows("Power now A", SPRING)
+    last = pd.Timestamp(meter.index[-1], unit="s", tz="UTC").tz_convert(PARIS)
+    assert (row["at"], float(row["_value"])) == (f"{last:%d/%m/%Y %H:%M}", pytest.approx(meter.iloc[-1]))
+
+
+def test_shares_are_those_of_the_circuits_by_name(bakery, kwh, parts):
+    rows = {r["channel"]: float(r["_value"]) / 1000 for r in bakery.rows("Share by channel A", SPRING)}
+    expected = kwh[parts].sum()
+    assert rows == pytest.approx(expected[expected > 0].to_dict())
+
+
+def test_the_total_has_a_curve_for_each_role(bakery, baked):
+    day = (SPRING[0] + timedelta(days=3), SPRING[0] + timedelta(days=4))
+    frame = pd.DataFrame(bakery.rows("Total power A", day)).set_index("_time")
+    assert sorted(frame.columns) == ["parts", "production", "rest", "total"]
+    found = frame.apply(pd.to_numeric)
+    assert (found.total + found.production - found.parts - found.rest).abs().max() < 1e-6
+    seconds = [int(moment.timestamp()) for moment in day]
+    within = baked.readings.loc[seconds[0] : seconds[1] - 1]
+    meter = within[[i for i, clamp in enumerate(baked.clamps) if clamp["role"] == "main"]].sum(axis=1)
+    assert found.total.tolist() == pytest.approx(meter.tolist())
+
+
+def test_names_are_offered_and_chosen(bakery, kwh, parts):
+    names = [r["_value"] for r in bakery.rows("variable channel", SPRING)]
+    assert names == sorted([*parts, "Meter", "Solar", "Voltage L1", "Voltage L2", "Voltage L3"])
+    energy = bakery.number("Energy A", SPRING, channel=["Deck oven", "Lights"])
+    assert energy / 1000 == pytest.approx(kwh[["Deck oven", "Lights"]].sum().sum())
+    curves = {r["channel"] for r in bakery.rows("Power by channel A", SPRING)}
+    assert curves == {*parts, "Meter", "Solar"}
+
+
+def test_a_choice_has_its_own_production_and_no_rest(bakery, kwh):
+    assert bakery.number("Production A", SPRING, channel=["Solar", "Mixer"]) / 1000 == pytest.approx(
+        kwh["production"].sum()
+    )
+    assert bakery.rows("Rest A", SPRING, channel=["Solar", "Mixer"]) == []
+    assert bakery.rows("Production A", SPRING, channel=["Mixer"]) == []
+
+
+def test_the_table_has_the_names(bakery, baked):
+    rows = {r["channel"]: float(r["Mean"]) for r in bakery.rows("Minimum, mean and maximum B", SPRING)}
+    coffee = next(i for i, clamp in enumerate(baked.clamps) if clamp["name"] == "Coffee machine")
+    assert rows["Coffee machine"] == pytest.approx(-baked.readings[coffee].mean())
+    assert rows["Voltage L1"] == pytest.approx(baked.readings[0].mean())
+
+
+def test_what_is_not_counted_has_the_names(bakery):
+    (row,) = bakery.rows("Not counted: channels in other units A", SPRING)
+    assert row["channels"] == "Voltage L1, Voltage L2, Voltage L3 (V)"

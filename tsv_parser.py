@@ -18,12 +18,21 @@ import sys
 import traceback
 from pathlib import Path
 
-from powerview import __version__, ingest
-from powerview.inbox import Inbox, NoSuchFile
-from powerview.ingest import journal
-from powerview.output import outlet, trouble
-from powerview.settings import Settings, SettingsError, load_settings, require_influxdb
-from powerview.store import line_protocol_folder, open_store
+try:
+    from powerview import __version__, ingest
+    from powerview.inbox import Inbox, NoSuchFile
+    from powerview.ingest import journal
+    from powerview.output import outlet, trouble
+    from powerview.settings import Settings, SettingsError, load_settings, require_influxdb
+    from powerview.store import line_protocol_folder, open_store
+except Exception:  # noqa: BLE001 - of itself Python would end with 1, which means a file in error/
+    traceback.print_exc()
+    print(
+        f"tsv_parser.py: PowerView cannot start in {sys.executable}: see above. Is everything installed? "
+        f"pip install -r requirements.txt",
+        file=sys.stderr,
+    )
+    sys.exit(os.EX_SOFTWARE)
 
 EX_USAGE, EX_INTERRUPTED = 2, 128 + signal.SIGINT
 

@@ -735,6 +735,12 @@ def _get_data_source(server, call, uid):
     return _shown(_data_source(call, uid))
 
 
+@route("GET", "/api/datasources/uid/<uid>/health")
+def _health_of_data_source(server, call, uid):
+    _data_source(call, uid)
+    return {"status": "OK", "message": "datasource is working. 1 buckets found"}
+
+
 @route("POST", "/api/datasources")
 def _create_data_source(server, call):
     server.strict("uid" in call.body, "POST /api/datasources without a uid")

@@ -9,6 +9,7 @@ import pty
 import shutil
 import signal
 import subprocess
+import sys
 import termios
 from pathlib import Path
 
@@ -178,6 +179,16 @@ def test_the_tree_can_be_named(site, tmp_path):
     assert site.run("--dataFolder", elsewhere.data).stdout == "Nothing to do: no file is pending.\n"
     assert list(elsewhere.files()) == [f"{DEVICE}/parsed/T302_250702_031500.tsv"]
     assert len(elsewhere.stored("acme")) == 6
+
+
+def test_each_tree_has_its_messages_logged_once_whichever_is_read_in_between(site, tmp_path):
+    elsewhere = Site(tmp_path / "elsewhere")
+    for tree in (site, elsewhere):
+        tree.put("acme/x.tsv", GOOD)
+    for _ in range(2):
+        site.run()
+        site.run("-d", elsewhere.data)
+    assert len(site.logged()) == 2  # it is the same path below both trees
 
 
 @pytest.mark.parametrize(
@@ -398,6 +409,27 @@ def test_a_tree_named_on_the_command_line_that_is_none_is_reported_as_such(site)
     assert (done.returncode, done.stderr) == (
         78, "tsv_parser.py: /nowhere/data is not a folder: -d must name the tree client/campaign/device/*.tsv.\n"
     )  # fmt: skip
+
+
+# ── a PowerView that is not whole ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("broken", ["powerview/names.py", "powerview/ingest/loop.py", "pandas.py", "powerview.py"])
+def test_a_fault_of_ours_at_the_start_does_not_end_like_a_file_in_error(site, tmp_path, broken):
+    site.put(FILE, GOOD)
+    home = tmp_path / "home"
+    shutil.copytree(ROOT / "powerview", home / "powerview", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "tsv_parser.py", home)
+    if broken == "powerview.py":  # it is not there
+        shutil.rmtree(home / "powerview")
+    else:
+        (home / broken).write_text("import no_such_package\n")
+    done = subprocess.run(
+        [sys.executable, home / "tsv_parser.py"], env=site.environment, capture_output=True, text=True
+    )
+    assert done.returncode == os.EX_SOFTWARE
+    assert "ModuleNotFoundError: No module named" in done.stderr
+    assert list(site.files()) == [FILE]
 
 
 # ── InfluxDB ─────────────────────────────────────────────────────────────────────────────────────────────────────────

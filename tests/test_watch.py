@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -224,6 +225,22 @@ def test_a_part_that_cannot_be_looked_at_hides_none_of_the_others(watched, monke
     monkeypatch.setattr(machine.shutil, "which", lambda _: 1 / 0)
     machine.HOOK.chmod(0o644)
     watched.reports("hook: ", "check: what belongs to machine could not be looked at: ZeroDivisionError")
+
+
+@pytest.mark.slow  # it waits for every time-out there is
+def test_in_a_network_that_swallows_everything_it_ends_in_time(site):
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:  # it takes calls and never answers
+        port = silent.getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        done = run(
+            site, INFLUXDB_HOST=url, INFLUXDB_ADMIN_TOKEN="t", GRAFANA_URL=url, GRAFANA_PASSWORD="p",
+            POWERVIEW_ALERT_URLS=f"json://127.0.0.1:{port} json://127.0.0.1:{port}/2", POWERVIEW_PING_URL=url,
+        )  # fmt: skip
+    assert done.returncode == os.EX_TEMPFAIL
+    assert done.stderr.count("NOT delivered: ") == 2
+    assert "the ping was NOT received: no answer within 10 s" in done.stderr
+    kept = (site.state / "watch.json").read_text()
+    assert kept.count(f"does not answer at {url}") >= 2  # InfluxDB, Grafana
 
 
 # ── by hand ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -110,6 +110,32 @@ def test_a_crash_before_the_message_was_noted_means_that_it_comes_again(scene, m
     assert len(scene.sweeps.during(HOUR)) == 1
 
 
+def test_nothing_is_written_while_nothing_changes(scene):
+    assert scene.sweeps.during(HOUR) == []
+    file = scene.disk / "watch.json"
+    before = file.stat()
+    assert scene.sweeps.during(HOUR) == []
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    scene.items = [GRAFANA, good("token", "fine")]
+    scene.sweeps.one()
+    assert file.stat().st_ino != before.st_ino
+
+
+def test_that_nobody_is_notified_is_in_a_log_once(scene, capsys):
+    scene.sweeps.settings = dataclasses.replace(scene.sweeps.settings, alert_urls=())
+    assert scene.sweeps.during(HOUR) == []
+    line = "nobody is notified: set POWERVIEW_ALERT_URLS and POWERVIEW_PING_URL in"
+    assert [printed.startswith(line) for printed in capsys.readouterr().out.splitlines()] == [
+        False, True, *[False] * 11
+    ]  # fmt: skip
+    notified = dataclasses.replace(scene.sweeps.settings, alert_urls=("json://127.0.0.1:1",))
+    nobody, scene.sweeps.settings = scene.sweeps.settings, notified
+    scene.sweeps.one()
+    scene.sweeps.settings = nobody
+    assert scene.sweeps.during(HOUR) == []
+    assert sum(printed.startswith(line) for printed in capsys.readouterr().out.splitlines()) == 1
+
+
 def test_it_is_written_whole_with_room_to_grow(tmp_path):
     memory = Memory(tmp_path)
     problem = Problem("disk", "/srv", "full", "full. Make room", 1.0, 2.0, 3.0, None, {"r": 4.0}, ["q"])

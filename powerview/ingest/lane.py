@@ -36,11 +36,13 @@ def run(
     `store` opens the store, and is called only when there is something to store. `parsed` are the devices' folders
     that have a `parsed/` folder. `keep` False: nothing is moved, logged or remembered. `again`: the uploads were
     settled before, and are left where they are. `every`: they are all that are pending, not a choice. `own_tree`: the
-    tree is the installation's own, so its channels.csv are put into force, and what InfluxDB confirmed is counted.
+    tree is the installation's own, so its channels.csv are put into force, and what InfluxDB confirmed is counted;
+    which messages were logged about another one is kept apart.
     `tick` is called once for each upload.
     """
     state_dir = settings.state_dir if keep else None
-    journal, reported = (Journal(settings.log_dir), Reported(state_dir)) if keep else (None, None)
+    other_tree = None if own_tree else settings.data_dir
+    journal, reported = (Journal(settings.log_dir), Reported(state_dir, other_tree)) if keep else (None, None)
     missing: list[Upload] = []
     reports = Reports(journal, reported, every=every and not again)
     for refusal in refusals:

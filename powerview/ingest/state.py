@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
 from powerview.settings import SettingsError
@@ -39,10 +40,14 @@ def only_run(state_dir: Path, waiting: Callable[[], object]) -> Iterator[None]:
 
 
 class Reported:
-    """Which messages were logged about files that are still there, so that no sweep repeats them; `reported.json`."""
+    """Which messages were logged about files that are still there, so that no sweep repeats them; `reported.json`.
 
-    def __init__(self, state_dir: Path) -> None:
-        self._path = state_dir / "reported.json"
+    A tree that is not the installation's own (`other_tree`) has a file of its own.
+    """
+
+    def __init__(self, state_dir: Path, other_tree: Path | None = None) -> None:
+        mark = f"-{sha256(os.fsencode(os.path.realpath(other_tree))).hexdigest()[:16]}" if other_tree else ""
+        self._path = state_dir / f"reported{mark}.json"
         try:
             self._before = dict(json.loads(self._path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):

@@ -27,6 +27,8 @@ class Memory:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "watch.json"
         self._kept = b""
+        self.nobody = False
+        """Whether it was printed that nobody is notified."""
         self.lost = ""
         """Why nothing can be kept, empty if it can."""
 
@@ -37,6 +39,7 @@ class Memory:
             kept = json.loads(text)
             problems = {f"{p.name}\0{p.subject}": p for p in (Problem(**fields) for fields in kept["problems"])}
             correct_times(problems, time.time())
+            self.nobody = bool(kept.get("nobody"))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return {}
         self._kept = text.rstrip()
@@ -44,7 +47,8 @@ class Memory:
 
     def save(self, problems: Problems) -> None:
         """Keep them for the next sweep; if that cannot be, `lost` has the reason."""
-        text = json.dumps({"problems": [asdict(problem) for problem in problems.values()]}).encode()
+        listed = [asdict(problem) for problem in problems.values()]
+        text = json.dumps({"nobody": self.nobody, "problems": listed}).encode()
         if text == self._kept:
             return
         padded = text.ljust(-(-(len(text) + 1) // STEP) * STEP - 1) + b"\n"

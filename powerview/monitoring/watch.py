@@ -68,13 +68,14 @@ def _watch(settings: Settings, sftpgo: tuple[Path, ...]) -> int:
     everybody = recipients(settings)
     failed = [to.label for to in everybody if not _report(to, problems, memory, settings, now)]
     forget(problems, [to.key for to in everybody])
+    known, memory.nobody = memory.nobody, not everybody and not settings.ping_url
     memory.save(problems)
     wrong = lasting(problems)
     count = f"{len(wrong)} {'problem' if len(wrong) == 1 else 'problems'}"
     print(f"{count} (python -m powerview check)" if wrong else "all is well")
     if settings.ping_url and not _pinged(settings, first_lines(wrong)):
         failed.append("ping")
-    if not everybody and not settings.ping_url:
+    if memory.nobody and (sys.stdout.isatty() or not known):  # a log gets it once
         print(NOBODY.format(env=settings.env_file))
     return os.EX_TEMPFAIL if failed else 0
 

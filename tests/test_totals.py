@@ -399,7 +399,7 @@ def test_an_influxdb_that_refuses_totals_costs_one_line_and_the_next_run_makes_t
     refused = proxies.refuse(500, "internal error", "engine: cache full")
 
     def plan(request: proxies.Request) -> None:
-        ours = f"/api/v2/{kind}" in request.path and (kind != "write" or b"powerview_" in request.body()[:20])
+        ours = f"/api/v2/{kind}" in request.path and b"powerview_" in request.body()
         (refused if ours else proxies.hand_on)(request)
 
     with FaultProxy(influx.url) as between:
@@ -420,7 +420,7 @@ class Dies(BaseException):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("step", range(12))
+@pytest.mark.parametrize("step", range(10))
 def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(influx, roof, client, monkeypatch, step):
     sheet(roof, client, EVERYTHING)
     run(roof)
@@ -453,7 +453,9 @@ def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(influx, roof, clie
     check(influx, roof, client, {"roof": lines})
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, 1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)]
+)
 def test_any_history_is_what_plain_loops_make_of_files_and_sheets(influx, influx_site, client, seed, monkeypatch):
     dice = random.Random(seed)
     monkeypatch.setattr(making, "MOST_VALUES", dice.choice([40, 400, 200_000]))

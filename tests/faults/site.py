@@ -26,7 +26,7 @@ from pathlib import Path
 
 from influx_server import MADE, InfluxServer, wait_until
 
-from faults import truth, truth_uploads
+from faults import truth, truth_totals, truth_uploads
 from faults.proxy import FaultProxy
 from faults.truth import Points, Upload
 
@@ -172,15 +172,15 @@ class Site:
         """How many uploads lie where they arrived."""
         return sum(os.path.lexists(self.path(upload)) for upload in set(self.uploads))
 
-    def store(self) -> tuple[Points, set[str]]:
-        """Every point of every client's bucket, and the buckets."""
+    def store(self) -> tuple[Points, Points, set[str]]:
+        """Every reading and event of every client's bucket, what is made of them, and the buckets."""
         points: Points = {}
+        made: Points = {}
         buckets = set(self._buckets())
         for bucket in buckets:
             for measurement, tags, seconds, value in self._points(bucket):
-                if measurement not in MADE:
-                    points[bucket, measurement, tags, seconds] = value
-        return points, buckets
+                (made if measurement in MADE else points)[bucket, measurement, tags, seconds] = value
+        return points, made, buckets
 
     def _buckets(self) -> Iterator[str]:
         for offset in range(0, 10_000, 100):
@@ -199,14 +199,17 @@ class Site:
     def judge(self) -> Judgement:
         """Compare the store with what the files say, and the files with what was sent."""
         wanted = truth_uploads.points_of(self.uploads, self.zone, self.now or datetime.now(UTC))
-        found, buckets = self.store()
+        found, made, buckets = self.store()
         lost = [key for key in wanted if key not in found]
         wrong = [key for key in found if wanted.get(key) != found[key]]
+        totals = truth_totals.differences(made, truth_totals.made_of(wanted))
+        wrong += totals
         wrong += sorted(buckets - {u.client for u in self.uploads if not truth_uploads.is_refused(u)})
         should, are = self._should_lie(), self._lie()
         misplaced = list((should - are).elements()) + list((are - should).elements())
         examples = [f"lost {k} {wanted[k]}" for k in lost[:3]]
-        examples += [f"wrong {k}: {found.get(k)} for {wanted.get(k)}" for k in wrong[:3]]
+        examples += [f"wrong {k}: {found.get(k)} for {wanted.get(k)}" for k in wrong[:3] if k not in totals]
+        examples += totals[:3]
         examples += [f"misplaced {k}" for k in misplaced[:6]]
         return Judgement(len(lost), len(wrong), len(misplaced), examples)
 

@@ -41,7 +41,7 @@ def test_a_value_that_nobody_sent_is_wrong(site):
 
 
 def test_a_changed_value_is_wrong(site):
-    points, _ = site.store()
+    points, _, _ = site.store()
     (bucket, measurement, tags, seconds), value = next(iter(points.items()))
     escaped = ",".join(f"{key}={text.replace(' ', chr(92) + ' ')}" for key, text in tags)
     site.server.write(bucket, f"{measurement},{escaped} value={value + 0.01} {seconds}")

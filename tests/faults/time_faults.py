@@ -57,7 +57,7 @@ def both_nights(site: Site) -> str:
                 data = trees.v002(piece, *trees.columns("02001000"))
                 site.put(Upload("company0", f"{night:%B}-{cut}", "02001000", name, data))
     expect(site.parse(), 0)
-    stored, _ = site.store()
+    stored, _, _ = site.store()
     for night in trees.clock_changes(zone, 2025):
         stamps = {key[3] for key in stored if key[1] == f"{night:%B}-20"}
         assert len(stamps) == 49, f"{night}: {len(stamps)} of 49 instants, readings overwrote each other"

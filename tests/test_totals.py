@@ -1,0 +1,480 @@
+"""Totals and named channels beside the readings: what plain loops over the files give, whatever happens to files and
+sheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import make_site
+import numpy as np
+import pandas as pd
+import pytest
+from faults import proxy as proxies
+from faults.proxy import FaultProxy
+from faults.truth import Upload
+from faults.truth_totals import Sheet, differences, made_of
+from faults.truth_uploads import points_of
+from test_ingest import run, statuses
+from trees import Site, v002, v003
+
+from powerview.ingest import making, totals
+from powerview.ingest.journal import Status
+
+ROOF = "roof/02001283"
+SLAVES = ("02001283", "02001283", "04000001", "04000001")
+
+
+def put(site: Site, client: str, path: str, content: bytes) -> None:
+    site.put(f"{client}/{path}", content)
+
+
+def day(labels: tuple[str, ...], stamps: Iterator[str], seed: int, *, devices=None, gaps: float = 0.1) -> bytes:
+    """A V003 file in UTC whose cells are made up; some are no numbers."""
+    dice = random.Random(seed)
+    rows = [
+        " ".join([stamp, *("-" if dice.random() < gaps else f"{dice.uniform(-900, 2500):.2f}" for _ in labels)])
+        for stamp in stamps
+    ]
+    return v003(*rows, labels=labels, devices=devices, master="02001283")
+
+
+def stamps(begin: str, count: int, step: int = 600) -> list[str]:
+    first = datetime.fromisoformat(begin)
+    return [f"{datetime.fromtimestamp(first.timestamp() + i * step, UTC):%d/%m/%y %H:%M:%S}" for i in range(count)]
+
+
+def sheet(site: Site, client: str, text: str, campaign: str = "roof") -> list[dict[str, str]]:
+    """Put a sheet beside a campaign's devices, as SFTPGo does; returns its lines."""
+    path = f"{client}/{campaign}/channels.csv"
+    site.put(f"{path}.half", text.encode()).rename(site.data / path)
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def uploads(site: Site, client: str) -> list[Upload]:
+    """Every file of a client, wherever it is now."""
+    found = []
+    for file in (site.data / client).rglob("*.tsv"):
+        _, campaign, device, *_, name = file.relative_to(site.data).parts
+        found.append(Upload(client, campaign, device, name, file.read_bytes()))
+    return found
+
+
+def check(influx, site: Site, client: str, sheets: dict[str, Sheet] | None = None) -> dict:
+    """What is made is what the files give; returns it."""
+    wanted = points_of(uploads(site, client), "Europe/Paris", datetime.now(UTC))
+    readings = {key[1:]: value for key, value in wanted.items()}
+    assert influx.points(client) == readings
+    made = {(client, *key): value for key, value in influx.made(client).items()}
+    assert differences(made, made_of(wanted, {(client, c): lines for c, lines in (sheets or {}).items()})) == []
+    with closing(sqlite3.connect(site.state / "uploads.sqlite")) as db:
+        assert db.execute("SELECT * FROM mark").fetchall() == []
+    return {key[1:]: value for key, value in made.items()}
+
+
+def figures(made: dict, kind: str = "powerview_totals", tag: str = "figure") -> set[str]:
+    return {dict(tags)[tag] for measurement, tags, _ in made if measurement == kind}
+
+
+LABELS = ("Meter W", "Oven W", "Solar kW", "Pump W")
+EVERYTHING = (
+    "device,place,unit,name,role,group,factor\n02001283,1,,,main,,\n02001283,2,,Ovens,part,,\n"
+    "04000001,1,,,production,,-1\n04000001,2,,Circulator,hidden,,\n"
+)
+
+
+LATER = f"{ROOF}/T_250704_031500.tsv"
+
+
+def an_hour(begin: str = "2025-07-03T00:00:00+00:00", count: int = 6) -> bytes:
+    return day(LABELS, stamps(begin, count), 3, devices=SLAVES)
+
+
+@pytest.fixture
+def roof(influx, influx_site, client) -> Site:
+    """A campaign of two days with gaps."""
+    for number, begin in enumerate(("2025-07-01T00:00:00+00:00", "2025-07-02T00:00:00+00:00")):
+        content = day(LABELS, stamps(begin, 144), number, devices=SLAVES)
+        put(influx_site, client, f"{ROOF}/T_25070{number + 2}_031500.tsv", content)
+    assert run(influx_site).status == 0
+    return influx_site
+
+
+# ── without a sheet ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_without_a_sheet_every_power_counts_and_nothing_is_named(influx, roof, client):
+    made = check(influx, roof, client)
+    assert figures(made) == {"total", "drawn", "fed_in"}
+    assert {key[0] for key in made} == {"powerview_totals"}
+
+
+def test_energy_is_what_pandas_makes_of_the_files(influx, roof, client):
+    made = check(influx, roof, client)
+    rows = [line.split("\t") for u in uploads(roof, client) for line in u.data.decode().splitlines()]
+    cells = pd.DataFrame([r[1:] for r in rows if len(r) == 5 and r[0][2:3] == "/"])
+    watts = cells.apply(pd.to_numeric, errors="coerce") * [1, 1, 1000, 1]
+    totals = {f: sum(v for (_, tags, _), v in made.items() if dict(tags)["figure"] == f) for f in figures(made)}
+    assert totals["total"] == pytest.approx(watts.sum().sum(), rel=1e-12)
+    assert totals["drawn"] == pytest.approx(watts.sum(axis=1).clip(lower=0).sum(), rel=1e-12)
+
+
+def test_drawn_less_fed_in_is_the_total_in_every_ten_minutes_exactly(influx, roof, client):
+    of = {f: {} for f in ("total", "drawn", "fed_in")}
+    for (_, tags, second), value in influx.made(client).items():
+        of[dict(tags)["figure"]][second] = value
+    assert of["total"]
+    assert {second: of["drawn"][second] - of["fed_in"][second] for second in of["total"]} == of["total"]
+
+
+def test_a_campaign_without_power_has_no_totals(influx, influx_site, client):
+    put(influx_site, client, f"{ROOF}/a.tsv", v002("01/07/25 12:00:00 230.5 21.5", labels=("Ph 1 V", "Room °C")))
+    assert run(influx_site).status == 0
+    assert check(influx, influx_site, client) == {}
+
+
+@pytest.mark.parametrize("night", ["2025-03-30", "2025-10-26"])
+def test_both_nights_on_which_the_clock_changes(influx, influx_site, client, night):
+    zone, first = ZoneInfo("Europe/Paris"), datetime.fromisoformat(f"{night}T00:00:00+00:00").timestamp() - 7200
+    local = [f"{datetime.fromtimestamp(first + i * 600, zone):%d/%m/%y %H:%M:%S} {i}.5 -{i}.25" for i in range(60)]
+    put(influx_site, client, f"{ROOF}/T_{night[2:].replace('-', '')}_101500.tsv", v002(*local, labels=("a W", "b W")))
+    assert run(influx_site).status == 0
+    made = check(influx, influx_site, client)
+    assert len(made) == 3 * 60
+
+
+def test_a_logger_of_one_minute_counts_by_its_means(influx, influx_site, client):
+    content = day(("a W", "b W"), stamps("2025-07-01T00:00:00+00:00", 180, 60), 5)
+    put(influx_site, client, f"{ROOF}/T_250702_031500.tsv", content)
+    run(influx_site)
+    assert len(check(influx, influx_site, client)) == 3 * 18
+
+
+def test_two_loggers_in_one_campaign_are_added_up(influx, influx_site, client):
+    for master, offset in (("02001283", 0), ("02001300", 3)):
+        rows = [f"01/07/25 12:{10 * i + offset:02}:00 {i + offset}.5" for i in range(5)]
+        content = v003(*rows, labels=("Voie1 W",), master=master)
+        put(influx_site, client, f"roof/{master}/T_250702_031500.tsv", content)
+    run(influx_site)
+    assert len(check(influx, influx_site, client)) == 3 * 5
+
+
+def test_a_logger_file_of_every_sample_gives_what_plain_loops_give(influx, influx_site, client):
+    from sample_tree import SAMPLES, serial
+
+    for folder in ("v002", "v003"):
+        for file in (SAMPLES / folder).glob("*.tsv"):
+            put(influx_site, client, f"{folder}/{serial(file)}/{file.name}", file.read_bytes())
+    run(influx_site)
+    made = check(influx, influx_site, client)
+    assert {dict(tags)["campaign"] for _, tags, _ in made} == {"v002", "v003"}
+
+
+# ── files come and go ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("by", [None, EVERYTHING])
+def test_late_and_renamed_and_moved_columns_and_again(influx, roof, client, by):
+    lines = {"roof": sheet(roof, client, by)} if by else {}
+    late = day(LABELS[:2], stamps("2025-07-01T06:05:00+00:00", 30), 7, devices=SLAVES[:2])
+    put(roof, client, f"{ROOF}/T_250701_235900.tsv", late)
+    run(roof)
+    check(influx, roof, client, lines)
+    renamed = day(
+        ("Meter W", "Rack W", "Roof kW", "Pump W"), stamps("2025-07-02T20:00:00+00:00", 60), 8, devices=SLAVES
+    )
+    put(roof, client, LATER, renamed)
+    run(roof)
+    check(influx, roof, client, lines)
+    moved = day(("Rack W", "Ph 1 V", "Roof kW"), stamps("2025-07-02T22:00:00+00:00", 60), 9, devices=SLAVES[:3])
+    put(roof, client, f"{ROOF}/T_250705_031500.tsv", moved)
+    run(roof)
+    made = check(influx, roof, client, lines)
+    assert run(roof, again=True).status == 0
+    assert check(influx, roof, client, lines) == made
+
+
+def test_a_column_that_goes_takes_its_windows_along(influx, influx_site, client):
+    rows = [f"01/07/25 12:{10 * i}0:00 {i}.5 3.5".replace("100:", "10:") for i in range(1)]
+    put(
+        influx_site,
+        client,
+        f"{ROOF}/T_250702_031500.tsv",
+        v002(*rows, "01/07/25 12:10:00 1.5 2.5", labels=("a V", "b W")),
+    )
+    run(influx_site)
+    assert len(check(influx, influx_site, client)) == 3 * 2
+    put(influx_site, client, f"{ROOF}/T_250703_031500.tsv", v002("01/07/25 12:10:00 9.5", labels=("a V",)))
+    run(influx_site)
+    assert len(check(influx, influx_site, client)) == 3
+
+
+def test_what_is_not_changed_is_not_written_again(influx, roof, client, monkeypatch):
+    sheet(roof, client, EVERYTHING)
+    run(roof)
+    written = []
+    real = making.Beside.write
+
+    def write(beside, found):
+        times = real(beside, found)
+        written.append(
+            {dict(each.tags).get("figure") or dict(each.tags)["channel"]: len(t) for each, t in times.items()}
+        )
+        return times
+
+    monkeypatch.setattr(making.Beside, "write", write)
+    run(roof)
+    assert written == []
+    lines = sheet(roof, client, EVERYTHING.replace("Ovens", "Oven"))
+    run(roof)
+    assert [list(each) for each in written] == [["Oven"]]
+    written.clear()
+    check(influx, roof, client, {"roof": lines})
+    put(roof, client, LATER, an_hour())
+    run(roof)
+    assert max(written[0].values()) == 6
+    assert len(written) == 1
+    check(influx, roof, client, {"roof": lines})
+
+
+# ── sheets ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+GROUPS = "device,place,unit,name,role,group,factor\n"
+SHEETS = [
+    EVERYTHING,
+    GROUPS + "02001283,1,,,main,All,\n02001283,2,,,main,All,-1\n04000001,1,,,main,All,0.5\n",
+    GROUPS + "02001283,1,,,part,Pair,\n04000001,2,,,part,Pair,2\n",
+    GROUPS + "02001283,1,,,production,,\n",
+    GROUPS + "02001283,1,,,hidden,,\n02001283,2,,,hidden,,\n04000001,1,,,hidden,,\n04000001,2,,,hidden,,\n",
+    GROUPS + "02001283,1,,,main,,\n",
+    GROUPS,
+]
+
+
+def test_sheets_one_after_another_and_none(influx, roof, client):
+    for text in [*SHEETS, *reversed(SHEETS[:3])]:
+        lines = sheet(roof, client, text)
+        assert run(roof).status == 0
+        check(influx, roof, client, {"roof": lines})
+    (roof.data / client / "roof/channels.csv").unlink()
+    run(roof)
+    made = check(influx, roof, client)
+    assert figures(made) == {"total", "drawn", "fed_in"}
+
+
+def test_the_bakery_has_the_figures_that_its_generator_knows(influx, influx_site, client):
+    site = make_site.make_site()
+    make_site.write_files(site, influx_site.data)
+    (influx_site.data / make_site.CLIENT).rename(influx_site.data / client)
+    beside = influx_site.data / client / make_site.CAMPAIGN / "channels.csv"
+    shutil.copyfile(make_site.SHEET, beside)
+    assert run(influx_site).status == 0
+    truth = make_site.true_figures(site)
+    kwh: dict[str, dict] = {}
+    for (_, tags, second), watts in influx.made(client).items():
+        known = dict(tags)
+        if known.get("unit", "W") == "W":
+            name = known.get("figure") or known["channel"].rsplit("Ch: ", 1)[-1]
+            date = datetime.fromtimestamp(second, make_site.ZONE).date()
+            of = kwh.setdefault(name.replace("_", " "), {})
+            of[date] = of.get(date, 0) + watts / 6000
+    assert set(kwh) - set(truth) == {"total", "parts"}
+    for name in truth:
+        np.testing.assert_allclose([kwh[name][date] for date in truth.index], truth[name], atol=1e-6, err_msg=name)
+    net = sum(kwh["total"].values())
+    assert sum(kwh["drawn"].values()) - sum(kwh["fed in"].values()) == pytest.approx(net, abs=1e-9)
+
+
+def test_a_clamp_that_appears_later_counts_from_then_on_and_in_a_group_everywhere(influx, influx_site, client):
+    lines = sheet(influx_site, client, GROUPS + "02001283,1,,,main,M,\n02001283,3,,,main,M,\n02001283,2,,Oven,,,\n")
+    first = day(("a W", "b W"), stamps("2025-07-01T00:00:00+00:00", 12), 1)
+    put(influx_site, client, f"{ROOF}/T_250701_121500.tsv", first)
+    run(influx_site)
+    check(influx, influx_site, client, {"roof": lines})
+    second = day(("a W", "b W", "c W", "d W"), stamps("2025-07-01T01:30:00+00:00", 12), 2)
+    put(influx_site, client, f"{ROOF}/T_250701_131500.tsv", second)
+    run(influx_site)
+    made = check(influx, influx_site, client, {"roof": lines})
+    assert min(second for _, _, second in made if ("channel", "M") in _) >= 1_751_332_800
+
+
+def test_a_sheet_that_changes_while_files_arrive(influx, roof, client):
+    for number, text in enumerate(SHEETS[:4]):
+        lines = sheet(roof, client, text)
+        content = day(LABELS, stamps(f"2025-07-0{number + 3}T00:00:00+00:00", 20), number, devices=SLAVES)
+        put(roof, client, f"{ROOF}/T_25070{number + 4}_031500.tsv", content)
+        run(roof)
+        check(influx, roof, client, {"roof": lines})
+
+
+def test_names_that_two_things_share_are_made_unique(influx, roof, client):
+    sheet(roof, client, GROUPS + "02001283,1,,X,,,\n02001283,2,,X,,,\n04000001,1,,X,,,\n04000001,2,,,,X,\n")
+    run(roof)
+    assert figures(influx.made(client), "powerview_channels", "channel") == {
+        "X", "X (02001283)", "X (04000001)", "X (04000001 2)"
+    }  # fmt: skip
+
+
+HOSTILE = ['a"b', "${v.x}", "c=d, e", "{{ 7*7 }}", "é’ü"]
+
+
+def test_names_that_mean_something_to_flux_or_line_protocol_are_written_and_removed_as_they_are(
+    influx, influx_site, client
+):
+    labels = [f"{name} W" for name in ("a", "b", "c", "d", "e")]
+    put(
+        influx_site, client, f"{ROOF}/T_250702_031500.tsv", v002("01/07/25 12:00:00 1.5 2.5 3.5 4.5 5.5", labels=labels)
+    )
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["device", "place", "name"])
+    writer.writerows(["02001283", i, name] for i, name in enumerate(HOSTILE, 1))
+    lines = sheet(influx_site, client, text.getvalue())
+    run(influx_site)
+    assert figures(check(influx, influx_site, client, {"roof": lines}), "powerview_channels", "channel") == set(HOSTILE)
+    lines = sheet(influx_site, client, "device,place,name\n02001283,1,Plain\n")
+    run(influx_site)
+    made = check(influx, influx_site, client, {"roof": lines})
+    assert "Plain" in figures(made, "powerview_channels", "channel")
+
+
+def test_a_thing_without_a_unit_goes_without_its_namesake_with_one(influx, influx_site, client):
+    labels = ("Index", "Oven W")
+    put(influx_site, client, f"{ROOF}/T_250702_031500.tsv", v002("01/07/25 12:00:00 1.5 2.5", labels=labels))
+    lines = sheet(influx_site, client, "device,place,name\n02001283,1,X\n")
+    run(influx_site)
+    check(influx, influx_site, client, {"roof": lines})
+    lines = sheet(influx_site, client, "device,place,name,role\n02001283,1,,hidden\n02001283,2,X,\n")
+    run(influx_site)
+    check(influx, influx_site, client, {"roof": lines})
+
+
+# ── whatever fails ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_was_remembered_may_be_lost_and_a_sweep_makes_it_anew(influx, roof, client):
+    lines = sheet(roof, client, EVERYTHING)
+    run(roof)
+    (roof.state / "uploads.sqlite").unlink()
+    influx.call(
+        "POST", "/api/v2/delete", params={"org": influx.org, "bucket": client},
+        json={"start": "2020-01-01T00:00:00Z", "stop": "2030-01-01T00:00:00Z",
+              "predicate": '_measurement="powerview_totals"'},
+    )  # fmt: skip
+    assert statuses(run(roof)) == []
+    check(influx, roof, client, {"roof": lines})
+
+
+def test_a_bucket_that_somebody_deleted_is_not_made_again_for_a_sheet(influx, roof, client):
+    [found] = influx.call("GET", "/api/v2/buckets", params={"name": client}).json()["buckets"]
+    influx.call("DELETE", f"/api/v2/buckets/{found['id']}")
+    sheet(roof, client, EVERYTHING)
+    assert run(roof).status == 0
+    assert client not in influx.buckets()
+    put(roof, client, LATER, an_hour())
+    assert run(roof).status == 0
+    assert len(influx.made(client)) > 0
+
+
+def test_a_campaign_that_was_renamed_has_its_totals_once_its_files_are_read_again(influx, roof, client):
+    (roof.data / client / "roof").rename(roof.data / client / "yard")
+    run(roof)
+    assert run(roof, again=True).status == 0
+    assert {dict(tags)["campaign"] for _, tags, _ in influx.made(client)} == {"roof", "yard"}
+
+
+@pytest.mark.parametrize("kind", ["query", "write", "delete"])
+def test_an_influxdb_that_refuses_totals_costs_one_line_and_the_next_run_makes_them(influx, roof, client, kind, capsys):
+    lines = sheet(roof, client, EVERYTHING)
+    run(roof)
+    lines = sheet(roof, client, SHEETS[2])
+    put(roof, client, LATER, an_hour())
+    refused = proxies.refuse(500, "internal error", "engine: cache full")
+
+    def plan(request: proxies.Request) -> None:
+        ours = f"/api/v2/{kind}" in request.path and b"powerview_" in request.body()
+        (refused if ours else proxies.hand_on)(request)
+
+    with FaultProxy(influx.url) as between:
+        between.plan = plan
+        roof.environment["INFLUXDB_HOST"] = between.url
+        assert (Status.OK, f"{client}/{LATER}") in statuses(run(roof))
+    said = capsys.readouterr().err.splitlines()
+    assert [
+        line for line in said if line.startswith(f"totals of {client}/roof are not up to date; the next run")
+    ] == said
+    assert len(said) == 1
+    roof.environment["INFLUXDB_HOST"] = influx.url
+    assert run(roof).status == 0
+    check(influx, roof, client, {"roof": lines})
+
+
+class Dies(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("step", range(10))
+def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(influx, roof, client, monkeypatch, step):
+    sheet(roof, client, EVERYTHING)
+    run(roof)
+    lines = sheet(roof, client, SHEETS[1 + step % 2])
+    put(roof, client, LATER, an_hour("2025-07-02T12:00:00+00:00", 90))
+    left = [step]
+
+    def dying(real, *, after: bool):
+        def call(*arguments, **named):
+            if not after and left[0] == 0:
+                raise Dies
+            left[0] -= 1
+            found = real(*arguments, **named)
+            if after and left[0] < 0:
+                raise Dies
+            return found
+
+        return call
+
+    for owner, name in ((making.Beside, "write"), (making.Beside, "delete"), (making.Beside, "delete_channels"),
+                        (making.Beside, "keep_only"), (totals.Marks, "add"), (totals.Marks, "remember"),
+                        (totals.Marks, "remove")):  # fmt: skip
+        monkeypatch.setattr(owner, name, dying(getattr(owner, name), after=bool(step % 2)))
+    try:
+        run(roof)
+    except Dies:
+        pass
+    monkeypatch.undo()
+    assert run(roof).status == 0
+    check(influx, roof, client, {"roof": lines})
+
+
+@pytest.mark.parametrize(
+    "seed", [0, 1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)]
+)
+def test_any_history_is_what_plain_loops_make_of_files_and_sheets(influx, influx_site, client, seed, monkeypatch):
+    dice = random.Random(seed)
+    monkeypatch.setattr(making, "MOST_VALUES", dice.choice([40, 400, 200_000]))
+    lines: dict[str, Sheet] = {}
+    for number in range(8):
+        for campaign in ("roof", "yard"):
+            begin = f"2025-07-0{dice.randint(1, 4)}T{dice.randint(0, 23):02}:{dice.randint(0, 59):02}:00+00:00"
+            labels = dice.sample([*LABELS, "Ph 1 V", "Index"], 4)
+            content = day(
+                tuple(labels), stamps(begin, dice.randint(1, 80), dice.choice([60, 600])), number, devices=SLAVES
+            )
+            name = f"T_2507{dice.randint(10, 19)}_0315{number:02}.tsv"
+            put(influx_site, client, f"{campaign}/02001283/{name}", content)
+            if dice.random() < 0.5:
+                lines[campaign] = sheet(influx_site, client, dice.choice(SHEETS), campaign)
+        run(influx_site)
+        if dice.random() < 0.3:
+            (influx_site.state / "uploads.sqlite").unlink()
+        elif dice.random() < 0.5:
+            check(influx, influx_site, client, lines)
+    run(influx_site)
+    check(influx, influx_site, client, lines)

@@ -189,6 +189,22 @@ def test_the_tree_itself_may_be_a_symlink(data, tmp_path):
     assert pending(Inbox(tmp_path / "link", "powerview")) == [f"{DEVICE}/x.tsv"]
 
 
+def test_what_ext4_has_at_the_top_of_a_disk_is_left_alone(data, tree, monkeypatch):
+    put(data, f"{DEVICE}/x.tsv")
+    for folder in ("lost+found", "acme/lost+found"):
+        (data / folder).mkdir()
+    real = os.open
+
+    def roots_own(path, *arguments, **how):
+        if path == "lost+found":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, *arguments, **how)
+
+    monkeypatch.setattr(os, "open", roots_own)
+    assert list(refused(tree)) == ["acme/lost+found"]
+    assert pending(tree) == [f"{DEVICE}/x.tsv"]
+
+
 def test_a_tree_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         list(Inbox(tmp_path / "nothing", "powerview").pending())

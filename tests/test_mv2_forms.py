@@ -184,3 +184,14 @@ def test_behind_a_header_that_comes_again_long_lines_are_lines_as_well():
     recording = golden.read(v003(ROW) + v003(end=junk + v003("01/07/25 12:10:00 3.5 4.5")))
     assert recording.times.tolist() == [NOON, NOON + 600]
     assert (recording.left_out, recording.unread) == ({"malformed rows": 1}, None)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_serial_or_a_label():
+    mark = "\N{ZERO WIDTH NO-BREAK SPACE}"
+    serials, labels = (
+        "\t".join([mark * 2 + "02001283", mark + "02001283"]),
+        "\t".join(["MV_T302_V002", mark + "Oven W"]),
+    )
+    header = golden.read(f"{serials}\n{labels}\n01/07/25 12:00:00\t1.5\n".encode()).header
+    (channel,) = header.channels
+    assert (header.master, channel.device, channel.name, channel.unit) == ("02001283", "02001283", "Oven", "W")

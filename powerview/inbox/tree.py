@@ -117,6 +117,8 @@ class Inbox:
                 yield Refusal("/".join((*parts, entry.name)), NOT_TSV, _mark(entry))
 
     def _below(self, folder: int, parts: tuple[str, ...], want_settled: bool) -> Iterator[Upload | Refusal]:
+        if parts == (_FILE_SYSTEMS_OWN,):
+            return
         inside_device = len(parts) == 4
         if inside_device and parts[3] == PARSED_DIR:
             self.folders_with_parsed.add(parts[:3])
@@ -151,6 +153,9 @@ class Inbox:
 
 
 NOT_TSV = "only .tsv files are read: unpack what is compressed, and give it a name that ends in .tsv"
+_FILE_SYSTEMS_OWN = "lost+found"
+"""A folder that ext4 has at the top of a disk, which root alone may read."""
+
 _OLD_PART = 86_400
 """Seconds after which a file that some client names .filepart while it uploads is taken for abandoned."""
 

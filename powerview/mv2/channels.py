@@ -17,7 +17,7 @@ UNITS = frozenset(
 )
 """Last words of a label that are units; any other last word belongs to the channel's name."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ufeff]")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ NO_TIME = np.iinfo(np.int64).min
 A_DAY = 86_400
 STAMP_LENGTH = 17
 _STEP = 900  # no zone in use changes its clock off a quarter of an hour
+_DRIFT = 60  # seconds that a logger's clock may be off its own rhythm
 _PART = 1 << 16  # rows looked at together, so that memory does not grow with the file
 
 _SHAPE = np.frombuffer(b"00/00/00 00:00:00", np.uint8)
@@ -60,9 +61,10 @@ def turn_to_utc(wall: np.ndarray, rows: np.ndarray, zone: ZoneInfo | None, begin
     """Turn the chosen `rows` (a mask) of a file from wall seconds into UTC seconds, in place.
 
     Returns how many stamps the zone leaves out. `zone` None means that the stamps are UTC. In the hour that is there
-    twice the largest step back begins the second pass; an hour passed only once is the first, or the second if the
-    file begins inside it: `begin` is its first stamp. A local time that does not exist is read with the offset before
-    the change (winter time), which keeps the rows in order.
+    twice the largest step back begins the second pass, or, where a row comes once an hour, the stamp that comes again;
+    an hour passed only once is the first, or the second if the file begins inside it: `begin` is its first stamp. A
+    local time that does not exist is read with the offset before the change (winter time), which keeps the rows in
+    order.
     """
     if zone is None or not len(wall):
         return 0
@@ -77,20 +79,23 @@ def turn_to_utc(wall: np.ndarray, rows: np.ndarray, zone: ZoneInfo | None, begin
         places.append(at[doubled])
         stamps.append(local[doubled])
         missing += int(np.count_nonzero(first < second))
-    _place_second_passes(wall, np.concatenate(places), np.concatenate(stamps), zone, begin)
+    _place_second_passes(wall, rows, np.concatenate(places), np.concatenate(stamps), zone, begin)
     return missing
 
 
 def _place_second_passes(
-    utc: np.ndarray, places: np.ndarray, wall: np.ndarray, zone: ZoneInfo, begin: int | None
-) -> None:
+    utc: np.ndarray, chosen: np.ndarray, places: np.ndarray, wall: np.ndarray, zone: ZoneInfo, begin: int | None
+) -> None:  # fmt: skip
     # `places` are the rows inside doubled hours, `wall` their stamps; in `utc` all are in the first pass so far.
     nights = wall // A_DAY
     begins_inside = begin // A_DAY if begin is not None and is_doubled(begin, zone) else None
     for night in np.unique(nights):
         # Rows of another time may lie between those of the hour: its second pass, once begun, goes on behind them.
         rows = np.flatnonzero(nights == night)
-        late = rows[_second_pass(wall[rows], begins_file=night == begins_inside) :]
+        if _is_hourly(utc, chosen, places[rows], wall[rows], zone):
+            late = rows[1:]
+        else:
+            late = rows[_second_pass(wall[rows], begins_file=night == begins_inside) :]
         utc[places[late]] = wall[late] - _offsets(wall[late], zone)[1]
 
 
@@ -112,6 +117,20 @@ def _second_pass(wall: np.ndarray, *, begins_file: bool) -> int:
     if len(steps) and steps.min() < 0:
         return int(np.argmin(steps)) + 1
     return 0 if begins_file else len(wall)
+
+
+def _is_hourly(utc: np.ndarray, chosen: np.ndarray, places: np.ndarray, wall: np.ndarray, zone: ZoneInfo) -> bool:
+    # Whether a night's rows inside the doubled hour are one of each pass, with one stamp: what lies above and below
+    # them is as far away as the hour is long. A stamp that a restart repeats has other neighbours.
+    if len(places) != 2 or wall[0] != wall[1] or places[1] != places[0] + 1:
+        return False
+    first, second = int(places[0]), int(places[1])
+    length = _offset(int(wall[0]), zone, 0) - _offset(int(wall[0]), zone, 1)
+    steps = [(first - 1, first, length)] if first else []
+    steps += [(second, second + 1, 2 * length)] if second + 1 < len(utc) else []
+    return bool(steps) and all(
+        chosen[one] and chosen[other] and abs(utc[other] - utc[one] - wanted) <= _DRIFT for one, other, wanted in steps
+    )
 
 
 def is_doubled(wall: int, zone: ZoneInfo | None) -> bool:

@@ -60,7 +60,7 @@ def whole_file(chance: random.Random) -> bytes:
 def rows(chance: random.Random, width: int, cells: list[str]) -> list[tuple[datetime, str]]:
     """Rows of a walk through time: small steps, steps back, jumps to other nights, to unset clocks, ahead."""
     time = chance.choice(NIGHTS) + timedelta(minutes=chance.randrange(-90, 90))
-    step = timedelta(minutes=chance.choice([1, 7, 10, 10, 10, 30]))
+    step = timedelta(minutes=chance.choice([1, 7, 10, 10, 10, 30, 60]))
     forward = chance.choice([1, 1, 1, 1, -1])
     found = []
     for _ in range(chance.randrange(1, 28)):

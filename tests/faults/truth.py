@@ -228,7 +228,7 @@ def cells_of(line: bytes) -> list[str]:
 
 def as_stored(said: str) -> str:
     """A text in a tag: what line protocol has no form for is written otherwise."""
-    return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", " ", said).replace("\\", "/")
+    return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029\ufeff]", " ", said).replace("\\", "/")
 
 
 def complete_row(line: bytes, width: int) -> Row | None:

@@ -93,7 +93,10 @@ def year_of(name: str) -> int | None:
 
 
 def place_readings(rows: list[Row], zone: tzinfo, began: date | None) -> None:
-    """Readings in UTC: in the doubled hour of a night the largest step back begins the second pass."""
+    """Readings in UTC: in the doubled hour of a night the largest step back begins the second pass.
+
+    Where a row comes once an hour nothing steps back: its stamp is there twice.
+    """
     nights: dict[date, list[Row]] = {}
     for row in rows:
         if row.is_reading:
@@ -101,11 +104,26 @@ def place_readings(rows: list[Row], zone: tzinfo, began: date | None) -> None:
             if is_double(row.written, zone):
                 nights.setdefault(row.written.date(), []).append(row)
     for night, inside in nights.items():
-        start = second_pass(inside)
+        start = 1 if is_hourly(inside, rows, zone) else second_pass(inside)
         if start is None:
             start = 0 if began == night else len(inside)
         for row in inside[start:]:
             row.utc = to_utc(row.written, zone, 1)
+
+
+def is_hourly(inside: list[Row], rows: list[Row], zone: tzinfo) -> bool:
+    """Whether the two readings inside the hour are alone there, with one stamp, and their neighbours an hour away."""
+    if len(inside) != 2 or inside[0].written != inside[1].written:
+        return False
+    place = next(place for place, row in enumerate(rows) if row is inside[0])
+    if rows[place + 1] is not inside[1]:
+        return False
+    hour = to_utc(inside[0].written, zone, 1) - to_utc(inside[0].written, zone, 0)
+    above, below = rows[max(0, place - 1) : place], rows[place + 2 : place + 3]
+    return bool(above or below) and all(
+        row.is_reading and abs(abs(row.utc - inside[0].utc) - distance) <= timedelta(minutes=1)
+        for row, distance in [(row, hour) for row in above] + [(row, 2 * hour) for row in below]
+    )
 
 
 def second_pass(inside: list[Row]) -> int | None:

@@ -316,7 +316,7 @@ def test_numbers_are_written_as_the_language_writes_them(language, value, decima
     assert Language(language).number(value, decimals) == written
 
 
-def test_what_is_not_all_is_not_written_as_100_percent():
+def test_what_is_not_all_is_not_100_percent_and_what_is_not_nothing_not_0():
     text = Language("en")
     assert [text.percent(share) for share in (1, 0.99999, 0.9994)] == [
         f"{p}\N{NO-BREAK SPACE}%" for p in ("100.0", "99.9", "99.9")

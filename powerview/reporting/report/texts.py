@@ -30,7 +30,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "page": ("page", "page"),
     "footer": (
         "PowerView {version}: {client}, {campaign}. Days and times are those of {zone}.",
-        "PowerView {version} : {client}, {campaign}. Jours et heures de {zone}.",
+        "PowerView {version} : {client}, {campaign}. Jours et heures : {zone}.",
     ),
     "sheet": (
         "{name} is not used, and channels are shown by their labels: {problem}",
@@ -46,7 +46,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "rest short": ("Rest", "Reste"),
     "coverage": ("Coverage", "Taux de couverture"),
     "coverage short": ("Coverage", "Couverture"),
-    "of the time": ("of the time has readings", "du temps avec des mesures"),
+    "of the time": ("of the time has readings", "du temps mesuré"),
     "mean power": ("Mean power", "Puissance moyenne"),
     "while measured": ("over the time with readings", "sur le temps mesuré"),
     "peak": ("Highest ten-minute mean", "Plus forte moyenne sur 10 min"),
@@ -260,8 +260,10 @@ class Language:
         return f"{self.number(value, decimals)}{NO_BREAK}{unit}"
 
     def percent(self, share: float, decimals: int = 1) -> str:
-        """A share as a percentage. What is not all of it is not written as 100 %."""
+        """A share as a percentage. What is not all of it is not written as 100 %, what is not nothing not as 0 %."""
         percent = 100 * share
+        if 0 < percent < 0.5 * 10.0**-decimals:
+            return f"<{NO_BREAK}{self.unit(10.0**-decimals, decimals, '%')}"
         if percent < 100 <= round(percent, decimals):
             percent = 100 - 10.0**-decimals
         return self.unit(percent, decimals, "%")

@@ -129,6 +129,21 @@ def test_labels_stay_text(site, tmp_path):
         assert [cell.value for cell in header][-len(HOSTILE) :] == [f"SN: 02001283 - Ch: {x} W" for x in HOSTILE]
 
 
+def test_names_and_groups_of_a_sheet_stay_text(site, tmp_path):
+    site.put("acme/roof/02001283/a.tsv", v002(*day_rows()))
+    lines = ["device,place,name,group", '02001283,1,"=HYPERLINK(""http://example.org"")",', "02001283,2,,=1+1"]
+    (site.data / "acme/roof/channels.csv").write_text("\n".join(lines) + "\n")
+    file = tmp_path / "x.xlsx"
+    done = powerview(site, "export", "acme", "roof", "--sheet", "--format", "xlsx", "-o", file)
+    assert (done.returncode, done.stderr) == (0, "")
+    book = openpyxl.load_workbook(file)
+    voltage, power = '=HYPERLINK("http://example.org") V', "Voie1 W"
+    for title, names in (("readings", [voltage, power]), ("coverage", [voltage, power]), ("kWh per day", ["=1+1 W"])):
+        header = next(book[title].iter_rows())
+        assert [cell.value for cell in header][-len(names) :] == names
+        assert {(cell.data_type, cell.hyperlink) for cell in header} == {("s", None)}
+
+
 def test_a_title_that_begins_with_an_equals_sign_is_text(tmp_path):
     class Source:
         channels, clamps = [Channel(1, "x", "n", "V", "=1+1")], ()

@@ -29,13 +29,12 @@ def coverage(report: Report) -> dict:
 
 def _glance(report: Report) -> dict:
     study, text = report.study, report.text
-    found = []
+    found = [(text("coverage"), text.percent(study.coverage), text("of the time"))]
     if study.totals and study.peaks:
         titles = {"drawn": "energy", "fed in": "energy fed in", "production": "production"}
         kwh = {title: kwh_of(flows(study.totals)[key]) for key, title in titles.items() if key in flows(study.totals)}
         digits = decimals(list(kwh.values()))
         found += [(text(title), text.unit(value, digits, "kWh"), "") for title, value in kwh.items()]
-    found.append((text("coverage"), text.percent(study.coverage), text("of the time")))
     return tiles(found + (load_tiles(report) if study.peaks else []))
 
 

@@ -32,7 +32,7 @@ def flows(totals: Totals) -> dict[str, Windows]:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. `shared`: it has a share of what is used."""
+    """One line of the table. `shared`: it is one of the parts, of whose energy it has a share."""
 
     name: str
     device: str
@@ -64,7 +64,10 @@ def by_group(report: Report) -> dict:
         return section(text("section energy"), [paragraph(text("no power"))], left_out)
     roles = {power.role for power in study.powers}
     total = "total main" if MAIN in roles else "total parts" if roles != {PART} else "total channels"
-    explained = text("small energy", total=text(total), groups=text("groups") if study.has_groups else "")
+    explained = text(
+        "small energy", total=text(total), groups=text("groups") if study.has_groups else "",
+        parts=text("parts" if roles != {PART} else "all channels"),
+    )  # fmt: skip
     return section(text("section energy"), [_balance(report), _powers(report)], explained, left_out)
 
 
@@ -113,7 +116,7 @@ def _rows(report: Report) -> list[Row]:
         windows = summed([power.windows for power in others], every=False)
         rows.append(Row(text("others", n=len(others)), "", "", windows, True))
     if study.totals.rest is not None and len(study.totals.rest.begin):
-        rows.append(Row(text("rest"), "", "", study.totals.rest, True))
+        rows.append(Row(text("rest"), "", "", study.totals.rest, False))
     return rows
 
 

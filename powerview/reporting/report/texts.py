@@ -30,7 +30,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "page": ("page", "page"),
     "footer": (
         "PowerView {version}: {client}, {campaign}. Days and times are those of {zone}.",
-        "PowerView {version} : {client}, {campaign}. Jours et heures de {zone}.",
+        "PowerView {version} : {client}, {campaign}. Jours et heures : {zone}.",
     ),
     "sheet": (
         "{name} is not used, and channels are shown by their labels: {problem}",
@@ -46,7 +46,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "rest short": ("Rest", "Reste"),
     "coverage": ("Coverage", "Taux de couverture"),
     "coverage short": ("Coverage", "Couverture"),
-    "of the time": ("of the time has readings", "du temps avec des mesures"),
+    "of the time": ("of the time has readings", "du temps mesuré"),
     "mean power": ("Mean power", "Puissance moyenne"),
     "while measured": ("over the time with readings", "sur le temps mesuré"),
     "peak": ("Highest ten-minute mean", "Plus forte moyenne sur 10 min"),
@@ -112,14 +112,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     "small energy": (
         "Energy: the mean power of each ten minutes times ten minutes; ten minutes without a reading count as nothing. "
         "{total} Drawn and fed in are its positive and its negative ten minutes, added up apart and never netted; a "
-        "change of sign within ten minutes is not seen. {groups} Share: of all that is drawn by what is listed, "
-        "production and the main meter aside. Highest: mean of ten minutes.",
+        "change of sign within ten minutes is not seen. {groups} Share: of the positive energies of all {parts} "
+        "together. Highest: mean of ten minutes.",
         "Énergie : puissance moyenne de chaque pas de dix minutes multipliée par dix minutes ; un pas sans mesure ne "
         "compte pas. {total} L’énergie soutirée et l’énergie injectée sont ses pas de dix minutes positifs et "
         "négatifs, additionnés à part, jamais compensés ; un changement de signe à l’intérieur d’un pas ne se voit "
-        "pas. {groups} Part : de toute l’énergie consommée dans cette liste, sans la production ni le compteur "
-        "général. Max. : moyenne sur dix minutes.",
+        "pas. {groups} Part : de la somme des énergies positives des {parts}. Max. : moyenne sur dix minutes.",
     ),
+    "parts": ("parts", "départs"),
+    "all channels": ("channels", "voies"),
     "total main": (
         "The total is the sum of the main channels; rest is total + production {minus} parts.",
         "Le total est la somme des voies générales ; le reste est total + production {minus} départs.",
@@ -196,7 +197,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     # --- voltage ---
     "section voltage": ("Voltage", "Tension"),
-    "phases": ("Phases", "Phases"),
     "phase": ("Phase", "Phase"),
     "lowest": ("Lowest, V", "Min., V"),
     "highest": ("Highest, V", "Max., V"),
@@ -260,8 +260,10 @@ class Language:
         return f"{self.number(value, decimals)}{NO_BREAK}{unit}"
 
     def percent(self, share: float, decimals: int = 1) -> str:
-        """A share as a percentage. What is not all of it is not written as 100 %."""
+        """A share as a percentage. What is not all of it is not written as 100 %, what is not nothing not as 0 %."""
         percent = 100 * share
+        if 0 < percent < 0.5 * 10.0**-decimals:
+            return f"<{NO_BREAK}{self.unit(10.0**-decimals, decimals, '%')}"
         if percent < 100 <= round(percent, decimals):
             percent = 100 - 10.0**-decimals
         return self.unit(percent, decimals, "%")
@@ -284,7 +286,8 @@ class Language:
         """A moment in UTC seconds on a zone's clock: the day, and hours and minutes. In the hour that is there twice
         the second pass has its offset from UTC."""
         local = datetime.fromtimestamp(seconds, zone)
-        fold = f" ({local:%:z})" if local.fold else ""
+        offset = f"{local:%z}"
+        fold = f" ({offset[:3]}:{offset[3:]})" if local.fold else ""
         return f"{self.day(local.date())}{NO_BREAK}{local:%H:%M}{fold}"
 
     def count(self, n: int, what: str) -> str:

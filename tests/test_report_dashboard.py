@@ -1,0 +1,152 @@
+"""The report's figures are those that the dashboard's queries give on a real InfluxDB, panel by panel."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+
+import make_site
+import numpy as np
+import pandas as pd
+import pytest
+from master_views import PARIS, Grafana
+from sample_tree import SAMPLES, serial
+from trees import Site
+
+from powerview.reporting.export import source_of, wanted
+from powerview.reporting.load import duration_curve, hours_above
+from powerview.reporting.study import study_of
+
+DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+CASES = {
+    "bakery": (date(2026, 3, 23), date(2026, 5, 3)),
+    "part of the bakery": (date(2026, 3, 28), date(2026, 4, 17)),
+    "summer": (date(2025, 7, 29), date(2025, 8, 4)),
+    "october": (date(2025, 10, 22), date(2025, 10, 26)),
+}
+"""Local days, no more than three months: beyond, some panels read whole hours."""
+
+
+@pytest.fixture(scope="module")
+def stored(influx, tmp_path_factory) -> SimpleNamespace:
+    """The made-up bakery and the V002 samples, stored by the lane as two campaigns of one client."""
+    environment = {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token, "INFLUXDB_ORG": influx.org}
+    site = Site(tmp_path_factory.mktemp("report"), environment)
+    client = f"client-{uuid.uuid4().hex[:12]}"
+    make_site.write_files(make_site.make_site(), site.data)
+    (site.data / make_site.CLIENT).rename(site.data / client)
+    for file in (SAMPLES / "v002").glob("*.tsv"):
+        site.put(f"{client}/roof/{serial(file)}/{file.name}", file.read_bytes())
+    done = site.run()
+    assert done.returncode == 0, done.stderr
+    return SimpleNamespace(site=site, client=client)
+
+
+@pytest.fixture(scope="module", params=CASES)
+def seen(request, influx, stored) -> SimpleNamespace:
+    """Some days of a campaign: the study of what InfluxDB has, and Grafana's look at the same days."""
+    first, last = CASES[request.param]
+    campaign = make_site.CAMPAIGN if "bakery" in request.param else "roof"
+    settings = stored.site.settings()
+    want = wanted(settings, stored.client, campaign, first, last)
+    with source_of(settings, want, from_files=False) as source:
+        study = study_of(source, want)
+    span = datetime.fromtimestamp(want.start, UTC), datetime.fromtimestamp(want.stop, UTC)
+    return SimpleNamespace(study=study, span=span, grafana=Grafana(influx, stored.client, campaign))
+
+
+def test_the_study_of_influxdb_is_that_of_the_files(seen, stored):
+    want = seen.study.want
+    with source_of(stored.site.settings(), want, from_files=True) as source:
+        files = study_of(source, want)
+    assert (files.first, files.stop, files.readings) == (seen.study.first, seen.study.stop, seen.study.readings)
+    assert [p.shown for p in files.powers] == [p.shown for p in seen.study.powers]
+    assert files.peaks == seen.study.peaks
+    assert files.phases == seen.study.phases
+    assert [d.gaps for d in files.devices] == [d.gaps for d in seen.study.devices]
+
+
+def test_energy(seen):
+    totals, days = seen.study.totals, seen.study.days
+    found = {tile: seen.grafana.number(f"{tile} A", seen.span) / 1000 for tile in ("Energy", "Drawn", "Fed in")}
+    ours = {"Energy": totals.total, "Drawn": totals.drawn, "Fed in": totals.fed_in}
+    assert found == pytest.approx({tile: w.mean.sum() / 6000 for tile, w in ours.items()}, abs=1e-9)
+    by_day = dict(zip(map(str, days.dates), (1000 * days.energy(totals.total)).tolist(), strict=True))
+    bars = seen.grafana.days(seen.span)
+    assert bars == pytest.approx({day: wh for day, wh in by_day.items() if day in bars}, abs=1e-6)
+    assert set(bars) == {day for day, covered in zip(by_day, days.covered(totals.total), strict=True) if covered}
+
+
+def test_coverage_and_gaps(seen):
+    rows = {r["Device"]: r for r in seen.grafana.rows("Coverage by device A", seen.span)}
+    assert {d: float(r["Coverage"]) for d, r in rows.items()} == pytest.approx(
+        {d.device: d.share for d in seen.study.devices}
+    )
+    assert {d: float(r["Missing"]) for d, r in rows.items()} == pytest.approx(
+        {d.device: d.missing / 3600 for d in seen.study.devices}, abs=1e-9
+    )
+    assert seen.grafana.number("Coverage A", seen.span) == pytest.approx(seen.study.coverage)
+    gaps = {(r["Device"], seconds(r["From"]), seconds(r["To"]))
+            for r in seen.grafana.rows("Gaps of more than an hour A", seen.span)}  # fmt: skip
+    assert gaps == {(d.device, *gap) for d in seen.study.devices for gap in d.gaps}
+
+
+def seconds(moment: str) -> int:
+    return int(pd.Timestamp(moment).timestamp())
+
+
+def test_the_profile(seen):
+    profile = seen.study.profile
+    for place, ours in (("Mean power by hour and weekday, kW", profile.cells / 1000),
+                        ("Hours behind each cell", np.where(profile.hours, profile.hours, np.nan))):  # fmt: skip
+        table = seen.grafana.table(place, seen.span).set_index("hour")
+        table = table.reindex([f"{hour:02}:00" for hour in range(24)], axis=0).reindex(DAYS, axis=1)
+        np.testing.assert_allclose(table.to_numpy(float).T, ours)
+    table = seen.grafana.table("Mean day", seen.span).set_index("hour")
+    table = table.reindex([f"{hour:02}:00" for hour in range(24)])
+    for column, ours in (("Monday to Friday", profile.weekdays), ("Saturday and Sunday", profile.weekends)):
+        np.testing.assert_allclose(table[column].to_numpy(float), ours)
+
+
+def test_base_load_and_peaks(seen):
+    peaks, total = seen.study.peaks, seen.study.totals.total
+    ours = {"Base load": peaks.base, "Base load's share of the energy": peaks.base_share,
+            "Load factor": peaks.load_factor}  # fmt: skip
+    if seen.span[1] - seen.span[0] < timedelta(days=25):  # beyond, the tile's steps are longer than ten minutes
+        ours["Mean power"] = peaks.mean
+    found = {tile: [float(r["_value"]) for r in seen.grafana.rows(f"{tile} A", seen.span)] for tile in ours}
+    assert found == {tile: [] if value is None else [pytest.approx(value)] for tile, value in ours.items()}
+    rows = seen.grafana.rows("The ten highest means A", seen.span)
+    assert [float(r["Power"]) for r in rows] == pytest.approx([watts for _, watts in peaks.highest])
+    by_time = {seconds(r["Begin"]): float(r["Power"]) for r in rows}
+    assert by_time == pytest.approx(dict(peaks.highest))
+    above = seen.grafana.number("Hours above the subscribed power A", seen.span, subscribed="1,5")
+    assert above == pytest.approx(hours_above(total, 1500))
+    curve = seen.grafana.table("Load duration curve", seen.span)
+    places = (curve.Hours * 6).round().astype(int) - 1
+    assert curve.Power.tolist() == pytest.approx(duration_curve(total)[places].tolist())
+    assert len(places) > 5
+
+
+def test_voltages(seen):
+    rows = {(r["channel"], monday(r["Week"])): [float(r[key]) for key in ("Means", "Outside", "Far")]
+            for r in seen.grafana.rows("Voltage by week A", seen.span)}  # fmt: skip
+    assert rows == {
+        (phase.channel.channel, week.monday): [week.means, week.narrow, week.wide]
+        for phase in seen.study.phases
+        for week in phase.weeks
+    }
+    assert rows
+    ends = {r["channel"]: (float(r["Lowest"]), seconds(r["At"]), float(r["Highest"]), seconds(r["Since"]))
+            for r in seen.grafana.rows("Lowest and highest voltage A", seen.span)}  # fmt: skip
+    assert ends == {
+        p.channel.channel: (p.lowest, p.lowest_at, p.highest, p.highest_at) for p in seen.study.phases
+    }  # fmt: skip
+    never = {r["channel"] for r in seen.grafana.rows("Phases never connected A", seen.span)}
+    assert never == {channel.channel for channel in seen.study.never_connected}
+
+
+def monday(moment: str) -> date:
+    day = pd.Timestamp(moment).tz_convert(PARIS).date()
+    return day - timedelta(days=day.weekday())

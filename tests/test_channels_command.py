@@ -119,7 +119,19 @@ def test_a_clamp_that_appears_later_gets_a_line(roof):
 
 def test_french_installations_get_what_french_spreadsheets_open(roof):
     assert powerview(roof, "channels", "acme", "roof", POWERVIEW_LANGUAGE="fr").returncode == 0
-    assert text(roof).splitlines()[1] == "02001283;1;Ph 1;V;;;;;241,0;241,5"
+    header, first, *_ = text(roof).removeprefix("\ufeff").splitlines()
+    assert header == "appareil;position;enregistreur;unité;nom;rôle;groupe;facteur;moyenne;maximum"
+    assert first == "02001283;1;Ph 1;V;;;;;241,0;241,5"
+    before = text(roof)
+    assert powerview(roof, "channels", "acme", "roof", POWERVIEW_LANGUAGE="en").returncode == 0
+    assert text(roof) == before  # whatever the language is now
+
+
+def test_columns_that_are_missing_get_their_names_in_the_admins_language(roof):
+    roof.put(SHEET, b"Appareil;Voie;Nom\n")
+    done = powerview(roof, "channels", "acme", "roof", POWERVIEW_LANGUAGE="fr")
+    assert "new column rôle" in done.stdout
+    assert text(roof).splitlines()[0].startswith("Appareil;Voie;Nom;enregistreur;unité;rôle;")
 
 
 def test_means_and_largest_values_are_those_of_the_readings(site):
@@ -288,7 +300,7 @@ def test_one_line_about_every_unit_of_a_place_is_enough():
 
 
 def test_an_empty_sheet_is_a_header(tmp_path):
-    assert write_table(empty_table(separator=";")).decode("utf-8-sig").startswith("device;place;logger;unit;name;")
+    assert write_table(empty_table("en")).decode("utf-8-sig").startswith("device,place,logger,unit,name,")
 
 
 def test_without_following_a_symlink_is_replaced_itself(tmp_path):

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 import requests
+from browser import window
 from dashboard_queries import Query, View, duration, fill, queries
 from grafana_automation import FOLDER, tree
 from grafana_server import provision, running_grafana
@@ -59,7 +60,7 @@ def test_the_projects_dashboards_are_there_and_only_admins_see_them(site: World)
 
     for client in CAMPAIGNS:
         seen = as_person(site, client).get("/api/search?limit=5000")
-        assert sorted(h["title"] for h in seen) == sorted([client, CAMPAIGNS[client]])
+        assert sorted(h["title"] for h in seen) == sorted(["Overview", client, CAMPAIGNS[client]])
 
 
 def test_every_person_logs_in_and_every_query_of_their_dashboards_is_answered(site: World):
@@ -73,6 +74,55 @@ def test_every_person_logs_in_and_every_query_of_their_dashboards_is_answered(si
         assert len(found) > 10
         empty = [p for p, q in found.items() if not send(person, described["data_source_uid"], q, dashboard)]
         assert [place for place in empty if not may_be_empty(place)] == []
+        overview = person.dashboard(described["overview"]["uid"])
+        for query in queries(overview).values():
+            assert send(person, described["data_source_uid"], query, overview)
+
+
+def test_a_person_who_logs_in_lands_on_the_overview_and_from_there_in_a_finished_campaign(site: World):
+    described = tree.describe("acme", [CAMPAIGNS["acme"]])
+    with window(language="fr-FR") as seen:
+        page = seen.page
+        page.goto(f"{site.grafana.url}/login")
+        page.fill("input[name=user]", "acme-person")
+        page.fill("input[name=password]", "of-one-person")
+        page.click("button[type=submit]")
+        page.wait_for_url(f"**/d/{described['overview']['uid']}/**", timeout=60_000)
+        link = page.get_by_role("link", name=CAMPAIGNS["acme"])
+        link.first.wait_for(timeout=60_000)
+        assert page.get_by_text("Finished").count() == 1
+        page.wait_for_load_state("networkidle")
+        assert [text for text in seen.complaints if "rror" in text or "feed" in text] == []
+        assert [url for url in seen.requests if not url.startswith((site.grafana.url, "data:", "blob:"))] == []
+
+        link.first.click()
+        page.wait_for_url(f"**/d/{described['campaigns'][0]['uid']}**", timeout=60_000)
+        own = page.url
+    person = as_person(site, "acme")
+    time = person.dashboard(described["campaigns"][0]["uid"])["time"]
+    span = [int(datetime.fromisoformat(time[edge]).timestamp() * 1000) for edge in ("from", "to")]
+    assert f"from={span[0]}&to={span[1]}" in own  # the link and the dashboard itself open alike
+
+
+def test_french_comes_over_and_goes_again(site: World):
+    site.env["POWERVIEW_LANGUAGE"] = "fr"
+    run = site.run()
+    assert run.status == 0, run.output
+    assert site.run().changed == 0
+    assert site.run(playbook="update_dashboards").status == 0
+    assert site.run(playbook="update_dashboards").logged == []
+    described = tree.describe("acme", [CAMPAIGNS["acme"]])
+    person = as_person(site, "acme")
+    assert person.dashboard(described["overview"]["uid"])["panels"][0]["title"] == "Campagnes"
+    french = person.dashboard(described["campaigns"][0]["uid"])
+    assert "Puissance totale" in [panel["title"] for panel in french["panels"]]
+    assert site.grafana.dashboard("powerview-loggers")["title"] == "Enregistreurs"
+    empty = [p for p, q in queries(french).items() if not send(person, described["data_source_uid"], q, french)]
+    assert len(empty) < len(queries(french)) / 2
+    site.env["POWERVIEW_LANGUAGE"] = "en"
+    assert site.run().status == 0
+    assert site.run(playbook="update_dashboards").status == 0
+    assert (site.run().changed, site.run(playbook="update_dashboards").logged) == (0, [])
 
 
 def test_a_second_run_changes_nothing_and_an_update_neither(site: World):

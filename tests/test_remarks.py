@@ -12,7 +12,8 @@ from powerview.reporting import remarks
 from powerview.reporting.axis import longest_stretch
 from powerview.reporting.campaign import read_tree
 from powerview.reporting.figures import figures_of
-from powerview.reporting.remarks import duration, left_out_text, remarks_of
+from powerview.reporting.language import ENGLISH
+from powerview.reporting.remarks import left_out_text, remarks_of
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -134,7 +135,7 @@ def test_what_was_left_out_reads_as_a_sentence_does():
     [(600, "10 min"), (9600, "2 h 40 min"), (7200, "2 h"), (2 * 86_400, "48 h"), (300_000, "3 days")],
 )
 def test_durations(seconds, text):
-    assert duration(seconds) == text
+    assert ENGLISH.duration(seconds) == text
 
 
 def stretch(site: Site) -> tuple[int, int] | None:

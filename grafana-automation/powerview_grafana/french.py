@@ -6,8 +6,7 @@ several dashboards show is here once.
 
 from __future__ import annotations
 
-import re
-
+from powerview.french import typeset
 from powerview_grafana import french_descriptions
 
 UNITS = {"dtdurations": "dthms"}
@@ -187,12 +186,6 @@ _TEXTS = {
 
 SAME = ("Client", "Master", "Max", "Min", "Phase", "Total")
 """What is written alike in both languages."""
-
-
-def typeset(text: str) -> str:
-    """French with its no-break spaces: before two-part punctuation, inside quotation marks, between number and unit."""
-    text = re.sub(r" (?=[:;?!»%])", "\N{NO-BREAK SPACE}", text).replace("« ", "«\N{NO-BREAK SPACE}")
-    return re.sub(r"(?<=\d) (?=(?:[kM]?Wh?|VA|kVA|V|h|min|s)\b)", "\N{NO-BREAK SPACE}", text)
 
 
 FRENCH = {english: typeset(french) for english, french in (_TEXTS | french_descriptions.TEXTS).items()}

@@ -31,6 +31,12 @@ COLUMNS = {
 }
 """The columns, and what their headers may be called, in English and French, without accents."""
 
+FRENCH_TITLES = {
+    "device": "appareil", "place": "position", "logger": "enregistreur", "unit": "unité", "name": "nom", "role": "rôle",
+    "group": "groupe", "factor": "facteur", "mean": "moyenne", "largest": "maximum",
+}  # fmt: skip
+"""How the columns are called in a sheet that is written in French."""
+
 NEEDED = ("device", "place")
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """How .xlsx and .ods files begin (ZIP), and .xls files (Compound File Binary Format)."""
@@ -171,6 +177,11 @@ def _row_problem(number: int, cells: list[str], width: int) -> str | None:
     if any(len(cell) > LONGEST_CELL for cell in cells):
         return f"line {number}: a cell has more than {LONGEST_CELL} characters: shorten it."
     return None
+
+
+def title_of(column: str, language: str) -> str:
+    """What a column is called in a sheet that is written in this language."""
+    return FRENCH_TITLES[column] if language == "fr" else column
 
 
 def shown(cell: str) -> str:

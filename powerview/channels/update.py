@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from powerview.channels.sheet import LONGEST_NAME, Line, clean, sheet_of
-from powerview.channels.table import COLUMNS, Table
+from powerview.channels.table import COLUMNS, Table, title_of
 
 WRITTEN = tuple(COLUMNS)
 POWER = ("mW", "W", "kW", "MW")
@@ -33,21 +33,24 @@ class Measured:
         return f"{self.device} place {self.place}{unit}, {clean(self.logger)}"
 
 
-def empty_table(*, separator: str) -> Table:
-    """A sheet without a line, for spreadsheets that separate cells so."""
+def empty_table(language: str) -> Table:
+    """A sheet without a line, as the spreadsheets of this language separate its cells and its people call its
+    columns."""
     columns = {column: i for i, column in enumerate(WRITTEN)}
-    return Table(separator, True, "\n", list(WRITTEN), columns, [])
+    titles = [title_of(column, language) for column in WRITTEN]
+    return Table(";" if language == "fr" else ",", True, "\n", titles, columns, [])
 
 
-def bring_up_to_date(table: Table, clamps: Iterable[Measured]) -> tuple[Table, list[str]]:
+def bring_up_to_date(table: Table, clamps: Iterable[Measured], language: str = "en") -> tuple[Table, list[str]]:
     """The sheet with a line for each clamp, and in sentences what changed in it but for means and largest values.
 
-    Raises NotUnderstood.
+    Columns that are missing are added under their names in `language`. Raises NotUnderstood.
     """
     clamps = list(clamps)
     sheet = sheet_of(table)
-    changed = [f"new column {column}" for column in WRITTEN if column not in table.columns]
-    table = _with_all_columns(table)
+    missing = [column for column in WRITTEN if column not in table.columns]
+    changed = [f"new column {title_of(column, language)}" for column in missing]
+    table = _with_columns(table, missing, language)
     lines = {id(line): cells for line, (_, cells) in zip(sheet.lines, table.rows, strict=True)}
     matched = Counter(id(sheet.line(c.device, c.place, c.unit)) for c in clamps)
     new = []
@@ -64,12 +67,11 @@ def bring_up_to_date(table: Table, clamps: Iterable[Measured]) -> tuple[Table, l
     return table, changed
 
 
-def _with_all_columns(table: Table) -> Table:
-    missing = [column for column in WRITTEN if column not in table.columns]
+def _with_columns(table: Table, missing: list[str], language: str) -> Table:
     width = len(table.header)
     columns = table.columns | {column: width + i for i, column in enumerate(missing)}
     rows = [(number, cells + [""] * len(missing)) for number, cells in table.rows]
-    return replace(table, header=table.header + missing, columns=columns, rows=rows)
+    return replace(table, header=table.header + [title_of(c, language) for c in missing], columns=columns, rows=rows)
 
 
 def _refresh(table: Table, cells: list[str], line: Line, clamp: Measured, *, only: bool) -> list[str]:

@@ -20,6 +20,7 @@ from bokeh.models import (
     DatetimeTickFormatter,
     GlyphRenderer,
     HoverTool,
+    NumeralTickFormatter,
     Range1d,
 )  # fmt: skip
 from bokeh.plotting import figure
@@ -28,6 +29,7 @@ from powerview.channels.sums import WINDOW, windows_of
 from powerview.mv2 import A_DAY, Channel
 from powerview.reporting.axis import wall
 from powerview.reporting.figures import Days, Figures
+from powerview.reporting.language import Language
 from powerview.reporting.places import Series
 
 COLOURS = ("#4269d0", "#e8a317", "#ff725c", "#3ca951", "#a463f2", "#38b2ac", "#ff7eb0", "#9c6b4e", "#8a94a6", "#7aa7f5")
@@ -91,21 +93,23 @@ def bucket_seconds(all_series: Collection[Series], days: Days, most_values: int)
 # ── the curves ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def curves(group: Group, series: dict[Channel, Series], zone: ZoneInfo, bucket: int, shared: Range1d) -> figure:
+def curves(
+    group: Group, series: dict[Channel, Series], zone: ZoneInfo, bucket: int, shared: Range1d, say: Language
+) -> figure:
     """The curves of a group: every reading, or, with a bucket in seconds, means and the band from least to most.
 
     Buckets shorter than a day are for a closer look (NEAR); from afar (FAR) a day is one point. The page shows one.
     """
-    plot = _plot(shared, 250, "curves")
+    plot = _plot(shared, 250, "curves", say)
     if not bucket:
-        _draw_curves(plot, group, _readings(group, series, zone), "")
+        _draw_curves(plot, group, _readings(group, series, zone), "", say)
         return plot
-    _draw_curves(plot, group, _bucketed(group, series, zone, A_DAY), FAR)
-    _draw_curves(plot, group, _bucketed(group, series, zone, bucket), NEAR)
+    _draw_curves(plot, group, _bucketed(group, series, zone, A_DAY), FAR, say)
+    _draw_curves(plot, group, _bucketed(group, series, zone, bucket), NEAR, say)
     return plot
 
 
-def _draw_curves(plot: figure, group: Group, data: dict[str, np.ndarray], level: str) -> None:
+def _draw_curves(plot: figure, group: Group, data: dict[str, np.ndarray], level: str, say: Language) -> None:
     source = ColumnDataSource(data)
     for i, (channel, colour) in enumerate(group.colours):
         drawn = [plot.line("x", f"v{i}", source=source, line_color=colour, line_width=1.1)]
@@ -117,8 +121,8 @@ def _draw_curves(plot: figure, group: Group, data: dict[str, np.ndarray], level:
     middle = plot.line("x", "middle", source=source, line_alpha=0)
     middle.tags, middle.visible = ["", level], level != NEAR
     values = [(name, f"@v{i}{{custom}}{_after(group)}") for i, name in enumerate(group.names)]
-    when = "@x{%a %d %b %Y}" if level == FAR else "@x{%a %d %b %Y %H:%M}"
-    _hover(plot, middle, [("", when), *values], len(values))
+    when = f"@x{{{_DAY[say.code]}{'' if level == FAR else ' %H:%M'}}}"
+    _hover(plot, middle, [("", when), *values], len(values), say)
 
 
 def _readings(group: Group, series: dict[Channel, Series], zone: ZoneInfo) -> dict[str, np.ndarray]:
@@ -175,9 +179,9 @@ def _lone_points(plot: figure, x: np.ndarray, y: np.ndarray, colour: str) -> lis
 # ── bars by day ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def energy_bars(group: Group, kwh: dict[Channel, np.ndarray], days: Days, shared: Range1d) -> figure:
+def energy_bars(group: Group, kwh: dict[Channel, np.ndarray], days: Days, shared: Range1d, say: Language) -> figure:
     """kWh of each local day, the channels of a group on top of each other; what is negative hangs below the axis."""
-    plot = _plot(shared, 190, "energy")
+    plot = _plot(shared, 190, "energy", say)
     data = _day_edges(days)
     above, below = np.zeros(len(days.dates)), np.zeros(len(days.dates))
     for i, channel in enumerate(group.channels):
@@ -192,15 +196,15 @@ def energy_bars(group: Group, kwh: dict[Channel, np.ndarray], days: Days, shared
         _name([bars], group, channel)
     whole = plot.quad("left", "right", "above", "below", source=source, fill_alpha=0, line_alpha=0)
     values = [(name, f"@v{i}{{custom}} kWh") for i, name in enumerate(group.names)]
-    _hover(plot, whole, [("", "@left{%a %d %b %Y}"), *values], len(values))
+    _hover(plot, whole, [("", f"@left{{{_DAY[say.code]}}}"), *values], len(values), say)
     return plot
 
 
-def coverage_strips(share: dict[str, np.ndarray], figures: Figures, shared: Range1d) -> figure:
+def coverage_strips(share: dict[str, np.ndarray], figures: Figures, shared: Range1d, say: Language) -> figure:
     """For each device a row of bars: how much of each day its channels have readings for, on average."""
     days = figures.days
     devices = list(share)
-    plot = _plot(shared, 60 + 24 * len(devices), "coverage")
+    plot = _plot(shared, 60 + 24 * len(devices), "coverage", say)
     for row, device in enumerate(reversed(devices)):
         data = _day_edges(days) | {
             "top": row + 0.8 * share[device], "bottom": np.full(len(days.dates), float(row)),
@@ -210,8 +214,9 @@ def coverage_strips(share: dict[str, np.ndarray], figures: Figures, shared: Rang
         behind = plot.quad("left", "right", "full", "bottom", source=source, fill_color="#e5484d", fill_alpha=0.22,
                            line_width=0)  # fmt: skip
         plot.quad("left", "right", "top", "bottom", source=source, fill_color="#3ca951", line_width=0)
-        rows = [("", "@left{%a %d %b %Y}"), (device, "@share{custom} % of @hours{0.#} h")]
-        _hover(plot, behind, rows, 1, mode="mouse")
+        of_hours = say("of {hours} h", hours="@hours{0.#}")
+        rows = [("", f"@left{{{_DAY[say.code]}}}"), (device, f"@share{{custom}} % {of_hours}")]
+        _hover(plot, behind, rows, 1, say, mode="mouse")
     plot.yaxis.ticker = [row + 0.4 for row in range(len(devices))]
     plot.yaxis.major_label_overrides = {row + 0.4: device for row, device in enumerate(reversed(devices))}
     plot.ygrid.visible = False
@@ -226,18 +231,22 @@ def _day_edges(days: Days) -> dict[str, np.ndarray]:
 # ── what they share ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _plot(shared: Range1d, height: int, name: str) -> figure:
+def _plot(shared: Range1d, height: int, name: str, say: Language) -> figure:
     plot = figure(
         height=height, sizing_mode="stretch_width", x_range=shared, x_axis_type="datetime", tools=[], name=name,
         toolbar_location=None, min_border_left=58, min_border_right=12, lod_threshold=None, output_backend="canvas",
     )  # fmt: skip
     plot.add_tools(BoxZoomTool(dimensions="width"))
+    days, months = _TICKS[say.code]
     plot.xaxis.formatter = DatetimeTickFormatter(
-        minutes="%H:%M", hourmin="%H:%M", hours="%H:%M", days="%d %b", months="%b %Y", years="%Y"
+        minutes="%H:%M", hourmin="%H:%M", hours="%H:%M", days=days, months=months, years="%Y"
     )
     plot.xaxis.ticker.desired_num_ticks = 5
     plot.yaxis.ticker.desired_num_ticks = 4
-    plot.yaxis.formatter.use_scientific = False
+    if say.is_english:
+        plot.yaxis.formatter.use_scientific = False
+    else:
+        plot.yaxis.formatter = NumeralTickFormatter(format="0.[000]", language=say.code)
     plot.yaxis.major_label_standoff = 6
     plot.xgrid.visible = False
     return plot
@@ -260,13 +269,16 @@ def _after(group: Group) -> str:
 
 
 def _hover(
-    plot: figure, renderer: GlyphRenderer, rows: list[tuple[str, str]], numbers: int, mode: str = "vline"
+    plot: figure, renderer: GlyphRenderer, rows: list[tuple[str, str]], numbers: int, say: Language, mode: str = "vline"
 ) -> None:
     # Bokeh sets the first of each pair as plain text; only the second, which is ours, is a template.
     names = [row[1].split("{")[0] for row in rows]
-    two_digits = CustomJSHover(code=_TWO_DIGITS)
+    two_digits = CustomJSHover(code=_TWO_DIGITS if say.is_english else _TWO_DIGITS + ".replace('.', ',')")
     formatters = dict.fromkeys(names[-numbers:], two_digits) | {names[0]: "datetime"}
     plot.add_tools(HoverTool(renderers=[renderer], tooltips=rows, formatters=formatters, mode=mode))
 
 
-_TWO_DIGITS = "return Number.isFinite(value) ? value.toFixed(Math.abs(value) < 100 ? 2 : 1) : '–'"
+_TWO_DIGITS = "return (Number.isFinite(value) ? value.toFixed(Math.abs(value) < 100 ? 2 : 1) : '–')"
+_DAY = {"en": "%a %d %b %Y", "fr": "%d/%m/%Y"}
+"""How Bokeh shows a day, whose names of days and months are English."""
+_TICKS = {"en": ("%d %b", "%b %Y"), "fr": ("%d/%m", "%m/%Y")}

@@ -19,9 +19,10 @@ from powerview.ingest.journal import printable
 from powerview.output import replacing
 from powerview.reporting import charts
 from powerview.reporting.campaign import Campaign, read_tree
-from powerview.reporting.remarks import duration, left_out_text, moment
+from powerview.reporting.language import Language
+from powerview.reporting.remarks import left_out_text
 from powerview.reporting.view import view_of
-from powerview.settings import Settings
+from powerview.settings import Settings, require_language
 
 MOST_VALUES = 600_000
 """How many values one campaign may draw (about 3 MB); a page with several campaigns draws MOST_VALUES_OF_ALL."""
@@ -55,20 +56,14 @@ def page(settings: Settings, campaigns: list[Campaign], refusals: list[Refusal])
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    templates.filters |= {
-        "printable": printable, "left_out": left_out_text, "number": number, "duration": duration, "moment": moment
-    }  # fmt: skip
+    require_language(settings)
+    say = Language(settings.language)
+    templates.filters |= {"printable": printable, "left_out": lambda counts: left_out_text(counts, say)}
     most = min(MOST_VALUES, MOST_VALUES_OF_ALL // max(1, len(campaigns)))
     zone = settings.timezone
     return templates.get_template("preview.html").render(
-        views=[view_of(campaign, zone, most) for campaign in campaigns],
+        views=[view_of(campaign, zone, most, say) for campaign in campaigns],
         refusals=sorted(refusals, key=lambda refusal: refusal.path),
         bokeh=Markup("\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)),
-        zone=zone, made=datetime.now(zone), version=__version__, tag=charts.tag, near_days=charts.NEAR_DAYS,
+        zone=zone, made=datetime.now(zone), version=__version__, tag=charts.tag, near_days=charts.NEAR_DAYS, say=say,
     )  # fmt: skip
-
-
-def number(value: float) -> str:
-    """A number for people: about four digits that count, thousands apart."""
-    digits = 0 if isinstance(value, int) or abs(value) >= 1000 else 1 if abs(value) >= 100 else 2
-    return f"{value:,.{digits}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")

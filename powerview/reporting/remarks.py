@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -15,6 +14,7 @@ from powerview.mv2 import Channel
 from powerview.reporting.campaign import Campaign, File
 from powerview.reporting.figures import Figures
 from powerview.reporting.gaps import missing_between
+from powerview.reporting.language import ENGLISH, Language
 from powerview.reporting.places import Series
 
 MOST = 5
@@ -36,28 +36,32 @@ LEFT_OUT = {
 """How a count of what was left out reads for one and for several."""
 
 
-def left_out_text(counts: Counter[str]) -> str:
+def left_out_text(counts: Counter[str], say: Language = ENGLISH) -> str:
     """`1 restart marker, 2 rows without a known time`; an unknown kind is named as it is."""
-    return ", ".join(f"{n} {LEFT_OUT.get(kind, (kind, kind))[n != 1]}" for kind, n in counts.most_common() if n)
+    return ", ".join(f"{n} {_left_out(kind, n, say)}" for kind, n in counts.most_common() if n)
 
 
-def remarks_of(campaign: Campaign, figures: Figures, zone: ZoneInfo) -> list[str]:
+def _left_out(kind: str, n: int, say: Language) -> str:
+    return say.count(n, *LEFT_OUT[kind]) if kind in LEFT_OUT else kind
+
+
+def remarks_of(campaign: Campaign, figures: Figures, zone: ZoneInfo, say: Language = ENGLISH) -> list[str]:
     """The remarks about a campaign with readings; times are those of a zone."""
     return [
-        *_gaps(campaign.series, figures, zone),
-        *_loggers(campaign.files, zone),
-        *_at_most(_names(campaign.earlier_names), "{} more channels had other names before."),
-        *_at_most(_wrong_way_round(figures), "{} more channels are negative nearly all the time."),
+        *_gaps(campaign.series, figures, zone, say),
+        *_loggers(campaign.files, zone, say),
+        *_at_most(_names(campaign.earlier_names, say), "{n} more channels had other names before.", say),
+        *_at_most(_wrong_way_round(figures, say), "{n} more channels are negative nearly all the time.", say),
     ]
 
 
-def _at_most(sentences: Iterable[str], rest: str) -> list[str]:
+def _at_most(sentences: Iterable[str], rest: str, say: Language) -> list[str]:
     # `rest` has a place for the number of those that are not named.
     found = list(sentences)
-    return found if len(found) <= MOST else [*found[:MOST], rest.format(len(found) - MOST)]
+    return found if len(found) <= MOST else [*found[:MOST], say(rest, n=len(found) - MOST)]
 
 
-def _gaps(series: dict[Channel, Series], figures: Figures, zone: ZoneInfo) -> Iterator[str]:
+def _gaps(series: dict[Channel, Series], figures: Figures, zone: ZoneInfo, say: Language) -> Iterator[str]:
     devices: dict[tuple[int, int], list[str]] = {}
     for device in dict.fromkeys(channel.device for channel in series):
         times = np.concatenate([s.times for channel, s in series.items() if channel.device == device])
@@ -67,62 +71,76 @@ def _gaps(series: dict[Channel, Series], figures: Figures, zone: ZoneInfo) -> It
     every = {channel.device for channel in series}
     longest = sorted(devices, key=lambda gap: gap[0] - gap[1])
     for begin, end in sorted(longest[:MOST]):
-        whose = _whose(devices[begin, end], every)
-        yield f"No readings of {whose} from {_period(begin, end, zone)} ({duration(end - begin)})."
+        whose, period = _whose(devices[begin, end], every, say), _period(begin, end, zone, say)
+        text = (
+            "No readings of {whose} from {begin} to {clock} ({duration})."
+            if "clock" in period
+            else "No readings of {whose} from {begin} to {end} ({duration})."
+        )
+        yield say(text, whose=whose, duration=say.duration(end - begin), **period)
     if rest := longest[MOST:]:
-        yield f"{len(rest)} more gaps, the longest of {duration(rest[0][1] - rest[0][0])}."
+        longest_of_them = say.duration(rest[0][1] - rest[0][0])
+        yield say("{n} more gaps, the longest of {duration}.", n=len(rest), duration=longest_of_them)
 
 
-def _whose(devices: list[str], every: set[str]) -> str:
+def _whose(devices: list[str], every: set[str], say: Language) -> str:
     if len(devices) == len(every) > 1:
-        return "any device"
-    return " and ".join(devices) if len(devices) < 3 else f"{len(devices)} devices"
+        return say("any device")
+    return _both(devices, say) if len(devices) < 3 else say("{n} devices", n=len(devices))
 
 
-def _loggers(files: list[File], zone: ZoneInfo) -> Iterator[str]:
+def _both(names: list[str], say: Language) -> str:
+    *first, last = names
+    for name in reversed(first):
+        last = say("{first} and {last}", first=name, last=last)
+    return last
+
+
+def _loggers(files: list[File], zone: ZoneInfo, say: Language) -> Iterator[str]:
     # An upload that was sent again brings its events again, with the same times.
     for logger in dict.fromkeys(file.logger for file in files if file.logger):
         own = [file for file in files if file.logger == logger]
         events = {(event.kind, event.time) for file in own for event in file.events}
-        restarts = sorted(time for kind, time in events if kind == "restart")
-        if len(restarts) == 1:
-            yield f"Logger {logger} restarted on {moment(restarts[0], zone)}."
-        elif restarts:
-            yield f"Logger {logger} restarted {len(restarts)} times, from {_period(restarts[0], restarts[-1], zone)}."
-        untils = dict.fromkeys(moment(time, zone) for kind, time in sorted(events) if kind == "clock_unset")
-        without = "its rows without a known time do not count"
-        lost = [f"Logger {logger} had lost its clock until {until}: {without}." for until in untils]
+        yield from _restarts(logger, sorted(time for kind, time in events if kind == "restart"), zone, say)
+        untils = dict.fromkeys(say.moment(time, zone) for kind, time in sorted(events) if kind == "clock_unset")
+        without = "Logger {logger} had lost its clock until {until}: its rows without a known time do not count."
+        lost = [say(without, logger=logger, until=until) for until in untils]
         yield from lost[:MOST]
         if more := len(lost[MOST:]):
-            yield f"Logger {logger} had lost its clock {more} more times."
+            yield say("Logger {logger} had lost its clock {n} more times.", logger=logger, n=more)
 
 
-def _names(earlier: dict[Channel, list[str]]) -> Iterator[str]:
+def _restarts(logger: str, times: list[int], zone: ZoneInfo, say: Language) -> Iterator[str]:
+    if len(times) == 1:
+        yield say("Logger {logger} restarted on {begin}.", logger=logger, begin=say.moment(times[0], zone))
+    elif times:
+        period = _period(times[0], times[-1], zone, say)
+        text = (
+            "Logger {logger} restarted {n} times, from {begin} to {clock}."
+            if "clock" in period
+            else "Logger {logger} restarted {n} times, from {begin} to {end}."
+        )
+        yield say(text, logger=logger, n=len(times), **period)
+
+
+def _names(earlier: dict[Channel, list[str]], say: Language) -> Iterator[str]:
     for channel, names in earlier.items():
-        yield f"{channel.name}, channel {channel.idx} of {channel.device}, was called {' and '.join(names)} before."
+        text = "{name}, channel {place} of {device}, was called {names} before."
+        yield say(text, name=channel.name, place=channel.idx, device=channel.device, names=_both(names, say))
 
 
-def _wrong_way_round(figures: Figures) -> Iterator[str]:
+def _wrong_way_round(figures: Figures, say: Language) -> Iterator[str]:
     for each in figures.channels:
-        watts = each.mean * WATTS.get(each.channel.unit, 0)
+        channel, watts = each.channel, each.mean * WATTS.get(each.channel.unit, 0)
         if watts < -FAINT_WATTS and each.negative >= MOSTLY:
-            yield (f"{each.channel.name}, channel {each.channel.idx} of {each.channel.device}, is negative nearly all "
-                   f"the time: it feeds in, or its clamp sits the wrong way round.")  # fmt: skip
+            text = (
+                "{name}, channel {place} of {device}, is negative nearly all the time: it feeds in, or its clamp sits "
+                "the wrong way round."
+            )
+            yield say(text, name=channel.name, place=channel.idx, device=channel.device)
 
 
-def moment(seconds: int, zone: ZoneInfo) -> str:
-    """A moment in UTC seconds as people of a zone write it."""
-    return datetime.fromtimestamp(seconds, zone).strftime("%d %b %Y %H:%M")
-
-
-def _period(begin: int, end: int, zone: ZoneInfo) -> str:
-    one_day = moment(begin, zone).split(" ")[:3] == moment(end, zone).split(" ")[:3]
-    return f"{moment(begin, zone)} to {moment(end, zone).split(' ')[-1] if one_day else moment(end, zone)}"
-
-
-def duration(seconds: int) -> str:
-    """`10 min`, `2 h 40 min`, `16 days`."""
-    if seconds >= 3 * 86_400:
-        return f"{round(seconds / 86_400)} days"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return " ".join(part for part in (hours and f"{hours} h", minutes and f"{minutes} min") if part) or "0 min"
+def _period(begin: int, end: int, zone: ZoneInfo, say: Language) -> dict[str, str]:
+    # When something began, and when it ended: by the clock alone if that was on the same day.
+    first, last = (say.moment(seconds, zone).rpartition(" ") for seconds in (begin, end))
+    return {"begin": "".join(first), **({"clock": last[2]} if first[0] == last[0] else {"end": "".join(last)})}

@@ -34,8 +34,8 @@ def write_sheet(settings: Settings, client: str, campaign: str) -> list[str]:
         data = mark = None
     except Busy as busy:
         raise NoSheet(f"{path}: {busy}. Try again then.") from busy
-    table = read_table(data) if data is not None else empty_table(separator=";" if settings.language == "fr" else ",")
-    table, changed = bring_up_to_date(table, clamps)
+    table = read_table(data) if data is not None else empty_table(settings.language)
+    table, changed = bring_up_to_date(table, clamps, settings.language)
     written = write_table(table)
     if written == data:
         return [f"{path} is up to date, and stays as it is.", *changed]

@@ -17,6 +17,7 @@ from powerview.channels.sums import WINDOW, Windows, summed, thing_windows, wind
 from powerview.channels.things import WATTS, Clamp, Thing, clamps_of, things_of
 from powerview.mv2 import Channel
 from powerview.reporting.figures import Days, days_between, totals_of
+from powerview.reporting.language import ENGLISH, Language
 from powerview.reporting.places import Series
 
 MOST_NAMED = 5
@@ -35,7 +36,7 @@ class Shown:
     not_counted: str | None = None
 
 
-def shown(series: dict[Channel, Series], sheet: Sheet | None) -> Shown:
+def shown(series: dict[Channel, Series], sheet: Sheet | None, say: Language = ENGLISH) -> Shown:
     """What people see of a campaign's readings."""
     if sheet is None:
         return Shown(series, series, of_raw={channel: channel for channel in series})
@@ -53,7 +54,7 @@ def shown(series: dict[Channel, Series], sheet: Sheet | None) -> Shown:
             result.series[thing.shown], result.roles[thing.shown] = s, thing.role
         else:
             empty.append(thing.shown.name)
-    result.not_counted = not_counted(clamps, things, empty)
+    result.not_counted = not_counted(clamps, things, empty, say)
     return result
 
 
@@ -94,18 +95,19 @@ def not_counted_of(clamps: list[Clamp], things: list[Thing], empty: Iterable[str
     return NotCounted(by_unit, list(empty), Counter(clamp.role for clamp in clamps)[HIDDEN])
 
 
-def not_counted(clamps: list[Clamp], things: list[Thing], empty: Iterable[str] = ()) -> str:
+def not_counted(clamps: list[Clamp], things: list[Thing], empty: Iterable[str] = (), say: Language = ENGLISH) -> str:
     """One line about what is in no total: other units, hidden channels, groups that are never whole; else nothing."""
     found = not_counted_of(clamps, things, empty)
-    parts = [f"{_listed(names)} ({unit or 'no unit'})" for unit, names in found.by_unit.items()]
-    parts += [f"{name} (its channels are never there together)" for name in found.never_whole]
-    parts += [f"{found.hidden} hidden {'channel' if found.hidden == 1 else 'channels'}"] * bool(found.hidden)
+    parts = [f"{_listed(names, say)} ({unit or say('no unit')})" for unit, names in found.by_unit.items()]
+    parts += [say("{name} (its channels are never there together)", name=name) for name in found.never_whole]
+    parts += [say.count(found.hidden, "{n} hidden channel", "{n} hidden channels")] * bool(found.hidden)
     return "; ".join(parts)
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+def _listed(names: list[str], say: Language) -> str:
+    first = ", ".join(names[:MOST_NAMED])
+    more = len(names) - MOST_NAMED
+    return say("{names} and {n} more", names=first, n=more) if more > 0 else first
 
 
 class ThingDays:

@@ -14,7 +14,8 @@ from master_views import ALL_YEAR, DASHBOARD, LONG_AGO, OCTOBER, QUERIES, SPRING
 pytest_plugins = ("master_fixture",)
 
 DATA_SOURCE = {"type": "influxdb", "uid": "powerview-master"}
-STATIC = re.compile(r'r\._value < 0\.0|\(?r\.\w+ (==|!=|=~|!~) ("[^"]*"|/\^\$\{\w+:regex\}\$/|/\^\([\w|]+\)\$/)\)?')
+VALUE = r'"[^"]*"|/\^\$\{\w+:regex\}\$/|/\^\([\w|]+\)\$/'
+STATIC = re.compile(rf"r\._value < 0\.0|r\.channel =~ suspect|\(?r\.\w+ (==|!=|=~|!~) ({VALUE})\)?")
 PUSHED_DOWN = {"aggregateWindow", "first", "last", "min", "max", "mean", "sum", "count"}
 
 
@@ -28,7 +29,7 @@ ON_ODD_CHANNELS = (
 )  # fmt: skip
 """Queries that have nothing to show about an ordinary campaign."""
 
-WITH_A_SHEET = ("Production A", "Energy of the parts A", "Rest A")
+WITH_A_SHEET = ("Energy per day by channel A", "Production A", "Energy of the parts A", "Rest A")
 """Queries that have nothing to show about a campaign without a channels.csv."""
 
 NEEDS_A_DAY = re.compile("^Base load")
@@ -197,5 +198,5 @@ def test_the_file_is_what_its_parts_make(monkeypatch):
 def test_rows_below_the_page_are_closed():
     rows = {panel["title"]: panel["collapsed"] for panel in DASHBOARD["panels"] if panel["type"] == "row"}
     page = ["At a glance", "Power", "Energy and coverage", "Voltages and channels"]
-    closed = ["Load profile", "Base load and peaks", "Voltage", "Data", "Other units"]
+    closed = ["Energy by channel", "Load profile", "Base load and peaks", "Voltage", "Data", "Other units"]
     assert rows == {**dict.fromkeys(page, False), **dict.fromkeys(closed, True)}

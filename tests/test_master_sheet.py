@@ -68,6 +68,16 @@ def test_shares_are_those_of_the_circuits_by_name(bakery, kwh, parts):
     assert rows == pytest.approx(expected[expected > 0].to_dict())
 
 
+def test_energy_per_day_by_channel_is_that_of_each_circuit(bakery, kwh, parts):
+    for chosen, names in (({}, parts), ({"channel": ["Meter", "Lights"]}, ["Meter", "Lights"])):
+        rows = bakery.rows("Energy per day by channel A", SPRING, **chosen)
+        days = [str(pd.Timestamp(row["_time"]).tz_convert(PARIS)) for row in rows]
+        assert days == [str(pd.Timestamp(day).tz_localize(PARIS)) for day in kwh.index]
+        found = pd.DataFrame(rows).drop(columns="_time").apply(pd.to_numeric)
+        assert sorted(found.columns) == sorted(names)
+        pd.testing.assert_frame_equal(found[names] / 1000, kwh[names].reset_index(drop=True), check_names=False)
+
+
 def test_the_total_has_a_curve_for_each_role(bakery, baked):
     day = (SPRING[0] + timedelta(days=3), SPRING[0] + timedelta(days=4))
     frame = pd.DataFrame(bakery.rows("Total power A", day)).set_index("_time")

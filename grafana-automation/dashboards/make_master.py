@@ -22,6 +22,7 @@ def master() -> dict:
             *power.panels(),
             *energy.panels(),
             *channels.panels(),
+            *energy.closed_panels(),
             *load_profile.panels(),
             *base_load.panels(),
             *voltage.panels(),

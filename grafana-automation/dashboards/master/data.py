@@ -113,50 +113,60 @@ series = union(tables: [begins, ends])
   |> group()
   |> map(fn: (r) => ({{
     Device: r.device, place: r.channel_idx, Label: r.channel_name, unit: if exists r.unit then r.unit else "",
-    what: r.what, _time: r.begin,
+    channel: r.channel, what: r.what, _time: r.begin,
   }}))
-  |> pivot(rowKey: ["Device", "place", "Label", "unit"], columnKey: ["what"], valueColumn: "_time")
-several = series
-  |> group(columns: ["Device", "place"])
+  |> pivot(rowKey: ["Device", "place", "Label", "unit", "channel"], columnKey: ["what"], valueColumn: "_time")
+several = (tables=<-, by) => tables
+  |> group(columns: by)
   |> count(column: "Label")
   |> filter(fn: (r) => r.Label > 1)
-  |> keep(columns: ["Device", "place"])
+  |> keep(columns: by)
   |> group()
+columns = ["Device", "Place", "Label", "Unit", "From", "To"]
 
-join(tables: {{series: series, several: several}}, on: ["Device", "place"])
+// An input that has had several labels or units, and a label that has been at several inputs.
+inputs = join(tables: {{series: series, at: series |> several(by: ["Device", "place"])}}, on: ["Device", "place"])
+moved = join(
+  tables: {{series: series, at: series |> several(by: ["Device", "channel", "unit"])}},
+  on: ["Device", "channel", "unit"],
+)
+
+union(tables: [inputs, moved])
   |> map(fn: (r) => ({{r with Place: int(v: r.place), Unit: r.unit}}))
-  |> keep(columns: ["Device", "Place", "Label", "Unit", "From", "To"])
-  |> sort(columns: ["Device", "Place", "From"])
+  |> keep(columns: columns)
+  |> group(columns: columns)
+  |> limit(n: 1)
+  |> group()
+  |> sort(columns: ["Device", "From", "Place"])
 """)
 
-DOUBTS = query(f"""\
-named = (tables=<-, what) => tables
+DOUBTS = query(
+    f"""\
+known = (tables=<-, what) => tables
   |> map(fn: (r) => ({{channel: r.channel, unit: r.unit, what: what, _value: float(v: r._value)}}))
-ends = (tables=<-, what) => tables
-  |> map(fn: (r) => ({{channel: r.channel, unit: r.unit, what: what, _value: {WATTS}}}))
+  |> group(columns: ["channel", "unit", "what"])
+ends = (tables=<-) => tables |> map(fn: (r) => ({{r with _value: {WATTS}}}))
 
 power = () => {read(POWER, indent="    ")}
 volts = () => {read('r.unit == "V"', DEVICES, indent="    ")}
 
 // A channel that moved to another column is one; its readings are added up.
-low = union(tables: [power() |> min() |> ends(what: "Lowest"), volts() |> min() |> ends(what: "Lowest")])
-  |> group(columns: ["channel", "unit", "what"])
-  |> min()
-high = union(tables: [power() |> max() |> ends(what: "Highest"), volts() |> max() |> ends(what: "Highest")])
-  |> group(columns: ["channel", "unit", "what"])
-  |> max()
-readings = power()
-  |> count()
-  |> named(what: "Readings")
-  |> group(columns: ["channel", "unit", "what"])
-  |> sum()
-// Beside a condition on the value the storage tests all others for each reading: the choice of channels comes later.
-negative = {read(POWER, "")}
-  |> filter(fn: (r) => r._value < 0.0)
-  |> count()
-  |> named(what: "Negative")
-  |> group(columns: ["channel", "unit", "what"])
-  |> sum()
+low = union(tables: [power() |> min() |> ends(), volts() |> min()]) |> known(what: "Lowest") |> min()
+high = union(tables: [power() |> max() |> ends(), volts() |> max()]) |> known(what: "Highest") |> max()
+
+// A condition on the value makes the storage look at each reading: only where some are negative.
+below = low |> group() |> filter(fn: (r) => r._value < 0.0) |> findColumn(fn: (key) => true, column: "channel")
+names = strings.joinStr(arr: array.map(arr: below, fn: (x) => regexp.quoteMeta(v: x)), v: "|")
+suspect = regexp.compile(v: "^(" + names + ")$")
+readings = {read(f"{POWER} and r.channel =~ suspect", "", indent="    ")}
+    |> count()
+    |> known(what: "Readings")
+    |> sum()
+negative = {read(f'{POWER} and r.role != "production" and r.channel =~ suspect', "", indent="    ")}
+    |> filter(fn: (r) => r._value < 0.0)
+    |> count()
+    |> known(what: "Negative")
+    |> sum()
 share = (r) => if exists r.Negative and exists r.Readings then r.Negative / r.Readings else 0.0
 doubt = (r) =>
   if r.unit == "V" then (if r.Highest >= 80.0 and r.Highest < 150.0 then "half" else "")
@@ -174,7 +184,9 @@ union(tables: [low, high, readings, negative])
   }}))
   |> filter(fn: (r) => r.Doubt != "")
   |> sort(columns: ["Doubt", "channel"])
-""")
+""",
+    imports=("array", "regexp", "strings"),
+)
 
 DOUBT_TEXTS = {
     "half": "A phase at half voltage: is it connected?",
@@ -204,8 +216,8 @@ def panels() -> list[dict]:
             "Coverage by device",
             """
             For each chosen device how much of the time range has readings: windows of ten minutes with a reading,
-            between the campaign's first and last reading. Readings of each minute make a window complete
-            once, so twelve of them in an hour are two windows of six.
+            between the campaign's first and last reading. Readings of each minute make a window complete once, so
+            twelve of them in an hour are two windows of six.
             """,
             BY_DEVICE,
             (10, 9),
@@ -237,8 +249,9 @@ def panels() -> list[dict]:
             """
             Chosen channels whose readings in the time range look as if something was mounted or connected wrongly, by
             their lowest and highest reading (W, or V for a phase) and the share of readings below zero. Mostly
-            negative: more than half of them. Always under 1 W: of either sign. Half voltage: a phase whose highest
-            reading is between 80 V and 150 V. Looks like a voltage: power that is always between 190 W and 270 W.
+            negative: more than half of them, unless channels.csv calls it production. Always under 1 W: of either
+            sign. Half voltage: a phase whose highest reading is between 80 V and 150 V. Looks like a voltage: power
+            that is always between 190 W and 270 W.
             """,
             DOUBTS,
             (24, 9),
@@ -253,12 +266,12 @@ def panels() -> list[dict]:
             40,
             "Channels that changed",
             """
-            Inputs of the chosen devices that have had more than one label or unit since the beginning of the
-            campaign, and from when to when there are readings under each.
+            Inputs of the chosen devices that have had more than one label or unit, and labels that have been at more
+            than one input, since the beginning of the campaign, and from when to when there are readings under each.
             """,
             CHANGED,
             (24, 7),
-            "No label or unit changed",
+            "No label, unit or input changed",
             override("byRegexp", "From|To", **date),
             device,
             override("byName", "Unit", noValue=" ", custom__width=60),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from master.flux import (
+    CLOCKS,
     CONSUMES,
     DEVICES,
     NAMED,
     PLACE,
     POWER,
+    RANGE,
     STEP,
     TOTAL,
     TOTALS,
@@ -52,6 +54,38 @@ sums
 """,
 )
 
+BY_NAME = 'r._measurement == "powerview_channels" and r.campaign == "${campaign:raw}" and r._field == "value"'
+SPAN = "range(start: start, stop: stop)"
+
+ENERGY_BY_CHANNEL = query(
+    PLACE + WHOLE,
+    CLOCKS,
+    f"""\
+things = (start, stop) => if whole then
+  {read(f"{POWER} and {CONSUMES}", "", SPAN, "    ", BY_NAME)}
+else
+  {read(POWER, span=SPAN, indent="    ", of=BY_NAME)}
+
+// The storage adds up days of 24 hours, which begin at midnight; a day on which the clocks change is in two parts.
+minutes = int(v: 1m)
+days = array.map(arr: stretches, fn: (x) => things(start: x.start, stop: x.stop)
+  |> {window("1d", "sum", more=", offset: duration(v: (1440 - x.ahead) % 1440 * minutes)")}
+  |> keep(columns: ["_time", "_value", "channel"]))
+none = array.from(rows: [{{_time: v.timeRangeStart, _value: 0.0, channel: ""}}]) |> limit(n: 0)
+
+union(tables: array.concat(arr: [none], v: days))
+  |> group(columns: ["channel"])
+  |> {RANGE}
+  |> {window("1d", "sum", more=", location: place")}
+  |> map(fn: (r) => ({{r with _value: r._value / 6.0}}))
+  |> group()
+  |> pivot(rowKey: ["_time"], columnKey: ["channel"], valueColumn: "_value")
+  |> drop(columns: ["_start", "_stop"])
+  |> sort(columns: ["_time"])
+""",
+    imports=("array", "date", "timezone"),
+)
+
 COVERAGE = query(
     """\
 // Whole windows of whole ten minutes only, so that each is complete with the same number of readings.
@@ -81,6 +115,36 @@ union(tables: [none, found]) |> group(columns: ["device"]) |> sort(columns: ["_t
 """,
     imports=("array",),
 )
+
+
+def closed_panels() -> list[dict]:
+    """The row "Energy by channel", its panel behind the heading."""
+    return [
+        row(46, "Energy by channel", collapsed=True),
+        bars(
+            47,
+            "Energy per day by channel",
+            """
+            Energy of each circuit for each day, on top of each other: the parts and groups of channels.csv without the
+            meter (main) and production, or the chosen channels. Days are those of the dashboard's time zone. Only
+            where there is a channels.csv.
+            """,
+            ENERGY_BY_CHANNEL,
+            (24, 12),
+            field(
+                "watth",
+                "No channels.csv in force, or no energy in this time range",
+                None,
+                step("green"),
+                overrides=[override("byName", "_time", unit="time:D MMM YY")],
+            ),
+            "_time",
+            {"displayMode": "table", "placement": "right", "calcs": ["sum", "mean", "max"]},
+            stacking="normal",
+            interval="1d",
+            maxDataPoints=1500,
+        ),
+    ]
 
 
 def panels() -> list[dict]:

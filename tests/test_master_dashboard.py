@@ -35,7 +35,11 @@ WITH_A_SHEET = ("Energy per day by channel A", "Production A", "Energy of the pa
 NEEDS_A_DAY = re.compile("^Base load")
 
 
-@pytest.mark.parametrize("place", QUERIES)
+HIDING = "Not counted: channels in other units B"
+"""Has an answer only where a channels.csv hides channels; test_master_sheet.py has one."""
+
+
+@pytest.mark.parametrize("place", [p for p in QUERIES if p != HIDING])
 def test_every_query_answers_on_real_readings(roof, odd, bakery, place):
     grafana = odd if place in ON_ODD_CHANNELS else bakery if place in WITH_A_SHEET else roof
     assert grafana.rows(place, SPRING if grafana is bakery else ALL_YEAR, **CHOSEN)
@@ -75,7 +79,7 @@ def test_the_storage_does_the_first_aggregation(roof, place, chosen):
 def test_no_query_gives_more_points_than_grafana_draws(long_ago, place):
     for days in (1, 7, 30, 93, 94, 365, 730, 760, 999, 1400, 2100):
         rows = long_ago.rows(place, (LONG_AGO, LONG_AGO + timedelta(days=days)), **CHOSEN)
-        fewest = 0 if place in ON_ODD_CHANNELS + WITH_A_SHEET or NEEDS_A_DAY.search(place) else 1
+        fewest = 0 if place in (*ON_ODD_CHANNELS, *WITH_A_SHEET, HIDING) or NEEDS_A_DAY.search(place) else 1
         assert fewest <= len(rows) <= 1.5 * QUERIES[place].points, f"{days} days"
 
 

@@ -96,16 +96,16 @@ def test_phases_never_connected_are_named_and_left_out(odd):
 @pytest.mark.parametrize("span", [SUMMER, OCTOBER, ALL_YEAR], ids=["summer", "october", "all year"])
 def test_coverage_is_that_of_the_files(request, truth, campaign, span):
     grafana = request.getfixturevalue(campaign)
-    first = truth[(truth.campaign == grafana.campaign) & (truth.channel_idx == "1")]
-    begin = max(first.time.min().floor("10min"), pd.Timestamp(span[0]))
-    end = min(first.time.max().floor("10min") + TEN, pd.Timestamp(span[1]))
+    readings = truth[truth.campaign == grafana.campaign]
+    begin = max(readings.time.min().floor("10min"), pd.Timestamp(span[0]))
+    end = min(readings.time.max().floor("10min") + TEN, pd.Timestamp(span[1]))
     wanted = (end - begin) / TEN
     if wanted <= 0:
         assert grafana.rows("Coverage A", span) == grafana.rows("Coverage by device A", span) == []
         return
-    inside = first[(first.time >= begin) & (first.time < end)]
+    inside = readings[(readings.time >= begin) & (readings.time < end)]
     windows = inside.groupby("device").time.apply(lambda times: times.dt.floor("10min").nunique())
-    expected = windows.reindex(sorted(first.device.unique()), fill_value=0) / wanted
+    expected = windows.reindex(sorted(readings.device.unique()), fill_value=0) / wanted
     rows = grafana.rows("Coverage by device A", span)
     assert {r["Device"]: float(r["Coverage"]) for r in rows} == pytest.approx(expected.to_dict())
     missing = ((1 - expected) * wanted / 6).to_dict()
@@ -119,6 +119,17 @@ def test_twelve_minutes_of_an_hour_are_no_complete_hour(made, influx, client):
     store(influx, client, "made", channel(), JUNE + timedelta(hours=4), [1.0] * 6, 600)
     span = (JUNE - timedelta(days=1), JUNE + timedelta(hours=5))
     assert made.number("Coverage A", span) == pytest.approx((4 * 2 + 6) / 30)
+
+
+def test_a_device_is_covered_by_any_of_its_channels(made, influx, client):
+    store(influx, client, "made", channel("Voie2", place=2), JUNE, [1.0] * 3, 600)
+    store(influx, client, "made", {**channel("Ph 3", place=3), "unit": "V"}, JUNE + 2 * TEN, [230.0] * 4, 600)
+    store(influx, client, "made", channel(device="02000002"), JUNE, [1.0] * 12, 600)
+    span = (JUNE, JUNE + timedelta(hours=2))
+    rows = {r["Device"]: float(r["Coverage"]) for r in made.rows("Coverage by device A", span)}
+    assert rows == {"02009999": 0.5, "02000002": 1}
+    states = [r["_value"] for r in made.rows("Coverage over time A", span) if r["device"] == "02009999"]
+    assert states == ["2"] * 6 + ["0"] * 6
 
 
 def test_a_silent_device_is_not_covered_and_one_that_is_not_chosen_does_not_count(made, influx, client):
@@ -208,6 +219,23 @@ def test_channels_that_changed_are_listed_with_their_times(odd):
         ("1", "Voie1", "W", stamp(start), stamp(start + timedelta(days=2) - TEN)),
         ("1", "Oven", "W", stamp(start + timedelta(days=2, hours=3)), stamp(start + timedelta(days=3, hours=3) - TEN)),
     ]
+
+
+def test_a_label_that_moved_to_another_input_is_listed(made, influx, client):
+    for hours, place in ((0, 2), (5, 4)):
+        store(influx, client, "made", channel(place=place), JUNE + timedelta(hours=hours), [1.0] * 6, 600)
+    store(influx, client, "made", channel("Oven", place=7), JUNE, [1.0], 600)
+    rows = made.rows("Channels that changed A", SUMMER)
+    assert [(r["Place"], r["Label"], r["From"]) for r in rows] == [
+        ("2", "Voie1", stamp(JUNE)), ("4", "Voie1", stamp(JUNE + timedelta(hours=5)))
+    ]  # fmt: skip
+
+
+def test_a_position_with_another_unit_is_listed(made, influx, client):
+    for hours, unit in ((0, "V"), (5, "A")):
+        tags = {**channel("Ph 1"), "unit": unit}
+        store(influx, client, "made", tags, JUNE + timedelta(hours=hours), [1.0] * 6, 600)
+    assert [(r["Place"], r["Unit"]) for r in made.rows("Channels that changed A", SUMMER)] == [("1", "V"), ("1", "A")]
 
 
 def stamp(moment: datetime) -> str:

@@ -7,7 +7,8 @@ from datetime import timedelta
 import make_site
 import pandas as pd
 import pytest
-from master_views import PARIS, SPRING
+import totals_made
+from master_views import PARIS, SPRING, channel, store
 
 pytest_plugins = ("master_fixture",)
 
@@ -117,3 +118,16 @@ def test_the_table_has_the_names(bakery, baked):
 def test_what_is_not_counted_has_the_names(bakery):
     (row,) = bakery.rows("Not counted: channels in other units A", SPRING)
     assert row["channels"] == "Voltage L1, Voltage L2, Voltage L3 (V)"
+
+
+def test_hidden_channels_are_counted_and_nowhere_else(made, influx, client):
+    for place, name in enumerate(("Meter", "Spare", "Room"), 1):
+        store(influx, client, "made", channel(name, place=place), SPRING[0], [100.0 * place] * 144, 600)
+    assert made.rows("Not counted: channels in other units B", SPRING) == []
+    line = {"device": "02009999", "name": "", "role": "", "group": "", "factor": ""}
+    sheet = [{**line, "place": "1", "role": "main", "factor": "2"}, {**line, "place": "2", "role": "hidden"}]
+    totals_made.make(influx, client, "made", sheet)
+    assert made.rows("Not counted: channels in other units B", SPRING) == [{"hidden": "1"}]
+    assert made.number("Mean power A", SPRING) == 200
+    names = {r["_value"] for r in made.rows("variable channel", SPRING)}
+    assert {name.split("Ch: ")[1] for name in names} == {"Meter", "Room"}

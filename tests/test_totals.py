@@ -112,7 +112,7 @@ def roof(influx, influx_site, client) -> Site:
 
 def test_without_a_sheet_every_power_counts_and_nothing_is_named(influx, roof, client):
     made = check(influx, roof, client)
-    assert figures(made) == {"total", "drawn", "fed_in"}
+    assert figures(made) == {"total", "drawn", "fed_in", "covered"}
     assert {key[0] for key in made} == {"powerview_totals"}
 
 
@@ -127,7 +127,7 @@ def test_energy_is_what_pandas_makes_of_the_files(influx, roof, client):
 
 
 def test_drawn_less_fed_in_is_the_total_in_every_ten_minutes_exactly(influx, roof, client):
-    of = {f: {} for f in ("total", "drawn", "fed_in")}
+    of = {f: {} for f in ("total", "drawn", "fed_in", "covered")}
     for (_, tags, second), value in influx.made(client).items():
         of[dict(tags)["figure"]][second] = value
     assert of["total"]
@@ -137,7 +137,7 @@ def test_drawn_less_fed_in_is_the_total_in_every_ten_minutes_exactly(influx, roo
 def test_a_campaign_without_power_has_no_totals(influx, influx_site, client):
     put(influx_site, client, f"{ROOF}/a.tsv", v002("01/07/25 12:00:00 230.5 21.5", labels=("Ph 1 V", "Room °C")))
     assert run(influx_site).status == 0
-    assert check(influx, influx_site, client) == {}
+    assert figures(check(influx, influx_site, client)) == {"covered"}
 
 
 @pytest.mark.parametrize("night", ["2025-03-30", "2025-10-26"])
@@ -147,14 +147,14 @@ def test_both_nights_on_which_the_clock_changes(influx, influx_site, client, nig
     put(influx_site, client, f"{ROOF}/T_{night[2:].replace('-', '')}_101500.tsv", v002(*local, labels=("a W", "b W")))
     assert run(influx_site).status == 0
     made = check(influx, influx_site, client)
-    assert len(made) == 3 * 60
+    assert len(made) == 4 * 60
 
 
 def test_a_logger_of_one_minute_counts_by_its_means(influx, influx_site, client):
     content = day(("a W", "b W"), stamps("2025-07-01T00:00:00+00:00", 180, 60), 5)
     put(influx_site, client, f"{ROOF}/T_250702_031500.tsv", content)
     run(influx_site)
-    assert len(check(influx, influx_site, client)) == 3 * 18
+    assert len(check(influx, influx_site, client)) == 4 * 18
 
 
 def test_two_loggers_in_one_campaign_are_added_up(influx, influx_site, client):
@@ -163,7 +163,7 @@ def test_two_loggers_in_one_campaign_are_added_up(influx, influx_site, client):
         content = v003(*rows, labels=("Voie1 W",), master=master)
         put(influx_site, client, f"roof/{master}/T_250702_031500.tsv", content)
     run(influx_site)
-    assert len(check(influx, influx_site, client)) == 3 * 5
+    assert len(check(influx, influx_site, client)) == 5 * 5
 
 
 def test_a_logger_file_of_every_sample_gives_what_plain_loops_give(influx, influx_site, client):
@@ -210,10 +210,10 @@ def test_a_column_that_goes_takes_its_windows_along(influx, influx_site, client)
         v002(*rows, "01/07/25 12:10:00 1.5 2.5", labels=("a V", "b W")),
     )
     run(influx_site)
-    assert len(check(influx, influx_site, client)) == 3 * 2
+    assert len(check(influx, influx_site, client)) == 4 * 2
     put(influx_site, client, f"{ROOF}/T_250703_031500.tsv", v002("01/07/25 12:10:00 9.5", labels=("a V",)))
     run(influx_site)
-    assert len(check(influx, influx_site, client)) == 3
+    assert len(check(influx, influx_site, client)) == 3 + 2
 
 
 def test_what_is_not_changed_is_not_written_again(influx, roof, client, monkeypatch):
@@ -266,7 +266,7 @@ def test_sheets_one_after_another_and_none(influx, roof, client):
     (roof.data / client / "roof/channels.csv").unlink()
     run(roof)
     made = check(influx, roof, client)
-    assert figures(made) == {"total", "drawn", "fed_in"}
+    assert figures(made) == {"total", "drawn", "fed_in", "covered"}
 
 
 def test_the_bakery_has_the_figures_that_its_generator_knows(influx, influx_site, client):
@@ -285,7 +285,7 @@ def test_the_bakery_has_the_figures_that_its_generator_knows(influx, influx_site
             date = datetime.fromtimestamp(second, make_site.ZONE).date()
             of = kwh.setdefault(name.replace("_", " "), {})
             of[date] = of.get(date, 0) + watts / 6000
-    assert set(kwh) - set(truth) == {"total", "parts"}
+    assert set(kwh) - set(truth) == {"total", "parts", "covered"}
     for name in truth:
         np.testing.assert_allclose([kwh[name][date] for date in truth.index], truth[name], atol=1e-6, err_msg=name)
     net = sum(kwh["total"].values())

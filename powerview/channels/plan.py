@@ -1,7 +1,7 @@
 """What is made of a campaign beside its readings: which series, of which clamps, and how they are added up.
 
-`powerview_totals` has the totals of every campaign that measures power, `powerview_channels` each thing as the sheet in
-force shows it.
+`powerview_totals` has the totals of every campaign that measures power, and of every device how many of its clamps have
+a reading; `powerview_channels` has each thing as the sheet in force shows it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from powerview.channels.sheet import MAIN, PART, PRODUCTION, Sheet
-from powerview.channels.sums import Windows, scaled, thing_windows, totals_of
+from powerview.channels.sheet import HIDDEN, MAIN, PART, PRODUCTION, Sheet
+from powerview.channels.sums import Windows, counted, scaled, thing_windows, totals_of
 from powerview.channels.things import WATTS, Clamp, Thing, clamps_of, things_of
 from powerview.mv2 import Channel
 from powerview.names import CHANNELS, TOTALS
@@ -24,12 +24,14 @@ DIGEST_SIZE = 12
 
 @dataclass(frozen=True)
 class Plan:
-    """The series of a campaign: `figures` are totals, by their names in sums.Totals; `things` have one each."""
+    """The series of a campaign: `figures` are totals, by their names in sums.Totals; `things` have one each; `counts`
+    are how many of some clamps, by their places in `clamps`, have a reading."""
 
     clamps: tuple[Clamp, ...] = ()
     power: tuple[Thing, ...] = ()
     figures: dict[Series, str] = field(default_factory=dict)
     things: dict[Series, Thing] = field(default_factory=dict)
+    counts: dict[Series, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def places(self) -> list[Place]:
@@ -39,10 +41,13 @@ class Plan:
     @property
     def series(self) -> set[Series]:
         """Everything that is made."""
-        return {*self.figures, *self.things}
+        return {*self.figures, *self.things, *self.counts}
 
     def digest(self, each: Series, unknown: Collection[Place] = ()) -> str:
         """What a series is made of, in a short text; without the things that have only clamps that are `unknown`."""
+        if each in self.counts:
+            counted = {sortable(self.places[p]) for p in self.counts[each] if self.places[p] not in unknown}
+            return _digest(sorted(counted))
         if each in self.things:
             things = [self.things[each]]
         else:
@@ -53,15 +58,15 @@ class Plan:
             for thing, places in zip(things, members, strict=True)
             if not unknown or not all(place in unknown for place in places)
         ]
-        text = json.dumps([sorted({thing.role for thing in self.power} & {MAIN}), sorted(parts)])
-        return hashlib.blake2b(text.encode(), digest_size=DIGEST_SIZE).hexdigest()
+        return _digest([sorted({thing.role for thing in self.power} & {MAIN}), sorted(parts)])
 
     def needed(self, wanted: Collection[Series]) -> list[int]:
         """The clamps, by their places in `clamps`, that these series are made of."""
         things = [self.things[each] for each in wanted if each in self.things]
         if any(each in self.figures for each in wanted):
             things += self.power
-        return sorted({place for thing in things for place in thing.places})
+        counted = {place for each in wanted for place in self.counts.get(each, ())}
+        return sorted(counted.union(*(thing.places for thing in things)))
 
     def sums(self, wanted: Collection[Series], windows: Sequence[Windows]) -> Iterator[tuple[Series, Windows]]:
         """These series, of the windows of all clamps."""
@@ -69,6 +74,8 @@ class Plan:
             if each in self.things:
                 thing = self.things[each]
                 yield each, scaled(thing_windows(thing, windows), WATTS.get(thing.shown.unit, 1.0))
+            elif each in self.counts:
+                yield each, counted([windows[place] for place in self.counts[each]])
         if any(each in self.figures for each in wanted):
             totals = totals_of([(t.role, t.shown.unit, thing_windows(t, windows)) for t in self.power])
             for each in wanted:
@@ -89,6 +96,7 @@ def plan_of(campaign: str, channels: Iterable[Channel], sheet: Sheet | None) -> 
     things = things_of(list(clamps))
     plan = Plan(clamps, tuple(thing for thing in things if thing.shown.unit in WATTS))
     plan.figures.update((series(TOTALS, campaign=campaign, figure=figure), figure) for figure in _figures(plan.power))
+    plan.counts.update(_counts(campaign, clamps))
     if sheet is not None:
         plan.things.update(_named(campaign, clamps, things))
     return plan
@@ -100,6 +108,21 @@ def _figures(power: Collection[Thing]) -> list[str]:
     there = {"total": roles, "drawn": roles, "fed_in": roles, "production": PRODUCTION in roles,
              "parts": {MAIN, PART} <= roles, "rest": MAIN in roles}  # fmt: skip
     return [figure for figure, is_there in there.items() if is_there]
+
+
+def _counts(campaign: str, clamps: Sequence[Clamp]) -> dict[Series, tuple[int, ...]]:
+    # Of each device all its clamps; and those that the sheet hides.
+    found: dict[Series, list[int]] = {}
+    for place, clamp in enumerate(clamps):
+        device = series(TOTALS, campaign=campaign, device=clamp.channel.device, figure="covered")
+        found.setdefault(device, []).append(place)
+        if clamp.role == HIDDEN:
+            found.setdefault(series(TOTALS, campaign=campaign, figure="hidden"), []).append(place)
+    return {each: tuple(places) for each, places in found.items()}
+
+
+def _digest(made_of: object) -> str:
+    return hashlib.blake2b(json.dumps(made_of).encode(), digest_size=DIGEST_SIZE).hexdigest()
 
 
 def _named(campaign: str, clamps: Sequence[Clamp], things: Iterable[Thing]) -> Iterator[tuple[Series, Thing]]:

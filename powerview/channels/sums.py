@@ -51,6 +51,12 @@ def summed(parts: Collection[Windows], *, every: bool) -> Windows:
     return Windows(first + there * WINDOW, total[there])
 
 
+def counted(parts: Collection[Windows]) -> Windows:
+    """How many of these have a value, in each window in which one of them has."""
+    begin, count = np.unique(np.concatenate([part.begin for part in parts]), return_counts=True)
+    return Windows(begin, count.astype(float))
+
+
 def scaled(windows: Windows, factor: float) -> Windows:
     """The windows with their means times a factor."""
     return windows if factor == 1 else Windows(windows.begin, windows.mean * factor)

@@ -32,10 +32,29 @@ def made_of(points: Points, sheets: Mapping[tuple[str, str], Sheet] | None = Non
         for figure, values in totals_of(things).items():
             tags = (("campaign", campaign), ("figure", figure))
             found |= {(bucket, "powerview_totals", tags, second): value for second, value in values.items()}
+        for tags, values in counts_of(campaign, means, sheet).items():
+            found |= {(bucket, "powerview_totals", tags, second): value for second, value in values.items()}
         for role, name, device, unit, values in things if sheet is not None else ():
             tags = [("campaign", campaign), ("channel", name), ("device", device), ("role", role)]
             tags += [("unit", unit)] if unit else []
             found |= {(bucket, "powerview_channels", tuple(tags), second): value for second, value in values.items()}
+    return found
+
+
+def counts_of(campaign: str, means: Mapping[Tags, Values], sheet: Sheet | None) -> dict[Tags, Values]:
+    """How many clamps of each device, and how many hidden ones, have a reading."""
+    hidden = {
+        (line["device"], line["place"], line.get("unit") or "") for line in sheet or () if line["role"] == "hidden"
+    }
+    found: dict[Tags, Values] = {}
+    for clamp, values in means.items():
+        device, place, unit = place_of(clamp)
+        of = [(("campaign", campaign), ("device", device), ("figure", "covered"))]
+        if {(device, place, unit), (device, place, "")} & hidden:
+            of.append((("campaign", campaign), ("figure", "hidden")))
+        for tags in of:
+            for second in values:
+                found.setdefault(tags, {})[second] = found.setdefault(tags, {}).get(second, 0) + 1
     return found
 
 

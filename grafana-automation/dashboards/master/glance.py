@@ -122,6 +122,13 @@ join(tables: {{named: named, counted: counted}}, on: ["unit"])
   )
 """)
 
+HIDDEN = query(f"""\
+{figure("hidden")}
+  |> max()
+  |> group()
+  |> map(fn: (r) => ({{hidden: string(v: int(v: r._value))}}))
+""")
+
 TOTAL_IS = """The total: what channels.csv calls main, else all parts; without a channels.csv, all channels. A choice of
 channels or devices is added up as it is, in ranges of more than three months by the hour."""
 """What descriptions say of it."""
@@ -135,6 +142,9 @@ def panels(coverage: str) -> list[dict]:
             override("byName", "now", color={"mode": "fixed", "fixedColor": "blue"}),
         ],
     )  # fmt: skip
+    hidden = [
+        {"type": "regex", "options": {"pattern": "(.*)", "result": {"text": "Hidden by channels.csv: $1", "index": 0}}}
+    ]
     age = field("s", NO, None, step("text"), step("orange", 129600), step("red", 604800), decimals=1)
     age["defaults"]["color"] = {"mode": "thresholds"}
     return [
@@ -238,12 +248,12 @@ def panels(coverage: str) -> list[dict]:
             "Not counted: channels in other units",
             f"""
             Power and energy add up channels in W, kW and MW. Chosen channels in other units are not in them: here are
-            their names, {MOST_NAMED} of each unit at most. ? is a channel without a unit. Channels that channels.csv
-            hides are nowhere on this page but in the row Data.
+            their names, {MOST_NAMED} of each unit at most. ? is a channel without a unit. Beside them is how many
+            channels the channels.csv hides: they are nowhere on this page but in what concerns devices.
             """,
-            NOT_COUNTED,
+            [NOT_COUNTED, HIDDEN],
             (24, 2),
-            field("none", "None", "text"),
+            field("none", "None", "text", overrides=[override("byName", "hidden", mappings=hidden)]),
             text=True,
         ),
     ]  # fmt: skip

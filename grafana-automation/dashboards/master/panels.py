@@ -60,7 +60,7 @@ def override(matcher: str, options: str, **properties: Any) -> dict:
     return {"matcher": {"id": matcher, "options": options}, "properties": found}
 
 
-def stat(number: int, title: str, description: str, query: str, size: tuple[int, int], config: dict, *,
+def stat(number: int, title: str, description: str, query: str | list[str], size: tuple[int, int], config: dict, *,
          name: bool = False, text: bool = False, **more: Any) -> dict:  # fmt: skip
     """A number; `name` shows the field's name below it, `text` that the value is a text."""
     options = {

@@ -69,10 +69,16 @@ LOCKED = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gener
 lock: setup-tests
 	$(LOCKED) -o requirements.lock
 
+# Also that each Python finds a wheel of every package in it; the comparison holds their hashes.
+PYTHONS = 3.11 3.12 3.13 3.14
 check-lock: setup-tests
 	@cp requirements.lock .lock-now && $(LOCKED) -o .lock-now >/dev/null && diff requirements.lock .lock-now; \
 	  status=$$?; rm -f .lock-now; [ $$status -eq 0 ] || echo "requirements.lock is not up to date: make lock" >&2; \
 	  exit $$status
+	@for python in $(PYTHONS); do \
+	  $(BIN)/uv pip install --quiet --dry-run --require-hashes --only-binary :all: --target $(VENV)/nowhere \
+	    --python-version $$python --python-platform x86_64-manylinux_2_28 -r requirements.lock || exit 1; \
+	done
 
 # Lists known weaknesses of the pinned packages; a weakness fails nothing.
 audit: setup-tests

@@ -10,9 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
+import yaml
 from influx_server import free_port, wait_until
 
-PROVISIONING = Path(__file__).resolve().parent.parent / "grafana-automation" / "provisioning"
+ROOT = Path(__file__).resolve().parent.parent
+PROVISIONING = ROOT / "grafana-automation" / "provisioning"
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+CLOSED = ("GF_PUBLIC_DASHBOARDS_ENABLED", "GF_SNAPSHOTS_ENABLED", "GF_SNAPSHOTS_EXTERNAL_ENABLED", "GF_METRICS_ENABLED")
 QUIET = {
     "GF_ANALYTICS_REPORTING_ENABLED": "false",
     "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
@@ -21,9 +25,10 @@ QUIET = {
     "GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED": "true",
     "GF_NEWS_NEWS_FEED_ENABLED": "false",
     "GF_SECURITY_DISABLE_GRAVATAR": "true",
-    "GF_SNAPSHOTS_EXTERNAL_ENABLED": "false",
     "GF_LOG_LEVEL": "warn",
+    **{name: value for name, value in COMPOSE["services"]["grafana"]["environment"].items() if name in CLOSED},
 }
+"""Nothing calls home; what PowerView's own Grafana does without is off here as well."""
 
 
 class GrafanaServer:

@@ -171,6 +171,8 @@ def test_influxdb_is_set_up_from_env_at_its_first_start(project):
         "DOCKER_INFLUXDB_INIT_ADMIN_TOKEN_FILE": "/run/secrets/influxdb_admin_token",
         "INFLUXD_REPORTING_DISABLED": "true",
         "INFLUXD_HARDENING_ENABLED": "true",
+        "INFLUXD_METRICS_DISABLED": "true",
+        "INFLUXD_PPROF_DISABLED": "true",
     }
 
 
@@ -178,7 +180,8 @@ def test_grafana_is_closed_and_calls_nobody(project):
     settings = environment(project.services("docker-compose")["grafana"])
     closed = {
         "GF_AUTH_ANONYMOUS_ENABLED", "GF_USERS_ALLOW_SIGN_UP", "GF_USERS_ALLOW_ORG_CREATE",
-        "GF_PUBLIC_DASHBOARDS_ENABLED", "GF_SNAPSHOTS_EXTERNAL_ENABLED", "GF_ANALYTICS_REPORTING_ENABLED",
+        "GF_PUBLIC_DASHBOARDS_ENABLED", "GF_SNAPSHOTS_EXTERNAL_ENABLED", "GF_SNAPSHOTS_ENABLED", "GF_METRICS_ENABLED",
+        "GF_ANALYTICS_REPORTING_ENABLED",
         "GF_ANALYTICS_CHECK_FOR_UPDATES", "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "GF_NEWS_NEWS_FEED_ENABLED",
         "GF_ANALYTICS_FEEDBACK_LINKS_ENABLED", "GF_PLUGINS_PREINSTALL_AUTO_UPDATE",
         # grafana/grafana, pull requests 121836 (on by default from 13 on) and 121271 (a variable for each toggle)

@@ -234,14 +234,14 @@ def running_caddy(folder: Path, ports: dict[int, int]):
         process.wait(20)
 
 
-def https_get(port: int, host: str) -> tuple[list[str], str]:
+def https_get(port: int, host: str, path: str = "/") -> tuple[list[str], str]:
     """The header lines and the body of one answer."""
     context = ssl._create_unverified_context()
     with (
         socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
         context.wrap_socket(plain, server_hostname=host) as link,
     ):
-        link.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        link.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         answer = b""
         while part := link.recv(65536):
             answer += part
@@ -258,12 +258,16 @@ def test_each_public_name_leads_to_its_server(tmp_path):
     }
     with servers_behind(labels) as ports, running_caddy(tmp_path, ports) as https:
         answers = {host: https_get(https, host) for host in hosts}
+        counters = [
+            https_get(https, h, path) for h in hosts for path in ("/metrics", "/metrics/plugins/x", "/debug/pprof/")
+        ]
     for host, label in hosts.items():
         head, body = answers[host]
         assert f"{label} saw {host}" in body
         assert "Strict-Transport-Security: max-age=31536000" in head
         assert "X-Content-Type-Options: nosniff" in head
         assert [line for line in head if line.startswith("X-Frame-Options")] == ["X-Frame-Options: deny"]
+    assert {(head[0], body) for head, body in counters} == {("HTTP/1.1 404 Not Found", "")}
     cookies = [line for line in answers["powerview.localhost"][0] if line.startswith("Set-Cookie")]
     assert cookies == ["Set-Cookie: grafana_session=1; Path=/; HttpOnly; Secure"]
 

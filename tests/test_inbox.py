@@ -80,6 +80,15 @@ def test_a_file_in_a_devices_folder_is_pending(data, tree):
     assert upload(state="parsed").path == f"{DEVICE}/parsed/x.tsv"
 
 
+def test_the_devices_of_a_campaign_are_its_folders_whose_names_are_allowed(data, tree):
+    for name in ("02001283", "bad name", "parsed", "{{ x }}"):
+        (data / "acme/roof" / name).mkdir(parents=True)
+    (data / "acme/roof/02001284").write_text("no folder")
+    (data / "acme/roof/02001285").symlink_to("02001283")
+    assert tree.devices("acme", "roof") == ["02001283"]
+    assert tree.devices("acme", "hall") == []
+
+
 def test_an_empty_tree_has_nothing(tree):
     assert list(tree.pending()) == list(tree.settled()) == []
 

@@ -456,6 +456,21 @@ def test_behind_a_backfill_no_settled_file_of_another_time_is_opened(site, monke
     assert len(site.stored("acme")) == 48
 
 
+@pytest.mark.parametrize(("kept", "reads"), [(16, 4), (1, 6)])
+def test_what_later_files_have_is_kept_for_the_next_late_ones_but_not_of_all(site, monkeypatch, kept, reads):
+    for name in ("a_250703_031500", "b_250704_031500"):
+        site.put(f"{DEVICE}/{name}.tsv", v002(f"{ONE} 3.5 1.5"))
+    run(site)
+    for name in ("c_250701_031500", "d_250702_031500"):
+        site.put(f"{DEVICE}/{name}.tsv", v002(f"{ONE} 2.5 1.5"))
+    read = []
+    real = mv2.read_recording
+    monkeypatch.setattr(late, "read_recording", lambda file, **how: read.append(1) or real(file, **how))
+    monkeypatch.setattr(late, "MOST_KEPT", kept)
+    assert run(site).status == 0
+    assert (len(read), first_values(site)) == (reads, ["3.5"])
+
+
 @pytest.mark.parametrize("given", [0, 1_577_840_400, -(2**31)])
 def test_readings_of_a_file_that_a_dead_clock_dated_are_not_ahead_of_its_arrival(site, given):
     file = site.put(f"{DEVICE}/x.tsv", v002(*day_rows()))

@@ -236,15 +236,63 @@ ADDRESSES = """
 /apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards/{dashboard}
 /apis/folder.grafana.app/v1beta1/namespaces/default/folders
 /apis/iam.grafana.app/v0alpha1/namespaces/default/teams /apis /openapi/v2 / /alerting/list /dashboards
-/d/{dashboard}
+/d/{dashboard} /explore /playlists /library-panels /dashboard/snapshots /org/users /org/teams /alerting/notifications
+/api/search?query={campaign} /api/search?folderUIDs={folder} /api/search?dashboardUIDs={dashboard}
+/api/search?tag=globex /api/search?starred=true /api/dashboards/uid/{dashboard}/versions/1
+/api/dashboards/uid/{dashboard}/public-dashboards /api/dashboards/db/cold-store /api/annotations?limit=1000
+/api/annotations?dashboardUID={dashboard} /api/annotations?tags=globex /api/annotations/{annotation}
+/api/library-elements?perPage=1000 /api/library-elements/{library} /api/library-elements/name/globex%20panel
+/api/library-elements/{library}/connections /api/playlists/{playlist} /api/playlists/{playlist}/items
+/apis/playlist.grafana.app/v0alpha1/namespaces/default/playlists /api/dashboard/snapshots?query=globex
+/api/query-history?datasourceUid={source} /api/user/stars /api/users/{person} /api/users/{person}/teams
+/api/users/{person}/orgs /api/users/search?query=globex /api/org/users/search?query=globex
+/api/teams/search?query=globex /api/teams/search?name=globex /api/access-control/users/permissions/search
+/api/access-control/dashboards/{dashboard} /api/ruler/grafana/api/v1/rules/{folder}
+/api/v1/provisioning/folder/{folder}/rule-groups/globex /api/datasources/uid/{source}/resources/buckets
+/api/datasources/proxy/uid/{source}/query?q=SHOW%20DATABASES /api/datasources/id/globex
+/api/datasources/uid/{source}/correlations /public-dashboards /api/cloudmigration/migration /metrics
+/api/user/preferences /api/live/list /api/admin/settings-verbose /api/admin/ldap/status /avatar/globex
+/apis/folder.grafana.app/v1beta1/namespaces/default/folders/{folder}
 """.split()  # noqa: SIM905
 WITH_NAMES_OF_CLIENTS = {
     "/api/datasources", "/api/datasources/uid/{source}", "/api/datasources/uid/{source}/health",
     "/api/datasources/name/globex", "/api/access-control/user/permissions", "/api/dashboards/tags",
-    "/api/frontend/settings", "/api/bootdata", "/", "/alerting/list", "/dashboards", "/d/{dashboard}",
+    "/api/frontend/settings", "/api/bootdata",
 }  # fmt: skip
 """Where Grafana shows its viewers the names of all data sources and tags of an organisation: as the documentation says,
 in team mode a client's name is no secret from the others."""
+SETTINGS = r'"(globex|name|defaultBucket)": ?("globex"|{{)|"uid": ?"{source}"|/api/datasources/proxy/uid/{source}'
+"""What each page brings of /api/frontend/settings."""
+MADE_BY_PEOPLE = {
+    "/api/playlists", "/api/playlists/{playlist}", "/api/playlists/{playlist}/items", "/api/annotations/tags",
+    "/apis/playlist.grafana.app/v0alpha1/namespaces/default/playlists",
+}  # fmt: skip
+"""What Grafana keeps for a whole organisation, whoever made it: the documentation says so."""
+
+
+def leave_traces(site: World, uids: dict[str, str]) -> dict[str, str]:
+    """All that people of globex and its admins may make beside their dashboard; returns the uids of it."""
+    folder, dashboard, source = (uids[name] for name in ("folder", "dashboard", "source"))
+    admin, person = admin_in(site, "globex"), as_person(site, "globex")
+    note = {"dashboardUID": dashboard, "time": 1_760_000_000_000, "tags": ["globex"], "text": "a note of globex"}
+    panel = {"kind": 1, "name": "globex panel", "folderUid": folder, "model": {"type": "text", "title": "globex"}}
+    items = [{"type": "dashboard_by_uid", "value": dashboard}]
+    playlist = {"name": "globex playlist", "interval": "5m", "items": items}
+    snapshot = {"dashboard": {"title": "globex snapshot", "panels": []}, "name": "globex snapshot"}
+    public = f"/api/dashboards/uid/{dashboard}/public-dashboards"
+    # What asks for no login is off, for the admins too.
+    assert admin.call("POST", "/api/snapshots", snapshot, ok=(403,)) == 403
+    assert admin.call("POST", public, {"isEnabled": True, "share": "public"}, ok=(404,)) == 404
+    person.call("POST", f"/api/user/stars/dashboard/uid/{dashboard}")
+    asked = {"datasourceUid": source, "queries": [{"refId": "A", "query": "globex"}]}
+    admin.call("POST", "/api/query-history", asked)
+    return {
+        "annotation": str(admin.call("POST", "/api/annotations", note)["id"]),
+        "library": admin.call("POST", "/api/library-elements", panel)["result"]["uid"],
+        "playlist": admin.call("POST", "/api/playlists", playlist)["uid"],
+        "person": str(site.grafana.get("/api/users/lookup?loginOrEmail=globex-person")["id"]),
+        "campaign": CAMPAIGNS["globex"],
+    }
 
 
 def test_a_viewer_of_one_client_finds_nothing_of_another_through_any_address(site: World):
@@ -255,16 +303,54 @@ def test_a_viewer_of_one_client_finds_nothing_of_another_through_any_address(sit
         "source": globex["data_source_uid"],
     }
     words = ("globex", CAMPAIGNS["globex"], *uids.values())
+    uids |= leave_traces(site, uids)
     person = as_person(site, "acme")
     telling = set()
     for address in ADDRESSES:
         answer = person.session.get(person.url + address.format(**uids), timeout=60)
-        # The page of an error repeats its own address.
-        text = answer.text.replace(address.format(**uids), "")
+        text = answer.text
+        if answer.headers.get("Content-Type", "").startswith("text/html"):
+            text = re.sub(SETTINGS.format(**uids), "", text)
+        text = text.replace(address.format(**uids), "")  # the page of an error repeats its own
         if answer.status_code < 400 and any(word in text for word in words):
             telling.add(address)
 
-    assert telling <= (WITH_NAMES_OF_CLIENTS if site.env["POWERVIEW_ISOLATION"] == "team" else set())
+    known = WITH_NAMES_OF_CLIENTS | MADE_BY_PEOPLE
+    assert telling <= (known if site.env["POWERVIEW_ISOLATION"] == "team" else set())
+    assert foreign_writes(person, uids) == []
+
+
+def foreign_writes(person, uids: dict[str, str]) -> list[str]:
+    """The calls by which a person would change, copy or read something of globex, and that Grafana does."""
+    dashboard, folder, source = (uids[name] for name in ("dashboard", "folder", "source"))
+    panel = {"kind": 1, "name": "mine", "folderUid": folder, "model": {"type": "text", "title": "mine"}}
+    diff = {"base": {"dashboardId": 1, "version": 1}, "new": {"dashboardId": 1, "version": 1}, "diffType": "json"}
+    calls = [
+        ("POST", "/api/dashboards/db", {"dashboard": {"uid": dashboard, "title": "mine"}, "overwrite": True}),
+        ("POST", "/api/dashboards/db", {"dashboard": {"title": "mine"}, "folderUid": folder}),
+        ("DELETE", f"/api/dashboards/uid/{dashboard}", None),
+        ("POST", f"/api/dashboards/uid/{dashboard}/permissions", {"items": [{"role": "Viewer", "permission": 1}]}),
+        ("POST", f"/api/dashboards/uid/{dashboard}/restore", {"version": 1}),
+        ("POST", "/api/dashboards/calculate-diff", diff),
+        ("POST", f"/api/folders/{folder}/permissions", {"items": [{"role": "Viewer", "permission": 1}]}),
+        ("PUT", f"/api/folders/{folder}", {"title": "mine", "overwrite": True}),
+        ("DELETE", f"/api/folders/{folder}", None),
+        ("POST", "/api/annotations", {"dashboardUID": dashboard, "text": "mine"}),
+        ("PATCH", f"/api/annotations/{uids['annotation']}", {"text": "mine"}),
+        ("POST", "/api/library-elements", panel),
+        ("DELETE", f"/api/library-elements/{uids['library']}", None),
+        ("DELETE", f"/api/playlists/{uids['playlist']}", None),
+        ("POST", f"/api/teams/{uids['person']}/members", {"userId": 1}),
+        ("PUT", f"/api/datasources/uid/{source}", {"name": "mine", "type": "influxdb", "access": "proxy"}),
+        ("DELETE", f"/api/datasources/uid/{source}", None),
+        ("POST", f"/api/datasources/proxy/uid/{source}/api/v2/query?org=powerview", {"query": "buckets()"}),
+        ("POST", f"/api/datasources/proxy/uid/{source}/api/v2/delete?org=powerview", {}),
+        ("POST", "/api/users/globex-person/using/1", None),
+        ("POST", "/api/invites", {"loginOrEmail": "mine", "role": "Viewer"}),
+        ("POST", "/api/org/invites", {"loginOrEmail": "mine", "role": "Viewer"}),
+    ]
+    answers = [(m, p, person.session.request(m, person.url + p, json=b, timeout=60)) for m, p, b in calls]
+    return [f"{m} {p}: {a.status_code} {a.text[:200]}" for m, p, a in answers if a.status_code < 400]
 
 
 ALERTING_OF_BEFORE = """apiVersion: 1
@@ -320,6 +406,12 @@ def test_an_installation_of_before_loses_its_alerts_and_keeps_its_master(influx,
         assert ("powerview" in points, "secret" in points) == (False, False)
         assert sorted(h["title"] for h in world.grafana.get("/api/search")) == ["Ours", "admin"]
         assert world.run().changed == 0
+
+
+def admin_in(site: World, client: str) -> GrafanaClient:
+    """The admin, in the organisation that the client is in."""
+    org = site.org(client) if site.env["POWERVIEW_ISOLATION"] == "org" else 1
+    return GrafanaClient(site.grafana.url, "admin", site.env["GRAFANA_PASSWORD"], org)
 
 
 def as_person(site: World, client: str):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ssl
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from grafana_automation import checks, dashboard, servers
+from grafana_automation import FOLDER, checks, dashboard, servers
 from grafana_contract import GrafanaContract
 from provisioning_world import PASSWORD, QUICKLY, QUICKLY_ON_CONTRACT, World
 
@@ -39,6 +40,20 @@ def test_a_companys_ansible_and_its_proxies_change_nothing(world: World):
     run = world.run_ansible(**proxies)
 
     assert (run.status, run.logged) == (0, ["powerview: created acme", "powerview: created acme/roof"])
+
+
+@pytest.mark.parametrize("locale", ["LANG=fr_XX.UTF-8", "LC_ALL=POSIX"])
+def test_a_locale_with_which_ansible_does_not_start_is_in_the_docs_with_its_remedy(locale):
+    docs = " ".join((FOLDER.parent / "docs/grafana.md").read_text().split())
+    words = ["env", "-i", f"PATH={Path(sys.executable).parent}:/usr/bin:/bin", locale]
+    playbook = ["ansible-playbook", "--syntax-check", FOLDER / "playbooks/create_grafana_resources.yml"]
+
+    refused = subprocess.run([*words, *playbook], capture_output=True, text=True)
+    started = subprocess.run([*words, "LC_ALL=C.UTF-8", *playbook], capture_output=True, text=True)
+
+    complaint, _, _ = refused.stderr.strip().removeprefix("ERROR: ").partition("; ")
+    assert (refused.returncode, f"`{complaint}`" in docs, "`LC_ALL=C.UTF-8` in front" in docs) == (1, True, True)
+    assert started.returncode == 0, started.stderr
 
 
 @pytest.fixture

@@ -478,3 +478,22 @@ def test_any_history_is_what_plain_loops_make_of_files_and_sheets(influx, influx
             check(influx, influx_site, client, lines)
     run(influx_site)
     check(influx, influx_site, client, lines)
+
+
+def test_what_influxdb_confirmed_and_does_not_have_is_written_again(influx, roof, client, monkeypatch):
+    lines = sheet(roof, client, EVERYTHING)
+    lost = []
+    real = making.Beside.write
+
+    def loses(beside, found):
+        if lost:
+            return real(beside, found)
+        found = [(each, values) for each, values in found]
+        lost.append(len(found))
+        real(beside, found[1:])
+        return {each: times for each, (times, _) in found}
+
+    monkeypatch.setattr(making.Beside, "write", loses)
+    run(roof)
+    assert lost
+    check(influx, roof, client, {"roof": lines})

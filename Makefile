@@ -97,6 +97,7 @@ bench: setup-tests
 	$(BIN)/python bench/ingest.py
 	$(BIN)/python bench/herd.py
 	$(BIN)/python bench/growth.py
+	$(BIN)/python bench/totals.py
 	$(BIN)/python bench/master_queries.py
 	$(BIN)/python bench/fleet_queries.py
 	$(BIN)/python bench/provisioning.py

@@ -85,20 +85,21 @@ def count(server: InfluxServer, bucket: str) -> int:
 
 def let_rest(server: InfluxServer) -> None:
     """Wait until the server has stopped working on what it was sent before."""
-    used = [_cpu_seconds(server.process.pid)]
+    used = [cpu_seconds(server.process.pid)]
     last = [time.monotonic()]
 
     def idle() -> bool:
         if time.monotonic() - last[0] < 0.5:
             return False
-        before, used[0] = used[0], _cpu_seconds(server.process.pid)
+        before, used[0] = used[0], cpu_seconds(server.process.pid)
         last[0] = time.monotonic()
         return used[0] - before < 0.05
 
     wait_until(idle, 120, lambda: "InfluxDB does not come to rest")
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """The processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

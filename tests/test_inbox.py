@@ -280,6 +280,10 @@ def test_a_campaign_cannot_be_called_like_the_measurement_of_events():
     assert refused_names("acme", "powerview_events", admin_bucket="powerview") == (
         "a campaign cannot be called powerview_events: restarts are kept under that name. Rename the folder."
     )
+    for name, kept in (("powerview_totals", "totals"), ("powerview_channels", "channels with their names")):
+        assert refused_names("acme", name, admin_bucket="powerview") == (
+            f"a campaign cannot be called {name}: {kept} are kept under that name. Rename the folder."
+        )
 
 
 def test_every_file_below_a_name_that_is_refused_is_reported_and_the_others_go_on(data, tree):

@@ -478,3 +478,97 @@ def test_any_history_is_what_plain_loops_make_of_files_and_sheets(influx, influx
             check(influx, influx_site, client, lines)
     run(influx_site)
     check(influx, influx_site, client, lines)
+
+
+def test_what_influxdb_confirmed_and_does_not_have_is_written_again(influx, roof, client, monkeypatch):
+    lines = sheet(roof, client, EVERYTHING)
+    lost = []
+    real = making.Beside.write
+
+    def loses(beside, found):
+        if lost:
+            return real(beside, found)
+        found = [(each, values) for each, values in found]
+        lost.append(len(found))
+        real(beside, found[1:])
+        return {each: times for each, (times, _) in found}
+
+    monkeypatch.setattr(making.Beside, "write", loses)
+    run(roof)
+    assert lost
+    check(influx, roof, client, {"roof": lines})
+
+
+def test_marks_that_a_power_cut_took_along_are_made_again_with_what_is_not_remembered(
+    influx, roof, client, monkeypatch
+):
+    before = (roof.state / "uploads.sqlite").read_bytes()
+    put(roof, client, LATER, an_hour())
+    monkeypatch.setattr(totals.Totals, "make", lambda *_: None)
+    run(roof)
+    monkeypatch.undo()
+    (roof.state / "uploads.sqlite-wal").unlink(missing_ok=True)
+    (roof.state / "uploads.sqlite").write_bytes(before)
+    put(roof, client, f"{ROOF}/T_250705_031500.tsv", an_hour("2025-07-04T00:00:00+00:00"))
+    run(roof)
+    check(influx, roof, client)
+
+
+def test_a_long_run_makes_totals_on_its_way(influx, influx_site, client, monkeypatch):
+    monkeypatch.setattr(totals, "EVERY_SECONDS", -1)
+    made = []
+    real = totals.Totals.make
+    monkeypatch.setattr(totals.Totals, "make", lambda *arguments: made.append(len(arguments)) or real(*arguments))
+    for number in (1, 2, 3):
+        content = an_hour(f"2025-07-0{number}T00:00:00+00:00")
+        put(influx_site, client, f"{ROOF}/T_25070{number + 1}_031500.tsv", content)
+    run(influx_site)
+    assert made == [2, 2, 2, 3]
+    check(influx, influx_site, client)
+
+
+def test_what_was_never_made_waits_when_a_run_takes_long_and_new_readings_do_not(influx, roof, client, monkeypatch):
+    put(roof, client, "yard/02001283/T_250702_031500.tsv", an_hour())
+    run(roof)
+    (roof.state / "uploads.sqlite").unlink()
+    put(roof, client, LATER, an_hour("2025-07-04T00:00:00+00:00"))
+    monkeypatch.setattr(totals, "MOST_SECONDS", -1)
+    run(roof)
+    with closing(sqlite3.connect(roof.state / "uploads.sqlite")) as db:
+        assert db.execute("SELECT campaign FROM made").fetchall() == [("roof",)]
+    monkeypatch.undo()
+    run(roof)
+    with closing(sqlite3.connect(roof.state / "uploads.sqlite")) as db:
+        assert db.execute("SELECT campaign FROM made").fetchall() == [("roof",), ("yard",)]
+    check(influx, roof, client)
+
+
+def test_a_campaign_whose_totals_cannot_be_made_keeps_no_other_from_them(influx, roof, client, capsys):
+    sheet(roof, client, EVERYTHING)
+    run(roof)
+    (roof.state / "channels" / client / "roof.csv").write_bytes(b"broken")
+    for campaign in ("roof", "yard", "attic"):
+        put(roof, client, f"{campaign}/02001283/T_250704_031500.tsv", an_hour())
+    assert run(roof).status == 0
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[0] for line in said] == [
+        f"totals of {client}/roof are not up to date; the next run makes them"
+    ]
+    made = {dict(tags)["campaign"] for _, tags, second in influx.made(client) if second >= 1_751_500_800}
+    assert made == {"yard", "attic"}
+
+
+def test_a_sweep_with_nothing_to_do_asks_influxdb_nothing(influx, roof, client):
+    sheet(roof, client, EVERYTHING)
+    run(roof)
+    roof.environment["INFLUXDB_HOST"] = "http://127.0.0.1:1"
+    assert (run(roof).status, run(roof).outcomes) == (0, [])
+
+
+def test_line_protocol_files_and_dry_runs_have_no_totals(site):
+    site.put(f"acme/{ROOF}/a.tsv", v002("01/07/25 12:00:00 1.5", labels=("a W",)))
+    assert site.run("--dry-run").returncode == 0
+    assert run(site).status == 0
+    assert [line.split(",")[0] for line in site.stored("acme")] == ["roof"]
+    with closing(sqlite3.connect(site.state / "uploads.sqlite")) as db:
+        assert db.execute("SELECT * FROM mark").fetchall() == []

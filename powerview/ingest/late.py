@@ -18,6 +18,7 @@ from powerview import inbox
 from powerview.inbox import Claim, Inbox, Upload, upload_order
 from powerview.ingest.index import Span, UploadIndex
 from powerview.ingest.state import MOST_DEATHS, InHand
+from powerview.ingest.totals import Totals
 from powerview.mv2 import Channel, Header, NotReadable, Recording, read_recording, told_apart
 from powerview.settings import Settings
 
@@ -62,11 +63,12 @@ class Covered:
 class LateFiles:
     """Finds what later uploads cover, and the label that a place has now."""
 
-    def __init__(self, settings: Settings, tree: Inbox, index: UploadIndex, in_hand: InHand) -> None:
+    def __init__(self, settings: Settings, tree: Inbox, index: UploadIndex, in_hand: InHand, totals: Totals) -> None:
         self.settings = settings
         self.tree = tree
         self.index = index
         self.in_hand = in_hand
+        self.totals = totals
         self._listed: set[tuple[str, str, str]] = set()
         self._begun = index.begun
         self._times: OrderedDict[str, tuple[np.ndarray, frozenset[str]]] = OrderedDict()
@@ -178,6 +180,8 @@ class LateFiles:
         if recording:  # what its run changed in the store may not be remembered either
             devices = {c.device for c in recording.header.channels}
             self.index.forget_series(settled.client, settled.campaign, devices)
+            if recording.first is not None:  # nor that its totals were not made yet
+                self.totals.mark(settled.client, settled.campaign, recording.first, recording.last)
 
     def _times_of(self, later: Upload) -> tuple[np.ndarray, frozenset[str]]:
         if later.path in self._times:

@@ -80,7 +80,7 @@ class Ingest:
 
     def _look_at_the_tree(self) -> None:
         tree = Inbox(self.settings.data_dir, self.settings.influxdb_bucket)
-        self._late = LateFiles(self.settings, tree, self._index, self._in_hand)
+        self._late = LateFiles(self.settings, tree, self._index, self._in_hand, self._totals)
 
     def _pass(self, files: list[Upload], tick: Callable[[], object], last: bool = False) -> list[tuple[Upload, float]]:
         growing = []

@@ -8,7 +8,7 @@ begins again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Thread
@@ -187,21 +187,28 @@ def _read(beside: Beside, piece: _Piece) -> dict[tuple[str, Place], Values]:
 
 
 def _write(beside: Beside, piece: _Piece, means: dict[tuple[str, Place], Values]) -> None:
-    written = beside.write(
-        (each, (found.begin, found.mean))
-        for part in piece.parts
-        for each, found in part.job.plan.sums(part.wanted, _windows(part.job, means))
-    )
-    before = {part.job.campaign: part.wanted & part.job.there for part in piece.parts}
-    again = [campaign for campaign, series in before.items() if series]
-    counts = beside.counts(again, piece.start, piece.stop) if again else {}
-    for each in (each for campaign in again for each in before[campaign]):
-        if counts.get(each, 0) != len(written[each]):
-            beside.keep_only(each, written[each], piece.start, piece.stop)
+    # Counted afterwards: InfluxDB can lose a write that it confirmed (docs/promises.md), and there may be values of ten
+    # minutes that have no readings any more.
+    campaigns = [part.job.campaign for part in piece.parts]
+    written = beside.write(_sums(piece, means))
+    counts = beside.counts(campaigns, piece.start, piece.stop)
+    lost = {each for each, times in written.items() if counts.get(each, 0) < len(times)}
+    if lost:
+        beside.write(_sums(piece, means, lost))
+        counts = beside.counts(campaigns, piece.start, piece.stop)
+    for each, times in written.items():
+        if counts.get(each, 0) > len(times) or (each in lost and counts.get(each, 0) != len(times)):
+            beside.keep_only(each, times, piece.start, piece.stop)
 
 
-def _windows(job: _Job, means: dict[tuple[str, Place], Values]) -> list[Windows]:
-    return [Windows(*means.get((job.campaign, place), NOTHING)) for place in job.plan.places]
+def _sums(
+    piece: _Piece, means: dict[tuple[str, Place], Values], only: Collection[Series] | None = None
+) -> Iterator[tuple[Series, Values]]:
+    for part in piece.parts:
+        wanted = part.wanted if only is None else part.wanted.intersection(only)
+        windows = [Windows(*means.get((part.job.campaign, place), NOTHING)) for place in part.job.plan.places]
+        for each, found in part.job.plan.sums(wanted, windows):
+            yield each, (found.begin, found.mean)
 
 
 def _ahead(read: Callable[[_Piece], dict], pieces: Sequence[_Piece]) -> Iterator[tuple[_Piece, dict]]:

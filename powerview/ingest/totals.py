@@ -42,15 +42,20 @@ class Totals:
         if self._active:
             self._marks.add(client, campaign, (first // WINDOW * WINDOW, (last // WINDOW + 1) * WINDOW))
 
-    def outstanding(self, campaigns: Iterable[Campaign]) -> list[Campaign]:
-        """Those whose totals are to be made, of all that have marks, were made before, or are among these."""
+    def outstanding(self, campaigns: Iterable[Campaign]) -> bool:
+        """Whether totals are to be made: where there are marks or another sheet, and of these if they never were."""
+        return bool(self._urgent() or self._never_made(campaigns))
+
+    def _urgent(self) -> list[Campaign]:
         if not self._active:
             return []
         made, state_dir = self._marks.sheets(), self._settings.state_dir
         known = sorted({*made, *all_in_force(state_dir)})
-        changed = [each for each in known if made.get(each) != mark_in_force(state_dir, *each)]
-        new = sorted({*campaigns} - set(made)) if self._marks.last else []
-        return list(dict.fromkeys([*self._marks.campaigns(), *changed, *new]))
+        changed = [each for each in known if made.get(each, "") != mark_in_force(state_dir, *each)]
+        return list(dict.fromkeys([*self._marks.campaigns(), *changed]))
+
+    def _never_made(self, campaigns: Iterable[Campaign]) -> list[Campaign]:
+        return sorted({*campaigns} - set(self._marks.sheets())) if self._active and self._marks.last else []
 
     def is_time(self) -> bool:
         """Whether a long run should make what is marked before it goes on."""
@@ -59,11 +64,11 @@ class Totals:
     def make(self, store: Store, campaigns: Iterable[Campaign] = ()) -> None:
         """Make what is outstanding; all deliveries must have been answered. Never raises for what InfluxDB does."""
         begun = time.monotonic()
-        marked = set(self._marks.campaigns())
-        waiting = _together(self.outstanding(campaigns))
+        urgent = self._urgent()
+        waiting = [*_together(urgent), *_together(each for each in self._never_made(campaigns) if each not in urgent)]
         while waiting:
             some = waiting.pop(0)
-            if time.monotonic() - begun > MOST_SECONDS and not marked.intersection(some):
+            if time.monotonic() - begun > MOST_SECONDS and some[0] not in urgent:
                 break
             if not self._try(store, some):
                 if not store.answers():

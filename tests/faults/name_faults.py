@@ -66,7 +66,8 @@ def refused_uploads(site: Site) -> Iterator[Upload]:
             yield replace(good, **{place: name})
     for client in ("admin", "Admin", "ADMIN", "powerview", "PowerView"):
         yield replace(good, client=client)
-    yield replace(good, campaign="powerview_events")
+    for measurement in ("powerview_events", "powerview_totals", "powerview_channels"):
+        yield replace(good, campaign=measurement)
     for taken in ("parsed", "error"):
         yield replace(good, campaign=taken)
 

@@ -202,14 +202,14 @@ class Site:
         found, made, buckets = self.store()
         lost = [key for key in wanted if key not in found]
         wrong = [key for key in found if wanted.get(key) != found[key]]
-        totals = truth_totals.differences(made, truth_totals.made_of(wanted))
-        wrong += totals
         wrong += sorted(buckets - {u.client for u in self.uploads if not truth_uploads.is_refused(u)})
         should, are = self._should_lie(), self._lie()
         misplaced = list((should - are).elements()) + list((are - should).elements())
         examples = [f"lost {k} {wanted[k]}" for k in lost[:3]]
-        examples += [f"wrong {k}: {found.get(k)} for {wanted.get(k)}" for k in wrong[:3] if k not in totals]
-        examples += totals[:3]
+        examples += [f"wrong {k}: {found.get(k)} for {wanted.get(k)}" for k in wrong[:3]]
+        if not lost and not wrong:  # what is made of other readings is not as it should be, either
+            wrong = truth_totals.differences(made, truth_totals.made_of(wanted))
+            examples += wrong[:3]
         examples += [f"misplaced {k}" for k in misplaced[:6]]
         return Judgement(len(lost), len(wrong), len(misplaced), examples)
 

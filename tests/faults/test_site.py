@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -46,6 +47,20 @@ def test_a_changed_value_is_wrong(site):
     escaped = ",".join(f"{key}={text.replace(' ', chr(92) + ' ')}" for key, text in tags)
     site.server.write(bucket, f"{measurement},{escaped} value={value + 0.01} {seconds}")
     assert judged(site) == (0, 1, 0)
+
+
+def test_a_total_that_the_readings_do_not_have_is_wrong_and_so_is_one_that_is_missing(site):
+    _, made, _ = site.store()
+    (bucket, measurement, tags, seconds), _ = next(iter(made.items()))
+    series = ",".join([measurement, *(f"{key}={text}" for key, text in tags)])
+    site.server.write(bucket, f"{series} value=1e9 {seconds}")
+    assert judged(site) == (0, 1, 0)
+    when = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    site.server.call(
+        "POST", "/api/v2/delete", params={"org": site.org, "bucket": bucket},
+        json={"start": when, "stop": when, "predicate": f'_measurement="{measurement}"'},
+    )  # fmt: skip
+    assert judged(site)[1] >= 3
 
 
 def test_a_bucket_that_nobody_should_have_is_wrong(site):

@@ -74,7 +74,7 @@ def is_refused(upload: Upload, admin_bucket: str = "powerview") -> bool:
     return (
         not all(NAME.fullmatch(name) for name in folders)
         or upload.client.lower() in ("admin", "general", "powerview-master", admin_bucket.lower())
-        or upload.campaign in ("powerview_events", "parsed", "error")
+        or upload.campaign in ("powerview_events", "powerview_totals", "powerview_channels", "parsed", "error")
         or upload.device in ("parsed", "error")
     )
 

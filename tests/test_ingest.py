@@ -503,6 +503,14 @@ def test_a_process_that_died_after_it_had_settled_files_blames_none(tmp_path, se
     assert not InHand(tmp_path).died_on("a.tsv", "1")
 
 
+@pytest.mark.parametrize("noted", ["", "[]", "1", "{}", '{"deaths": [], "now": 1, "settled": 0}', '{"deaths": {"a": {}}}'])
+def test_a_note_of_the_file_in_hand_that_is_damaged_stops_nothing(tmp_path, noted):
+    (tmp_path / "in-hand.json").write_text(noted)
+    with InHand(tmp_path).holding("a.tsv", "1") as deaths:
+        assert deaths == 0
+    assert not InHand(tmp_path).died_on("a.tsv", "1")
+
+
 HALF = v003("01/07/25 12:00:00 1.5 2.5", end=b"")
 
 

@@ -92,7 +92,7 @@ class InHand:
         self._held: str | None = None
         self._settled = False
         if self._path:
-            with suppress(OSError, ValueError, TypeError, KeyError):
+            with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
                 noted = json.loads(self._path.read_text(encoding="utf-8"))
                 deaths = {str(key): int(count) for key, count in noted["deaths"].items()}
                 if noted["now"] and not noted["settled"]:  # who settles files keeps nobody waiting

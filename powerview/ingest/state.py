@@ -44,8 +44,9 @@ class Reported:
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / "reported.json"
         try:
-            self._before = dict(json.loads(self._path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            noted = json.loads(self._path.read_text(encoding="utf-8"))
+            self._before = {path: [mark, reason] for path, (mark, reason) in noted.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
             self._before = {}  # at worst something is logged once more
         self._now: dict[str, list] = {}
 

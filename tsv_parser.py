@@ -8,13 +8,27 @@ are pending; 70 PowerView failed; 77 another user owns the files; 78 a setting i
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+
+EX_USAGE, EX_INTERRUPTED = 2, 128 + signal.SIGINT
+INTERRUPTED = "interrupted; files that were not settled are still pending."
+
+
+def interrupted_early(*_) -> None:
+    """Ctrl-C before `main` can catch it, while the rest is imported."""
+    os.write(2, f"tsv_parser.py: {INTERRUPTED}\n".encode())
+    os._exit(EX_INTERRUPTED)
+
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, interrupted_early)
+
 import argparse
 import contextlib
 import dataclasses
-import os
 import pwd
-import signal
-import sys
 import traceback
 from pathlib import Path
 
@@ -33,8 +47,6 @@ except Exception:  # noqa: BLE001 - of itself Python would end with 1, which mea
         file=sys.stderr,
     )
     sys.exit(os.EX_SOFTWARE)
-
-EX_USAGE, EX_INTERRUPTED = 2, 128 + signal.SIGINT
 
 
 def parser() -> argparse.ArgumentParser:
@@ -67,6 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
+        if signal.getsignal(signal.SIGINT) is interrupted_early:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         settings = load_settings()
         if options.dataFolder is not None:
             data_dir = Path(os.path.abspath(options.dataFolder))
@@ -76,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
             require_influxdb(settings)
         return work(settings, options)
     except KeyboardInterrupt:
-        return complain("interrupted; files that were not settled are still pending.", EX_INTERRUPTED)
+        return complain(INTERRUPTED, EX_INTERRUPTED)
     except NotOurs as error:
         return complain(error, os.EX_NOPERM)
     except SettingsError as error:

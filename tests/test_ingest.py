@@ -23,7 +23,7 @@ from powerview import ingest, mv2
 from powerview.inbox import Inbox, Refusal, Upload
 from powerview.ingest import late
 from powerview.ingest.journal import Status
-from powerview.ingest.state import InHand
+from powerview.ingest.state import InHand, Reported
 from powerview.settings import SettingsError
 from powerview.store import FileStore, StoreAway, open_store
 
@@ -519,6 +519,16 @@ def test_a_process_that_died_after_it_had_settled_files_blames_none(tmp_path, se
     assert not InHand(tmp_path).died_on("a.tsv", "1")
 
 
+@pytest.mark.parametrize(
+    "noted", ["", "[]", "1", "{}", '{"deaths": [], "now": 1, "settled": 0}', '{"deaths": {"a": {}}}']
+)
+def test_a_note_of_the_file_in_hand_that_is_damaged_stops_nothing(tmp_path, noted):
+    (tmp_path / "in-hand.json").write_text(noted)
+    with InHand(tmp_path).holding("a.tsv", "1") as deaths:
+        assert deaths == 0
+    assert not InHand(tmp_path).died_on("a.tsv", "1")
+
+
 HALF = v003("01/07/25 12:00:00 1.5 2.5", end=b"")
 
 
@@ -823,9 +833,10 @@ def test_a_run_that_the_store_stopped_forgets_nothing_that_was_told(site):
     ]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"7", b"\xff", b'{"a": 7}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"7", b"\xff", b'{"a": 7}', b'{"a": [1]}'])
 def test_a_damaged_memory_only_means_that_something_is_reported_once_more(site, content):
     (site.state / "reported.json").write_bytes(content)
+    assert Reported(site.state).reasons == {}
     site.put("acme/x.tsv", b"a")
     run(site)
     run(site)

@@ -18,6 +18,7 @@ from trees import ROOT, Site, v002
 from powerview.ingest import places as places_module
 from powerview.ingest.journal import Status
 from powerview.mv2 import Channel
+from powerview.reporting.sources import FileSource, Wanted
 from powerview.store import StoreAway, open_store, stored
 
 CASES = Path(__file__).resolve().parent / "cases" / "renamed-channel"
@@ -481,3 +482,20 @@ def test_a_file_of_a_settled_ones_name_that_goes_to_error_is_the_later_one_with_
     for again in (False, True):
         run(influx_site, again=again)
         assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 10: 2.5}}
+
+
+def test_a_file_whose_namesake_went_to_error_before_is_the_later_one_for_whoever_asks(influx, influx_site, client):
+    name = f"{client}/{FOLDER}/T_250702_031500.tsv"
+    half = v002(at(0, 1.5), at(10, 1.5), labels=("Voie1 W",))
+    influx_site.put(name, half + v002(at(20, 9.5), labels=("A W", "B W")))
+    assert run(influx_site).status == 1
+    influx_site.put(name, v002(at(10, 2.5), labels=("Oven W",)))
+    assert statuses(run(influx_site)) == [(Status.OK, name)]
+    (influx_site.state / "uploads.sqlite").unlink()
+    upload(influx_site, client, "250701_031500", ("Old W",), at(30, 0.5))
+    run(influx_site)
+    assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 10: 2.5, 30: 0.5}}
+    files = FileSource(influx_site.settings(), Wanted(client, "roof", 0, 4_000_000_000))
+    (frame,) = files.frames()
+    assert [channel.name for channel in files.channels] == ["Oven"]
+    assert frame[0].tolist() == [1.5, 2.5, 0.5]

@@ -694,3 +694,24 @@ def test_another_user_than_the_owner_is_refused(site):
     done = site.run()
     assert done.returncode == 77
     assert "belongs to user nobody; run it as that user: sudo -u nobody" in done.stderr
+
+
+def test_ctrl_c_ends_so_while_the_program_is_still_being_loaded(site, tmp_path):
+    # A module that takes long to load, in place of one that the settings need.
+    (tmp_path / "slow" / "dotenv").mkdir(parents=True)
+    loading = tmp_path / "loading"
+    (tmp_path / "slow" / "dotenv" / "__init__.py").write_text(
+        f"import pathlib, time\npathlib.Path({str(loading)!r}).touch()\ntime.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        site.command(),
+        env={**site.environment, "PYTHONPATH": str(tmp_path / "slow")},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(loading.exists, 30, lambda: "it did not load its settings")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (
+        130, "tsv_parser.py: interrupted; files that were not settled are still pending.\n"
+    )  # fmt: skip

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from powerview.inbox.disk import FILE, FOLDER, cannot, exists, free_names, identity, opened, rename_no_replace
+from powerview.inbox.disk import FILE, FOLDER, cannot, free_names, identity, opened, rename_no_replace, settled_names
 from powerview.inbox.upload import Upload
 from powerview.names import ERROR_DIR, PARSED_DIR
 
@@ -96,29 +96,18 @@ class Claim:
     def to_parsed(self) -> str:
         """Move the file to `parsed/`; returns its name there. Raises Pending and moves nothing if that cannot be."""
         with self._state_folder(PARSED_DIR) as folder:
-            return self._move(folder, free_names(self.upload.name))
+            return self._move(folder, settled_names(self.upload.name, self._folder))
 
     def to_error(self, reason: str) -> str:
-        """Move the file to `error/` with its reason beside it; returns its name there, which `parsed/` has not either.
-
-        Raises Pending.
-        """
+        """Move the file to `error/` with its reason beside it; returns its name there. Raises Pending."""
         with self._state_folder(ERROR_DIR) as folder:
-            names = free_names(self.upload.name, len(REASON))
-            name = next(n for n in names if not exists(n, folder) and not self._is_parsed(n))
+            name = next(settled_names(self.upload.name, self._folder, len(REASON)))
             _write_reason(folder, name + REASON, reason)  # first, so that no file is there without one
             try:
                 return self._move(folder, iter([name]))
             except Pending:
                 os.unlink(name + REASON, dir_fd=folder)
                 raise
-
-    def _is_parsed(self, name: str) -> bool:
-        # Rows of a file in error/ may be stored, so its name must show that it came after one of its name in parsed/.
-        try:
-            return exists(f"{PARSED_DIR}/{name}", self._folder)
-        except OSError:  # no folder, or one that cannot be looked into
-            return False
 
     @contextmanager
     def _state_folder(self, state: str) -> Iterator[int]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from powerview.names import LONGEST_NAME
+from powerview.names import ERROR_DIR, LONGEST_NAME, PARSED_DIR
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -46,6 +46,21 @@ def free_names(name: str, reserve: int = 0) -> Iterator[str]:
     stem = os.fsencode(stem)[:room].decode("utf-8", "surrogateescape" if _odd(stem) else "ignore")
     for number in range(_MOST_NAMES):
         yield f"{stem}.{number}{suffix}" if number else stem + suffix
+
+
+def settled_names(name: str, device: int, reserve: int = 0) -> Iterator[str]:
+    # Names that a file of a device's folder may get: those that neither parsed/ nor error/ has. Rows of files in error/
+    # may be stored, too, so the numbers must show which of all the files of one name came later.
+    for free in free_names(name, reserve):
+        if not any(_is_in(state, free, device) for state in (PARSED_DIR, ERROR_DIR)):
+            yield free
+
+
+def _is_in(state: str, name: str, device: int) -> bool:
+    try:
+        return exists(f"{state}/{name}", device)
+    except OSError:  # no folder, or one that cannot be looked into
+        return False
 
 
 def _odd(text: str) -> bool:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from powerview.inbox.disk import FOLDER, cannot, exists, free_names, identity, opened
+from powerview.inbox.disk import FOLDER, cannot, identity, opened, settled_names
 from powerview.inbox.upload import Refusal, Upload
 from powerview.names import ERROR_DIR, PARSED_DIR, is_tsv, refused_names
 
@@ -67,8 +67,8 @@ class Inbox:
     def settled_name(self, upload: Upload) -> str:
         """The name that a pending file would get in `parsed/` now."""
         try:
-            with opened(self.root, *upload.folder, PARSED_DIR) as folder:
-                return next(n for n in free_names(upload.name) if not exists(n, folder))
+            with opened(self.root, *upload.folder) as folder:
+                return next(settled_names(upload.name, folder))
         except OSError:
             return upload.name
 

@@ -49,8 +49,9 @@ class Reported:
         mark = f"-{sha256(os.fsencode(os.path.realpath(other_tree))).hexdigest()[:16]}" if other_tree else ""
         self._path = state_dir / f"reported{mark}.json"
         try:
-            self._before = dict(json.loads(self._path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            noted = json.loads(self._path.read_text(encoding="utf-8"))
+            self._before = {path: [mark, reason] for path, (mark, reason) in noted.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
             self._before = {}  # at worst something is logged once more
         self._now: dict[str, list] = {}
 
@@ -97,7 +98,7 @@ class InHand:
         self._held: str | None = None
         self._settled = False
         if self._path:
-            with suppress(OSError, ValueError, TypeError, KeyError):
+            with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
                 noted = json.loads(self._path.read_text(encoding="utf-8"))
                 deaths = {str(key): int(count) for key, count in noted["deaths"].items()}
                 if noted["now"] and not noted["settled"]:  # who settles files keeps nobody waiting

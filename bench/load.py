@@ -119,11 +119,15 @@ def run_parser(folder: Path, server: InfluxServer, *options: str) -> Finished:
         **os.environ, "INFLUXDB_HOST": server.url, "INFLUXDB_ADMIN_TOKEN": server.token, "INFLUXDB_ORG": server.org,
         "POWERVIEW_LOG_DIR": str(folder / "logs"), "POWERVIEW_STATE_DIR": str(folder / "state"),
     }  # fmt: skip
-    command = [sys.executable, str(PROJECT / "tsv_parser.py"), "-d", str(folder / "data"), *options]
-    timed = subprocess.run(
+    return timed([sys.executable, str(PROJECT / "tsv_parser.py"), "-d", str(folder / "data"), *options], environment)
+
+
+def timed(command: list[str], environment: dict[str, str]) -> Finished:
+    """A command as a whole process; raises CalledProcessError unless it ends with 0."""
+    done = subprocess.run(
         [sys.executable, "-S", "-c", _TIMED, *command], env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
-    status, seconds, cpu, kilobytes = json.loads(timed.stdout)
+    status, seconds, cpu, kilobytes = json.loads(done.stdout)
     if status:
         raise subprocess.CalledProcessError(status, command)
     return Finished(seconds, cpu, kilobytes / 1024)

@@ -1,25 +1,24 @@
 """How long the report of a large campaign takes, and how much memory: `python bench/report.py [DAYS …]`.
 
 A made-up campaign of 102 channels, four loggers with slaves, a file a day and logger; eight weeks and two years unless
-DAYS are named. The files are read as `python -m powerview report` reads them, process and all.
+DAYS are named. The report is made as `python -m powerview report` makes it, process and all, from the files, and of
+eight weeks also from an InfluxDB that has them.
 """
 
 from __future__ import annotations
 
 import os
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from load import PROJECT, Finished, InfluxServer, run_parser, running_influxdb, table, timed
 
-ROOT = Path(__file__).resolve().parent.parent
 LOGGERS, SLAVES, ROWS = 4, 4, 144
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
+EIGHT_WEEKS, TWO_YEARS = 56, 731
 SECONDS = 10.0
 """What eight weeks may take."""
 
@@ -28,21 +27,26 @@ PREAMBLE = 'START_HEADER\n{"DataTimeSettings":"UTC","TimeZoneName":"Europe/Paris
 
 def main(lengths: list[int]) -> int:
     """Measure and print; returns 1 if eight weeks take longer than they may."""
-    slow = False
+    rows, slowest = [], 0.0
     for days in lengths:
         with tempfile.TemporaryDirectory() as name:
-            write_campaign(Path(name) / "data", days)
-            begin = time.perf_counter()
-            megabytes = write_report(Path(name))
-            seconds = time.perf_counter() - begin
-        slow = slow or (days <= 56 and seconds > SECONDS)
-        print(f"{days} days of 102 channels: {seconds:.1f} s, {megabytes:.0f} MB", flush=True)
-    return int(slow)
+            folder = Path(name)
+            write_campaign(folder / "data", days)
+            found = {"files": report(folder)}
+            if days <= EIGHT_WEEKS:
+                with running_influxdb(folder / "influxdb") as server:
+                    run_parser(folder, server)
+                    found["InfluxDB"] = report(folder, server)
+                slowest = max(slowest, *(done.seconds for done in found.values()))
+        rows += [(str(days), source, f"{done.seconds:.1f}", f"{done.cpu:.1f}", f"{done.megabytes:.0f}")
+                 for source, done in found.items()]  # fmt: skip
+    print(table(("days of 102 channels", "from", "seconds", "of processor", "MB"), rows))
+    return int(slowest > SECONDS)
 
 
 def channels(logger: int) -> list[tuple[str, str]]:
-    """Device and label of each column: three voltages, three mains, four slaves of six clamps; the last logger has
-    none of its own."""
+    """Device and label of each column: three voltages, three mains, four slaves of six clamps; of the first logger only
+    one slave."""
     master = f"0200900{logger}"
     own = [(master, f"Ph {i} V") for i in (1, 2, 3)] + [(master, f"Main L{i} W") for i in (1, 2, 3)]
     slaves = [(f"0400{logger}{slave:03}", f"Voie{i} W") for slave in range(SLAVES) for i in range(1, 7)]
@@ -71,14 +75,16 @@ def write_campaign(data: Path, days: int) -> None:
             (folder / name).write_text(PREAMBLE + head + rows + "END_DATA\n", encoding="ascii")
 
 
-def write_report(folder: Path) -> float:
-    """Run the command; returns the most memory that it had, in MB."""
-    command = [sys.executable, "-m", "powerview", "report", "big", "campaign", "-d", folder / "data", "-o",
-               folder / "report.pdf"]  # fmt: skip
-    environment = {**os.environ, "POWERVIEW_STATE_DIR": str(folder / "state"), "INFLUXDB_HOST": ""}
-    subprocess.run([str(part) for part in command], cwd=ROOT, env=environment, check=True)
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+def report(folder: Path, server: InfluxServer | None = None) -> Finished:
+    """Make the report of the files, or of what a server has."""
+    environment = {**os.environ, "POWERVIEW_STATE_DIR": str(folder / "state"), "PYTHONPATH": str(PROJECT)}
+    command = [sys.executable, "-m", "powerview", "report", "big", "campaign", "-o", str(folder / "report.pdf")]
+    if server is None:
+        command += ["-d", str(folder / "data")]
+    else:
+        environment |= {"INFLUXDB_HOST": server.url, "INFLUXDB_ADMIN_TOKEN": server.token, "INFLUXDB_ORG": server.org}
+    return timed(command, environment)
 
 
 if __name__ == "__main__":
-    sys.exit(main([int(days) for days in sys.argv[1:]] or [56, 731]))
+    sys.exit(main([int(days) for days in sys.argv[1:]] or [EIGHT_WEEKS, TWO_YEARS]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
@@ -10,72 +11,106 @@ import make_site
 import numpy as np
 import pandas as pd
 import pytest
+import totals_made
 from master_views import PARIS, Grafana
 from sample_tree import SAMPLES, serial
 from trees import Site
 
+from powerview.channels import sheet_for
+from powerview.mv2 import Channel
 from powerview.reporting.export import source_of, wanted
 from powerview.reporting.load import duration_curve, hours_above
-from powerview.reporting.study import study_of
+from powerview.reporting.sources import SheetSource
+from powerview.reporting.study import Study, study_of
 
 DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+SHEETED, PLAIN, ROOF = "with-sheet", "without", "roof"
 CASES = {
-    "bakery": (date(2026, 3, 23), date(2026, 5, 3)),
-    "part of the bakery": (date(2026, 3, 28), date(2026, 4, 17)),
-    "summer": (date(2025, 7, 29), date(2025, 8, 4)),
-    "october": (date(2025, 10, 22), date(2025, 10, 26)),
+    "bakery with its sheet": (SHEETED, date(2026, 3, 23), date(2026, 5, 3)),
+    "part of it": (SHEETED, date(2026, 3, 28), date(2026, 4, 17)),
+    "bakery without": (PLAIN, date(2026, 3, 23), date(2026, 5, 3)),
+    "summer": (ROOF, date(2025, 7, 29), date(2025, 8, 4)),
+    "october": (ROOF, date(2025, 10, 22), date(2025, 10, 26)),
 }
-"""Local days, no more than three months: beyond, some panels read whole hours."""
+"""Campaign and local days, no more than three months: beyond, gaps are whole hours on the dashboard."""
 
 
 @pytest.fixture(scope="module")
 def stored(influx, tmp_path_factory) -> SimpleNamespace:
-    """The made-up bakery and the V002 samples, stored by the lane as two campaigns of one client."""
+    """The made-up bakery with and without its sheet, and the V002 samples, stored by the lane as one client's."""
     environment = {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token, "INFLUXDB_ORG": influx.org}
     site = Site(tmp_path_factory.mktemp("report"), environment)
     client = f"client-{uuid.uuid4().hex[:12]}"
-    make_site.write_files(make_site.make_site(), site.data)
-    (site.data / make_site.CLIENT).rename(site.data / client)
+    made = make_site.make_site()
+    make_site.write_files(made, site.data)
+    (site.data / client).mkdir()
+    shutil.copytree(site.data / make_site.CLIENT / make_site.CAMPAIGN, site.data / client / PLAIN)
+    (site.data / make_site.CLIENT / make_site.CAMPAIGN).rename(site.data / client / SHEETED)
+    shutil.copyfile(make_site.SHEET, site.data / client / SHEETED / "channels.csv")
     for file in (SAMPLES / "v002").glob("*.tsv"):
-        site.put(f"{client}/roof/{serial(file)}/{file.name}", file.read_bytes())
+        site.put(f"{client}/{ROOF}/{serial(file)}/{file.name}", file.read_bytes())
     done = site.run()
     assert done.returncode == 0, done.stderr
+    for campaign, sheet in ((SHEETED, made.clamps), (PLAIN, None), (ROOF, None)):
+        totals_made.make(influx, client, campaign, sheet)
     return SimpleNamespace(site=site, client=client)
 
 
 @pytest.fixture(scope="module", params=CASES)
 def seen(request, influx, stored) -> SimpleNamespace:
     """Some days of a campaign: the study of what InfluxDB has, and Grafana's look at the same days."""
-    first, last = CASES[request.param]
-    campaign = make_site.CAMPAIGN if "bakery" in request.param else "roof"
+    campaign, first, last = CASES[request.param]
     settings = stored.site.settings()
     want = wanted(settings, stored.client, campaign, first, last)
-    with source_of(settings, want, from_files=False) as source:
-        study = study_of(source, want)
     span = datetime.fromtimestamp(want.start, UTC), datetime.fromtimestamp(want.stop, UTC)
-    return SimpleNamespace(study=study, span=span, grafana=Grafana(influx, stored.client, campaign))
+    sheet = sheet_for(settings.data_dir, settings.state_dir, want.client, want.campaign)
+    assert (sheet is None) == (campaign != SHEETED)
+    sources = {}
+    for name, from_files in (("influxdb", False), ("files", True)):
+        with source_of(settings, want, from_files=from_files) as source:
+            sources[name] = study_of(SheetSource(source, sheet) if sheet else source, want)
+    grafana = Grafana(influx, stored.client, campaign)
+    # On the dashboard a channel that the sheet gives no name has its device with it.
+    given = {name for line in sheet.lines for name in (line.name, line.group)} if sheet else ()
+    names = {c: c.name if c.name in given else c.channel for c in shown(sources["influxdb"])}
+    return SimpleNamespace(study=sources["influxdb"], files=sources["files"], span=span, grafana=grafana, names=names)
 
 
-def test_the_study_of_influxdb_is_that_of_the_files(seen, stored):
-    want = seen.study.want
-    with source_of(stored.site.settings(), want, from_files=True) as source:
-        files = study_of(source, want)
-    assert (files.first, files.stop, files.readings) == (seen.study.first, seen.study.stop, seen.study.readings)
-    assert [p.shown for p in files.powers] == [p.shown for p in seen.study.powers]
-    assert files.peaks == seen.study.peaks
-    assert files.phases == seen.study.phases
-    assert [d.gaps for d in files.devices] == [d.gaps for d in seen.study.devices]
+def shown(study: Study) -> list[Channel]:
+    """Everything that a study shows."""
+    channels = [p.shown for p in study.powers] + [p.channel for p in study.phases] + study.never_connected
+    return list(dict.fromkeys(channels))
+
+
+def test_the_study_of_influxdb_is_that_of_the_files(seen):
+    files, study = seen.files, seen.study
+    assert (files.first, files.stop, files.readings) == (study.first, study.stop, study.readings)
+    assert [p.shown for p in files.powers] == [p.shown for p in study.powers]
+    assert (files.peaks, files.phases, files.not_counted) == (study.peaks, study.phases, study.not_counted)
+    assert [d.gaps for d in files.devices] == [d.gaps for d in study.devices]
 
 
 def test_energy(seen):
-    totals, days = seen.study.totals, seen.study.days
-    found = {tile: seen.grafana.number(f"{tile} A", seen.span) / 1000 for tile in ("Energy", "Drawn", "Fed in")}
-    ours = {"Energy": totals.total, "Drawn": totals.drawn, "Fed in": totals.fed_in}
-    assert found == pytest.approx({tile: w.mean.sum() / 6000 for tile, w in ours.items()}, abs=1e-9)
-    by_day = dict(zip(map(str, days.dates), (1000 * days.energy(totals.total)).tolist(), strict=True))
+    totals = seen.study.totals
+    ours = {"Energy": totals.total, "Drawn": totals.drawn, "Fed in": totals.fed_in, "Production": totals.production,
+            "Rest": totals.rest}  # fmt: skip
+    for tile, windows in ours.items():
+        found = [float(r["_value"]) / 1000 for r in seen.grafana.rows(f"{tile} A", seen.span)]
+        assert found == ([] if windows is None else [pytest.approx(windows.mean.sum() / 6000, abs=1e-9)]), tile
+
+
+def test_energy_by_group_and_its_shares(seen):
+    rows = {r["channel"]: float(r["_value"]) / 1000 for r in seen.grafana.rows("Share by channel A", seen.span)}
+    parts = {seen.names[p.shown]: p.windows.mean.sum() / 6000 for p in seen.study.powers if p.role == "part"}
+    assert rows == pytest.approx({name: kwh for name, kwh in parts.items() if kwh > 0})
+
+
+def test_energy_by_day(seen):
+    days, total = seen.study.days, seen.study.totals.total
+    by_day = dict(zip(map(str, days.dates), (1000 * days.energy(total)).tolist(), strict=True))
     bars = seen.grafana.days(seen.span)
     assert bars == pytest.approx({day: wh for day, wh in by_day.items() if day in bars}, abs=1e-6)
-    assert set(bars) == {day for day, covered in zip(by_day, days.covered(totals.total), strict=True) if covered}
+    assert set(bars) == {day for day, covered in zip(by_day, days.covered(total), strict=True) if covered}
 
 
 def test_coverage_and_gaps(seen):
@@ -112,9 +147,7 @@ def test_the_profile(seen):
 def test_base_load_and_peaks(seen):
     peaks, total = seen.study.peaks, seen.study.totals.total
     ours = {"Base load": peaks.base, "Base load's share of the energy": peaks.base_share,
-            "Load factor": peaks.load_factor}  # fmt: skip
-    if seen.span[1] - seen.span[0] < timedelta(days=25):  # beyond, the tile's steps are longer than ten minutes
-        ours["Mean power"] = peaks.mean
+            "Load factor": peaks.load_factor, "Mean power": peaks.mean}  # fmt: skip
     found = {tile: [float(r["_value"]) for r in seen.grafana.rows(f"{tile} A", seen.span)] for tile in ours}
     assert found == {tile: [] if value is None else [pytest.approx(value)] for tile, value in ours.items()}
     rows = seen.grafana.rows("The ten highest means A", seen.span)
@@ -133,18 +166,17 @@ def test_voltages(seen):
     rows = {(r["channel"], monday(r["Week"])): [float(r[key]) for key in ("Means", "Outside", "Far")]
             for r in seen.grafana.rows("Voltage by week A", seen.span)}  # fmt: skip
     assert rows == {
-        (phase.channel.channel, week.monday): [week.means, week.narrow, week.wide]
+        (seen.names[phase.channel], week.monday): [week.means, week.narrow, week.wide]
         for phase in seen.study.phases
         for week in phase.weeks
     }
     assert rows
     ends = {r["channel"]: (float(r["Lowest"]), seconds(r["At"]), float(r["Highest"]), seconds(r["Since"]))
             for r in seen.grafana.rows("Lowest and highest voltage A", seen.span)}  # fmt: skip
-    assert ends == {
-        p.channel.channel: (p.lowest, p.lowest_at, p.highest, p.highest_at) for p in seen.study.phases
-    }  # fmt: skip
+    ours = {seen.names[p.channel]: (p.lowest, p.lowest_at, p.highest, p.highest_at) for p in seen.study.phases}
+    assert ends == ours
     never = {r["channel"] for r in seen.grafana.rows("Phases never connected A", seen.span)}
-    assert never == {channel.channel for channel in seen.study.never_connected}
+    assert never == {seen.names[channel] for channel in seen.study.never_connected}
 
 
 def monday(moment: str) -> date:

@@ -143,9 +143,7 @@ def test_base_load_and_peaks_are_those_of_a_plain_reading(part):
 
 
 def test_coverage_and_gaps_are_those_of_a_plain_reading(part):
-    first_channels = part.all[part.all.channel_idx == "1"]
-    begin = first_channels.time.min().floor("10min")
-    end = first_channels.time.max().floor("10min") + TEN
+    begin, end = part.all.time.min().floor("10min"), part.all.time.max().floor("10min") + TEN
     if part.asked[0]:
         begin = max(begin, pd.Timestamp(part.asked[0], tz=PARIS).tz_convert("UTC"))
         end = min(end, pd.Timestamp(part.asked[1] + timedelta(days=1), tz=PARIS).tz_convert("UTC"))
@@ -153,8 +151,7 @@ def test_coverage_and_gaps_are_those_of_a_plain_reading(part):
     clock = pd.date_range(begin, end, freq=TEN, inclusive="left")
     assert [d.device for d in part.study.devices] == sorted(part.all.device.unique())
     for found in part.study.devices:
-        own = first_channels[first_channels.device == found.device].time.dt.floor("10min")
-        there = clock.isin(own)
+        there = clock.isin(part.all[part.all.device == found.device].time.dt.floor("10min"))
         assert found.share == pytest.approx(there.mean())
         assert found.missing == (~there).sum() * 600
         runs = pd.Series(clock[~there]).groupby((pd.Series(clock[~there]).diff() != TEN).cumsum())
@@ -237,6 +234,13 @@ def test_a_gap_is_longer_than_an_hour(minutes, gaps):
     begin = int(series.index[30].timestamp())
     assert device.gaps == [(begin, begin + 60 * minutes)] * gaps
     assert device.missing == 60 * minutes
+
+
+def test_a_device_is_covered_while_one_of_its_channels_is():
+    series = every_ten_minutes("2025-07-01", "2025-07-02")
+    want = Wanted("c", "x", *ALL_TIME, PARIS)
+    readings = {channel(1): series.iloc[20:], channel(2): series.iloc[:20], channel(1, device="8"): series.iloc[:72]}
+    assert [(d.device, d.share) for d in study_of(Plain(readings), want).devices] == [("7", 1), ("8", 0.5)]
 
 
 def test_limits_of_the_voltage_are_inside():

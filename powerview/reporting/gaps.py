@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from powerview.channels.sums import WINDOW, Windows
-from powerview.mv2 import Channel
 
 LONG_GAP = 3600
 """Gaps of more seconds than this are named."""
@@ -29,18 +28,14 @@ class DeviceCoverage:
     gaps: list[tuple[int, int]]
 
 
-def first_channels(channels: Iterable[Channel]) -> dict[str, Channel]:
-    """For each device, in its order, the channel by which it is judged: the first that has readings."""
-    found: dict[str, Channel] = {}
-    for channel in sorted(channels, key=lambda c: (c.device, c.idx)):
-        found.setdefault(channel.device, channel)
-    return found
+def covered_by(parts: Sequence[Windows]) -> np.ndarray:
+    """The begins of the windows in which one of a device's channels has a reading, in time."""
+    return np.unique(np.concatenate([part.begin for part in parts])) if parts else np.zeros(0, int)
 
 
-def coverage_of(devices: Mapping[str, Windows | None], first: int, stop: int) -> list[DeviceCoverage]:
-    """The coverage of each device between two moments, both of whole ten minutes; None: it has no reading there."""
-    nothing = np.zeros(0, int)
-    return [_coverage(d, nothing if windows is None else windows.begin, first, stop) for d, windows in devices.items()]
+def coverage_of(devices: Mapping[str, Sequence[Windows]], first: int, stop: int) -> list[DeviceCoverage]:
+    """The coverage of each device, of the windows of its channels, between two moments of whole ten minutes."""
+    return [_coverage(device, covered_by(parts), first, stop) for device, parts in devices.items()]
 
 
 def _coverage(device: str, begins: np.ndarray, first: int, stop: int) -> DeviceCoverage:

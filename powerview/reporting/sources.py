@@ -72,10 +72,7 @@ class Source(Protocol):
         """The readings in time: index UTC seconds (each one once), a column for each channel in their order."""
 
     def spans(self) -> dict[str, tuple[int, int]]:
-        """The first and the last reading of each device of the whole campaign, in UTC seconds.
-
-        A device is judged by its first channel that has readings.
-        """
+        """The first and the last reading of each device of the whole campaign, in UTC seconds."""
 
 
 def _no_readings(want: Wanted, where: str, spans: dict[str, tuple[int, int]]) -> NotThere:
@@ -99,8 +96,9 @@ def _between(series: Series, start: int, stop: int) -> Series:
 
 def _spans(ends: Iterable[tuple[Channel, int, int]]) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
-    for channel, first, last in sorted(ends, key=lambda each: (each[0].device, each[0].idx)):
-        found.setdefault(channel.device, (first, last))
+    for channel, first, last in ends:
+        begin, end = found.get(channel.device, (first, last))
+        found[channel.device] = (min(begin, first), max(end, last))
     return found
 
 

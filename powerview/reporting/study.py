@@ -16,7 +16,7 @@ from powerview.channels.sums import WINDOW, Totals, Windows, scaled, thing_windo
 from powerview.channels.things import WATTS, Thing, clamps_of, things_of
 from powerview.mv2 import Channel
 from powerview.reporting.figures import Days, days_between
-from powerview.reporting.gaps import DeviceCoverage, coverage_of, first_channels
+from powerview.reporting.gaps import DeviceCoverage, coverage_of
 from powerview.reporting.load import Peaks, Profile, peaks_of, profile_of
 from powerview.reporting.shown import NotCounted, not_counted_of
 from powerview.reporting.sources import Source, Wanted
@@ -90,7 +90,7 @@ def study_of(source: Source, want: Wanted) -> Study:
     phases, never = phases_of(shown, want.zone)
     return Study(
         want, first, stop, days,
-        devices=coverage_of(_judged(source.channels, windows, spans), first, stop),
+        devices=coverage_of(_of_devices(source.channels, windows, spans), first, stop),
         channels=len(source.channels),
         readings=sum(s.readings for s in summaries),
         powers=list(_powers(found)),
@@ -125,11 +125,14 @@ def _time(spans: Iterable[tuple[int, int]], windows: list[Windows], want: Wanted
     return min(first, *(int(w.begin[0]) for w in windows)), max(stop, *(int(w.begin[-1]) + WINDOW for w in windows))
 
 
-def _judged(
+def _of_devices(
     channels: list[Channel], windows: list[Windows], spans: dict[str, tuple[int, int]]
-) -> dict[str, Windows | None]:
-    judges = {d: windows[channels.index(channel)] for d, channel in first_channels(channels).items()}
-    return {device: judges.get(device) for device in sorted(spans)}
+) -> dict[str, list[Windows]]:
+    # The windows of each device's channels; of one that has no reading in the range none.
+    found = {device: [] for device in sorted(spans)}
+    for channel, own in zip(channels, windows, strict=True):
+        found.setdefault(channel.device, []).append(own)
+    return found
 
 
 def _powers(found: list[tuple[Thing, Windows]]) -> Iterator[Power]:

@@ -79,15 +79,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "small coverage": (
         "Coverage: the share of all ten minutes of the clock that have a reading, from the first reading of all "
-        "devices to the last in this period; of several devices their mean. A device is judged by its first channel. "
-        "In the strip dark is complete, grey partly covered, white without readings; each part is {part}. A gap lasts "
-        "from the first ten minutes without a reading to the next with one. What was not measured counts neither as "
-        "energy nor as zero power; nothing is estimated.",
+        "devices to the last in this period; of several devices their mean. A device is covered while one of its "
+        "channels is. In the strip dark is complete, grey partly covered, white without readings; each part is "
+        "{part}. A gap lasts from the first ten minutes without a reading to the next with one. What was not measured "
+        "counts neither as energy nor as zero power; nothing is estimated.",
         "Taux de couverture : part des pas de dix minutes de l’horloge qui ont une mesure, de la première mesure de "
-        "tous les appareils à la dernière de la période ; pour plusieurs appareils, leur moyenne. Un appareil est jugé "
-        "sur sa première voie. Dans la frise, foncé : complet ; gris : partiel ; blanc : sans mesure ; chaque case "
-        "représente {part}. Une lacune va du premier pas de dix minutes sans mesure au suivant qui en a une. Ce qui "
-        "n’a pas été mesuré ne compte ni comme énergie ni comme puissance nulle ; rien n’est estimé.",
+        "tous les appareils à la dernière de la période ; pour plusieurs appareils, leur moyenne. Un appareil est "
+        "couvert quand une de ses voies l’est. Dans la frise, foncé : complet ; gris : partiel ; blanc : sans mesure ; "
+        "chaque case représente {part}. Une lacune va du premier pas de dix minutes sans mesure au suivant qui en a "
+        "une. Ce qui n’a pas été mesuré ne compte ni comme énergie ni comme puissance nulle ; rien n’est estimé.",
     ),
     "a part day": ("a day", "un jour"),
     "a part week": ("a week from Monday", "une semaine à partir du lundi"),

@@ -29,7 +29,7 @@ CODE = [FOLDER / name for name in ("remarks.py", "view.py", "shown.py", "charts.
 TOTALS = ("drawn", "fed in", "production", "rest")
 SAID = [*(word for pair in LEFT_OUT.values() for word in pair), *TOTALS, "main", "part"]
 """Words of the page that are put together elsewhere."""
-STATES = ("whole", "partial", "error", "refused", "pending")
+STATES = ("whole", "partial", "not readable", "waiting")
 NO_BREAK, NARROW = "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}"
 FR = Language("fr")
 
@@ -56,6 +56,14 @@ def in_page() -> set[str]:
 
 def test_every_text_of_the_page_has_its_translation_and_each_is_used():
     assert in_page() | in_code() | {*SAID} | {*STATES} == set(FRENCH)
+
+
+def test_states_are_those_that_files_have():
+    source = (FOLDER / "campaign.py").read_text(encoding="utf-8")
+    stated = re.findall(r"File\(upload, \"([^\"]+)\"", source) + re.findall(
+        r'"([a-z ]+)" (?:if|else)|else "([a-z]+)"', source
+    )
+    assert {word for found in stated for word in ([found] if isinstance(found, str) else found) if word} == set(STATES)
 
 
 def test_roles_and_totals_are_words_of_the_table():
@@ -111,7 +119,15 @@ def test_a_page_in_french_has_no_english_sentence(tmp_path):
     assert f"{NO_BREAK}%" in body
     english = [text for text in FRENCH if len(text) > 25 and "{" not in text and text in body]
     assert english == []
-    for word in ("Toute la période", "Aucune mesure de", "énergie soutirée", "Taux de couverture", "Talon"):
+    assert "\\x" not in body
+    for word in (
+        "Toute la période",
+        "Aucune mesure de",
+        "énergie soutirée",
+        "Taux de couverture",
+        "Talon",
+        "illisible",
+    ):
         assert word in body
     assert '"%d/%m"' in html
     assert "%a %d %b" not in body

@@ -29,9 +29,9 @@ import "array"
 
 {KNOWN}
 {READINGS}
-totals = () => from(bucket: v.defaultBucket)
+totals = (figure) => from(bucket: v.defaultBucket)
     |> range(start: 2020-01-01T00:00:00Z)
-    |> filter(fn: (r) => r._measurement == "powerview_totals" and r._field == "value" and r.figure == "total")
+    |> filter(fn: (r) => r._measurement == "powerview_totals" and r._field == "value" and r.figure == figure)
 row = (campaign, what, value) => ({{campaign: campaign, what: what, _value: float(v: value)}})
 milliseconds = (t) => int(v: t) / 1000000
 
@@ -52,12 +52,33 @@ devices = readings()
   |> group(columns: ["campaign"])
   |> count()
   |> map(fn: (r) => row(campaign: r.campaign, what: "devices", value: r._value))
-windows = totals()
-  |> count()
-  |> map(fn: (r) => row(campaign: r.campaign, what: "windows", value: r._value))
-sums = totals()
+sums = totals(figure: "total")
+  |> sum()
+  |> group(columns: ["campaign"])
   |> sum()
   |> map(fn: (r) => row(campaign: r.campaign, what: "sum", value: r._value))
+
+// Ten minutes in which a device has a reading, of all those from the campaign's first to its last.
+covered = () => totals(figure: "covered")
+windows = covered()
+  |> count()
+  |> group(columns: ["campaign"])
+windowed = windows
+  |> sum()
+  |> map(fn: (r) => row(campaign: r.campaign, what: "windows", value: r._value))
+counted = windows
+  |> count()
+  |> map(fn: (r) => row(campaign: r.campaign, what: "counted", value: r._value))
+opened = covered()
+  |> first()
+  |> group(columns: ["campaign"])
+  |> min(column: "_time")
+  |> map(fn: (r) => row(campaign: r.campaign, what: "opened", value: milliseconds(t: r._time)))
+closed = covered()
+  |> last()
+  |> group(columns: ["campaign"])
+  |> max(column: "_time")
+  |> map(fn: (r) => row(campaign: r.campaign, what: "closed", value: milliseconds(t: r._time)))
 
 // So that each column is there, whatever is known of the campaigns.
 nothing = array.from(rows: [
@@ -65,20 +86,22 @@ nothing = array.from(rows: [
   {{campaign: "", what: "end", _value: 0.0}},
   {{campaign: "", what: "devices", _value: 0.0}},
   {{campaign: "", what: "windows", _value: 0.0}},
+  {{campaign: "", what: "counted", _value: 0.0}},
+  {{campaign: "", what: "opened", _value: 0.0}},
+  {{campaign: "", what: "closed", _value: 0.0}},
   {{campaign: "", what: "sum", _value: 0.0}},
 ])
 each = known |> map(fn: (r) => row(campaign: r.campaign, what: "known", value: 1.0))
-figures = union(tables: [nothing, each, begins, ends, devices, windows, sums])
+figures = union(tables: [nothing, each, begins, ends, devices, sums, windowed, counted, opened, closed])
   |> group()
   |> pivot(rowKey: ["campaign"], columnKey: ["what"], valueColumn: "_value")
 
 day = 86400000.0
 ten = 600000.0
 now_ms = float(v: milliseconds(t: now()))
-whole = (r) => float(v: int(v: r.end / ten) - int(v: r.begin / ten) + 1)
 finished = (r) => exists r.end and now_ms - r.end > 7.0 * day
 // Nothing is computed of what is not there.
-covered = (r) => if r.windows > whole(r: r) then 1.0 else r.windows / whole(r: r)
+coverage = (r) => r.windows / r.counted / ((r.closed - r.opened) / ten + 1.0)
 
 join(tables: {{known: known, figures: figures}}, on: ["campaign"])
   |> map(fn: (r) => ({{
@@ -88,7 +111,7 @@ join(tables: {{known: known, figures: figures}}, on: ["campaign"])
     From: r.begin,
     To: r.end,
     Devices: r.devices,
-    Coverage: if exists r.end and exists r.windows then covered(r: r) else r.windows,
+    Coverage: if exists r.windows then coverage(r: r) else r.windows,
     Energy: if exists r.sum then r.sum / 6.0 else r.sum,
     opens_from: if finished(r: r) then string(v: int(v: r.begin)) else "now-7d",
     opens_to: if finished(r: r) then string(v: int(v: r.end + ten)) else "now",
@@ -137,8 +160,8 @@ def panels() -> list[dict]:
         """
         All campaigns, the latest first; a click opens the dashboard, of a finished campaign at its own span, else at
         the last seven days. Finished: no reading for seven days. From and to are those of the first and the last
-        reading. Coverage: windows of ten minutes with a total, between the two. Energy: the campaign's total, drawn
-        minus fed in; what is missing is not estimated.
+        reading. Coverage: windows of ten minutes with a reading of a device, all devices together, between the two.
+        Energy: the campaign's total, drawn minus fed in; what is missing is not estimated.
         """,
         CAMPAIGNS,
         (24, 10),

@@ -132,10 +132,10 @@ TEXTS = {
         "chaque voie. Une énergie nulle ou négative (pince à l'envers, ou injection) n'a pas de part. Sans "
         "channels.csv, une heure avec au moins une mesure compte en entier au-delà de trois mois."
     ),
-    "When each chosen device has readings, judged by its first channel: complete, some of the ten-minute readings "
-    "missing, or none. What is missing is neither energy nor zero power.": (
-        "Quand chaque appareil choisi a des mesures, jugé sur sa première voie : complet, incomplet (il manque des "
-        "mesures de dix minutes), ou aucune. Ce qui manque n'est ni de l'énergie ni une puissance nulle."
+    "When each chosen device has readings: complete, some of the ten-minute readings missing, or none. What is missing "
+    "is neither energy nor zero power.": (
+        "Quand chaque appareil choisi a des mesures : complet, incomplet (il manque des mesures de dix minutes), ou "
+        "aucune. Ce qui manque n'est ni de l'énergie ni une puissance nulle."
     ),
     # Voltages and channels
     "Voltage of each phase of the chosen devices, a mean for each step of the curve. Dashed: 207 V and 253 V, the "
@@ -218,12 +218,11 @@ TEXTS = {
     ),
     # Data
     "For each chosen device how much of the time range has readings: windows of ten minutes with a reading, between "
-    "the campaign's first and last reading. A device is judged by its first channel; readings of each minute make a "
-    "window complete once, so twelve of them in an hour are two windows of six.": (
+    "the campaign's first and last reading. Readings of each minute make a window complete once, so twelve of them in "
+    "an hour are two windows of six.": (
         "Pour chaque appareil choisi, la part de la période qui a des mesures : tranches de dix minutes avec une "
-        "mesure, entre la première et la dernière mesure de la campagne. Un appareil est jugé sur sa première voie ; "
-        "des mesures à chaque minute ne complètent une tranche qu'une fois : douze d'entre elles dans une heure font "
-        "deux tranches sur six."
+        "mesure, entre la première et la dernière mesure de la campagne. Des mesures à chaque minute ne complètent une "
+        "tranche qu'une fois : douze d'entre elles dans une heure font deux tranches sur six."
     ),
     "When a chosen device had no readings for more than an hour: from the first window of ten minutes without a "
     "reading to the next one with a reading; the longest first, 500 at most. Between the campaign's first and last "
@@ -262,13 +261,13 @@ TEXTS = {
     "Time zone in which times are shown.": "Fuseau horaire dans lequel les heures sont affichées.",
     "All campaigns, the latest first; a click opens the dashboard, of a finished campaign at its own span, else at the "
     "last seven days. Finished: no reading for seven days. From and to are those of the first and the last reading. "
-    "Coverage: windows of ten minutes with a total, between the two. Energy: the campaign's total, drawn minus fed in; "
-    "what is missing is not estimated.": (
+    "Coverage: windows of ten minutes with a reading of a device, all devices together, between the two. Energy: the "
+    "campaign's total, drawn minus fed in; what is missing is not estimated.": (
         "Toutes les campagnes, la plus récente d'abord ; un clic ouvre le tableau de bord, d'une campagne terminée sur "
         "sa propre période, sinon sur les sept derniers jours. Terminée : aucune mesure depuis sept jours. « Du » et "
         "« Au » sont les dates de la première et de la dernière mesure. Taux de couverture : tranches de dix minutes "
-        "avec un total, entre les deux. Énergie : le total de la campagne, soutirée moins injectée ; ce qui manque "
-        "n'est pas estimé."
+        "avec une mesure d'un appareil, tous appareils ensemble, entre les deux. Énergie : le total de la campagne, "
+        "soutirée moins injectée ; ce qui manque n'est pas estimé."
     ),
     "When each device was read last, in each campaign in which it was: loggers, and the modules on their buses. A "
     "device that went from one campaign to another is listed under both.": (

@@ -24,7 +24,7 @@ _TEXTS = {
     "of the time covered": "du temps couvert",
     "file": "fichier",
     "files": "fichiers",
-    "{n} not complete": "{n} incomplets",
+    "{n} not complete": "incomplets : {n}",
     # totals
     "drawn": "énergie soutirée",
     "fed in": "énergie injectée",
@@ -107,9 +107,8 @@ _TEXTS = {
     "Why": "Raison",
     "whole": "complet",
     "partial": "partiel",
-    "error": "erreur",
-    "refused": "refusé",
-    "pending": "en attente",
+    "not readable": "illisible",
+    "waiting": "en attente",
     "Files that are not taken": "Fichiers non pris en compte",
     # what was left out
     "restart marker": "marque de redémarrage",

@@ -28,6 +28,7 @@ MOST_VALUES = 600_000
 """How many values one campaign may draw (about 3 MB); a page with several campaigns draws MOST_VALUES_OF_ALL."""
 
 MOST_VALUES_OF_ALL = 2_000_000
+NO_BREAK = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
 
 
 class NothingToShow(Exception):
@@ -58,7 +59,7 @@ def page(settings: Settings, campaigns: list[Campaign], refusals: list[Refusal])
     )  # fmt: skip
     require_language(settings)
     say = Language(settings.language)
-    templates.filters |= {"printable": printable, "left_out": lambda counts: left_out_text(counts, say)}
+    templates.filters |= {"printable": _printable, "left_out": lambda counts: left_out_text(counts, say)}
     most = min(MOST_VALUES, MOST_VALUES_OF_ALL // max(1, len(campaigns)))
     zone = settings.timezone
     return templates.get_template("preview.html").render(
@@ -67,3 +68,8 @@ def page(settings: Settings, campaigns: list[Campaign], refusals: list[Refusal])
         bokeh=Markup("\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)),
         zone=zone, made=datetime.now(zone), version=__version__, tag=charts.tag, near_days=charts.NEAR_DAYS, say=say,
     )  # fmt: skip
+
+
+def _printable(text: str) -> str:
+    # No-break spaces are printed: French is set with them.
+    return "".join(c if c in NO_BREAK else printable(c) for c in text)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
-from master_views import ALL_YEAR, OCTOBER, PARIS, SUMMER, channel, means, store, within
+from dashboard_queries import panels
+from master_views import ALL_YEAR, DASHBOARD, OCTOBER, PARIS, SUMMER, channel, means, store, within
 
 pytest_plugins = ("master_fixture",)
 
@@ -87,6 +88,24 @@ def test_phases_never_connected_are_named_and_left_out(odd):
     assert names == ["Ph 2", "Ph 3"]
     for place in ("Voltage by week A", "Lowest and highest voltage A"):
         assert {r["channel"][-4:] for r in odd.rows(place, SUMMER)} == {"Ph 1"}
+
+
+def test_only_volts_are_voltages(made, influx, client):
+    for place, unit, value in ((1, "V", 230.0), (2, "A", 114.0), (3, "mV", 114.0), (4, "kV", 300.0)):
+        tags = {**channel(f"Ph {place}", place=place), "unit": unit}
+        store(influx, client, "made", tags, JUNE, [value] * 144, 600)
+    span = (JUNE, JUNE + timedelta(days=1))
+    for place in ("Phase voltages A", "Voltage by week A", "Lowest and highest voltage A"):
+        assert {r["channel"][-4:] for r in made.rows(place, span)} == {"Ph 1"}, place
+    assert made.rows("Phases never connected A", span) == made.rows("Wiring to check A", span) == []
+
+
+def test_the_limits_of_the_voltage_are_drawn():
+    (panel,) = [p for p in panels(DASHBOARD) if p["title"] == "Phase voltages"]
+    defaults = panel["fieldConfig"]["defaults"]
+    assert [step["value"] for step in defaults["thresholds"]["steps"]] == [None, 207, 253]
+    assert [step["color"] for step in defaults["thresholds"]["steps"]] == ["red", "transparent", "red"]
+    assert defaults["custom"]["thresholdsStyle"] == {"mode": "dashed"}
 
 
 # --- coverage and gaps ---

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
-from dashboard_queries import View, duration
+from dashboard_queries import View, duration, panels
 from faults.truth_uploads import points_of
-from master_views import ALL_YEAR, OCTOBER, PARIS, QUERIES, SUMMER, channel, energy, means, store, within
+from master_views import ALL_YEAR, DASHBOARD, OCTOBER, PARIS, QUERIES, SUMMER, channel, energy, means, store, within
 
 pytest_plugins = ("master_fixture",)
 
@@ -37,6 +37,17 @@ def test_the_row_of_numbers_is_that_of_the_files(roof, truth, span):
     assert roof.number("Peak power A", span) == pytest.approx(windows.groupby("time").value.sum().max())
     assert roof.number("Mean power A", span) == pytest.approx(windows.groupby("time").value.sum().mean())
     assert roof.number("Energy A", span) == pytest.approx(energy(readings))
+
+
+@pytest.mark.parametrize(("hours", "color"), [(30, "text"), (40, "orange"), (24 * 8, "red")])
+def test_the_age_of_the_last_reading_has_the_color_of_its_delay(made, influx, client, hours, color):
+    taken = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=hours)
+    store(influx, client, "made", channel(), taken, [1.0], 600)
+    age = made.number("Last reading A", SUMMER)
+    (tile,) = [p for p in panels(DASHBOARD) if p["title"] == "Last reading"]
+    defaults = tile["fieldConfig"]["defaults"]
+    steps = [step for step in defaults["thresholds"]["steps"] if step["value"] is None or step["value"] <= age]
+    assert (defaults["color"]["mode"], defaults["unit"], steps[-1]["color"]) == ("thresholds", "s", color)
 
 
 def test_the_last_reading_is_as_old_as_it_is(roof, truth):
@@ -97,8 +108,37 @@ def test_restarts_and_unset_clocks_are_reported_beside_the_curves(roof, samples)
             for (_, measurement, tags, seconds) in points
             if measurement == "powerview_events" and dict(tags)["event"] == event and dict(tags)["campaign"] == "roof"
         )
-        rows = roof.rows(place, ALL_YEAR)
-        assert [(int(pd.Timestamp(r["_time"]).timestamp()), r["text"]) for r in rows] == expected
+        for span in (SUMMER, ALL_YEAR):
+            every = int((span[1] - span[0]) / timedelta(microseconds=1)) * 1000 // 60 + 1
+            shown: dict[int, list[tuple[int, str]]] = {}
+            for found in expected:
+                if span[0].timestamp() <= found[0] < span[1].timestamp():
+                    shown.setdefault(found[0] * 10**9 // every, []).append(found)
+            texts = [(of[0][0], of[0][1] + (f" +{len(of) - 1}" if len(of) > 1 else "")) for of in shown.values()]
+            assert events_of(roof.rows(place, span)) == texts
+
+
+def events_of(rows: list[dict[str, str]]) -> list[tuple[int, str]]:
+    """Seconds and text of annotations."""
+    return [(int(pd.Timestamp(r["_time"]).timestamp()), r["text"]) for r in rows]
+
+
+def more_of(text: str) -> int:
+    """How many others an annotation stands for."""
+    return int(text.partition(" +")[2] or 0)
+
+
+def test_many_restarts_do_not_hide_the_curves(made, influx, client):
+    start = datetime(2025, 6, 1, tzinfo=UTC)
+    first = int(start.timestamp())
+    series = "powerview_events,campaign=made,event=restart,device=0200"
+    influx.write(client, "\n".join(f"{series}{i % 2} count=1 {first + i * 600}" for i in range(2000)))
+    found = events_of(made.rows("annotation Restarts", (start, start + timedelta(days=14))))
+    assert 20 < len(found) <= 62
+    assert sum(1 + more_of(text) for _, text in found) == 2000
+    assert found[0] == (first, f"02000 +{more_of(found[0][1])}")
+    hour = (start, start + timedelta(hours=1))
+    assert [text for _, text in events_of(made.rows("annotation Restarts", hour))] == ["02000", "02001"] * 3
 
 
 # --- energy, where it is easily wrong ---

@@ -40,6 +40,7 @@ _TEXTS = {
     "Coverage": "Taux de couverture",
     "Last reading": "Dernière mesure",
     "Not counted: channels in other units": "Non comptées : voies dans d'autres unités",
+    "Hidden by channels.csv: $1": "Masquées par channels.csv : $1",
     # Power
     "Power": "Puissance",
     "Total power": "Puissance totale",
@@ -54,6 +55,9 @@ _TEXTS = {
     "Some missing": "Incomplet",
     "Complete": "Complet",
     "No device": "Aucun appareil",
+    # Energy by channel
+    "Energy by channel": "Énergie par voie",
+    "Energy per day by channel": "Énergie par jour et par voie",
     # Voltages and channels
     "Voltages and channels": "Tensions et voies",
     "Phase voltages": "Tensions des phases",
@@ -129,6 +133,9 @@ _TEXTS = {
     "No reading": "Pas de mesure",
     "None": "Aucune",
     "No power readings in this time range": "Aucune mesure de puissance sur cette période",
+    "No channels.csv in force, or no energy in this time range": (
+        "Aucun channels.csv en vigueur, ou aucune énergie sur cette période"
+    ),
     "No energy in this time range": "Aucune énergie sur cette période",
     "No readings in this time range": "Aucune mesure sur cette période",
     "No voltage readings of these devices in this time range": (
@@ -138,7 +145,7 @@ _TEXTS = {
     "No readings of this campaign in this time range": "Aucune mesure de cette campagne sur cette période",
     "No gaps of more than an hour": "Aucune lacune de plus d'une heure",
     "Nothing to check": "Rien à vérifier",
-    "No label or unit changed": "Aucun libellé ni unité modifié",
+    "No label, unit or input changed": "Aucun libellé, ni unité, ni entrée modifié",
     "No readings in other units in this time range": "Aucune mesure dans d'autres unités sur cette période",
     # The overview
     "Overview": "Vue d'ensemble",

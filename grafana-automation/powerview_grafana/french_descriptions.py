@@ -94,11 +94,11 @@ TEXTS = {
         "partir de 36 heures, rouge à partir de sept jours."
     ),
     "Power and energy add up channels in W, kW and MW. Chosen channels in other units are not in them: here are their "
-    "names, 5 of each unit at most. ? is a channel without a unit. Channels that channels.csv hides are nowhere on "
-    "this page but in the row Data.": (
+    "names, 5 of each unit at most. ? is a channel without a unit. Beside them is how many channels the channels.csv "
+    "hides: they are nowhere on this page but in what concerns devices.": (
         "Puissance et énergie additionnent les voies en W, kW et MW. Les voies choisies dans d'autres unités n'y sont "
-        "pas : voici leurs noms, 5 au plus par unité. « ? » est une voie sans unité. Les voies que channels.csv masque "
-        "ne figurent nulle part sur cette page, sauf dans la section « Données »."
+        "pas : voici leurs noms, 5 au plus par unité. « ? » est une voie sans unité. À côté, le nombre de voies que "
+        "channels.csv masque : elles ne figurent nulle part sur cette page, sauf dans ce qui concerne les appareils."
     ),
     # Power
     f"Means for each step of the curve. {_TOTAL['en']} Production, parts and rest (total plus production minus parts) "
@@ -136,6 +136,14 @@ TEXTS = {
     "is neither energy nor zero power.": (
         "Quand chaque appareil choisi a des mesures : complet, incomplet (il manque des mesures de dix minutes), ou "
         "aucune. Ce qui manque n'est ni de l'énergie ni une puissance nulle."
+    ),
+    # Energy by channel
+    "Energy of each circuit for each day, on top of each other: the parts and groups of channels.csv without the meter "
+    "(main) and production, or the chosen channels. Days are those of the dashboard's time zone. Only where there is a "
+    "channels.csv.": (
+        "Énergie de chaque circuit par jour, empilée : les parties et groupes de channels.csv sans le compteur "
+        "(« main ») ni la production, ou les voies choisies. Les jours sont ceux du fuseau horaire du tableau de bord. "
+        "Seulement s'il y a un channels.csv."
     ),
     # Voltages and channels
     "Voltage of each phase of the chosen devices, a mean for each step of the curve. Dashed: 207 V and 253 V, the "
@@ -206,10 +214,12 @@ TEXTS = {
         "La première et la dernière semaine ne contiennent que ce qui est dans la période. Les temps sans mesure ne "
         "comptent pas, et les phases jamais raccordées sont écartées."
     ),
-    "The lowest and the highest single reading of each phase of the chosen devices in the time range, and when they "
-    "were taken (the first time, if it was more than once). Phases that were never connected are left out.": (
-        "La plus basse et la plus haute mesure de chaque phase des appareils choisis sur la période, et leur date (la "
-        "première, s'il y en a plusieurs). Les phases jamais raccordées sont écartées."
+    "The lowest and the highest reading of each phase of the chosen devices in the time range (with a channels.csv: "
+    "mean over ten minutes), and when it was taken (the first time, if it was more than once). Phases that were never "
+    "connected are left out.": (
+        "La plus basse et la plus haute mesure de chaque phase des appareils choisis sur la période (avec un "
+        "channels.csv : moyenne sur dix minutes), et sa date (la première, s'il y en a plusieurs). Les phases jamais "
+        "raccordées sont écartées."
     ),
     "Inputs for a voltage that never reach 150 V in the time range: an input without a wire shows about 114 V, or 0. "
     "They are in no figure of this row.": (
@@ -234,18 +244,19 @@ TEXTS = {
     ),
     "Chosen channels whose readings in the time range look as if something was mounted or connected wrongly, by their "
     "lowest and highest reading (W, or V for a phase) and the share of readings below zero. Mostly negative: more than "
-    "half of them. Always under 1 W: of either sign. Half voltage: a phase whose highest reading is between 80 V and "
-    "150 V. Looks like a voltage: power that is always between 190 W and 270 W.": (
+    "half of them, unless channels.csv calls it production. Always under 1 W: of either sign. Half voltage: a phase "
+    "whose highest reading is between 80 V and 150 V. Looks like a voltage: power that is always between 190 W and "
+    "270 W.": (
         "Voies choisies dont les mesures de la période font penser à une erreur de montage ou de raccordement, d'après "
         "leur plus basse et leur plus haute mesure (W, ou V pour une phase) et la part des mesures sous zéro. Négative "
-        "la plupart du temps : plus de la moitié. Toujours sous 1 W : quel que soit le signe. Mi-tension : une phase "
-        "dont la plus haute mesure est entre 80 V et 150 V. Ressemble à une tension : puissance toujours entre 190 W "
-        "et 270 W."
+        "la plupart du temps : plus de la moitié, sauf production selon channels.csv. Toujours sous 1 W : quel que "
+        "soit le signe. Mi-tension : une phase dont la plus haute mesure est entre 80 V et 150 V. Ressemble à une "
+        "tension : puissance toujours entre 190 W et 270 W."
     ),
-    "Inputs of the chosen devices that have had more than one label or unit since the beginning of the campaign, and "
-    "from when to when there are readings under each.": (
-        "Entrées des appareils choisis qui ont eu plus d'un libellé ou d'une unité depuis le début de la campagne, et "
-        "de quand à quand il y a des mesures sous chacun."
+    "Inputs of the chosen devices that have had more than one label or unit, and labels that have been at more than "
+    "one input, since the beginning of the campaign, and from when to when there are readings under each.": (
+        "Entrées des appareils choisis qui ont eu plus d'un libellé ou d'une unité, et libellés qui ont été sur plus "
+        "d'une entrée, depuis le début de la campagne, et de quand à quand il y a des mesures sous chacun."
     ),
     # Other units
     "Chosen channels in this unit, a mean for each step of the curve. They are in no figure of power and energy. A "

@@ -44,7 +44,7 @@ def made_of(points: Points, sheets: Mapping[tuple[str, str], Sheet] | None = Non
 def counts_of(campaign: str, means: Mapping[Tags, Values], sheet: Sheet | None) -> dict[Tags, Values]:
     """How many clamps of each device, and how many hidden ones, have a reading."""
     hidden = {
-        (line["device"], line["place"], line.get("unit") or "") for line in sheet or () if line["role"] == "hidden"
+        (line["device"], line["place"], line.get("unit") or "") for line in sheet or () if line.get("role") == "hidden"
     }
     found: dict[Tags, Values] = {}
     for clamp, values in means.items():

@@ -21,7 +21,7 @@ from master.flux import (
     window,
 )
 from master.glance import TOTAL_IS
-from master.panels import AXES, NO_POWER, bars, field, override, panel, row, step
+from master.panels import AXES, CHANNEL_TEXT, NO_POWER, bars, curves, field, override, panel, row, step
 
 ENERGY_PER_DAY = query(
     PLACE + TOTAL,
@@ -121,7 +121,7 @@ def closed_panels() -> list[dict]:
     """The row "Energy by channel", its panel behind the heading."""
     return [
         row(46, "Energy by channel", collapsed=True),
-        bars(
+        curves(
             47,
             "Energy per day by channel",
             """
@@ -131,16 +131,15 @@ def closed_panels() -> list[dict]:
             """,
             ENERGY_BY_CHANNEL,
             (24, 12),
-            field(
-                "watth",
-                "No channels.csv in force, or no energy in this time range",
-                None,
-                step("green"),
-                overrides=[override("byName", "_time", unit="time:D MMM YY")],
-            ),
-            "_time",
-            {"displayMode": "table", "placement": "right", "calcs": ["sum", "mean", "max"]},
-            stacking="normal",
+            field("watth", "No channels.csv in force, or no energy in this time range", None, step("green")),
+            {"placement": "right", "calcs": ["sum", "mean", "max"], "sortBy": "Total", "sortDesc": True},
+            {
+                "drawStyle": "bars",
+                "barAlignment": 1,
+                "fillOpacity": 80,
+                "lineWidth": 0,
+                "stacking": {"group": "A", "mode": "normal"},
+            },
             interval="1d",
             maxDataPoints=1500,
         ),
@@ -192,7 +191,13 @@ def panels() -> list[dict]:
             """,
             SHARES,
             (12, 11),
-            fieldConfig=field("watth", "No energy in this time range", None, step("green")),
+            fieldConfig=field(
+                "watth",
+                "No energy in this time range",
+                None,
+                step("green"),
+                overrides=[override("byName", "channel", mappings=CHANNEL_TEXT)],
+            ),  # fmt: skip
             options={
                 "pieType": "donut",
                 "displayLabels": [],

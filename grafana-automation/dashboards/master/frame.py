@@ -66,16 +66,39 @@ def typed(name: str, label: str, description: str) -> dict:
     }  # fmt: skip
 
 
+MOST_EVENTS = 60
+"""So many lines of a kind are drawn at most: more would hide the curves."""
+
+
 def events(name: str, color: str, event: str, text: str, ref: str) -> dict:
-    """An annotation for each event of a kind: what happened is a text of the dashboard, the query names the logger."""
+    """An annotation for each event of a kind: what happened is a text of the dashboard, the query names the logger.
+
+    Those that would be drawn beside each other are one, which says how many more there are.
+    """
     flux = f"""\
+every = duration(v: (int(v: v.timeRangeStop) - int(v: v.timeRangeStart)) / {MOST_EVENTS} + 1)
+
 from(bucket: v.defaultBucket)
   |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
   |> filter(fn: (r) => r._measurement == "powerview_events" and r._field == "count" and \
 r.campaign == "${{campaign:raw}}" and r.event == "{event}")
   |> group()
   |> sort(columns: ["_time"])
-  |> map(fn: (r) => ({{_time: r._time, text: r.device}}))"""
+  |> window(every: every)
+  |> reduce(
+    identity: {{time: 0, device: "", more: -1}},
+    fn: (r, accumulator) => ({{
+      time: if accumulator.more < 0 then int(v: r._time) else accumulator.time,
+      device: if accumulator.more < 0 then r.device else accumulator.device,
+      more: accumulator.more + 1,
+    }}),
+  )
+  |> group()
+  |> map(fn: (r) => ({{
+    _time: time(v: r.time),
+    text: r.device + (if r.more > 0 then " +" + string(v: r.more) else ""),
+  }}))
+  |> sort(columns: ["_time"])"""
     return {
         "name": name, "datasource": dict(DATA_SOURCE), "enable": True, "hide": False, "iconColor": color,
         "target": {"query": flux, "refId": ref}, "mappings": {"title": {"source": "text", "value": text}},

@@ -222,14 +222,14 @@ def panels(coverage: str) -> list[dict]:
             watt_hour("yellow"),
         ),
         stat(43, "Production", "Energy of what channels.csv calls production. It is not in the total.",
-             of_role("production", "production"), SIXTH, watt_hour("yellow", "None")),
+             of_role("production", "production"), SIXTH, watt_hour("yellow", "–")),
         stat(
             44,
             "Energy of the parts",
             "Energy of the circuits behind the meter, where channels.csv has a meter (main) and parts.",
             of_role("parts", "part"),
             SIXTH,
-            watt_hour("green", "None"),
+            watt_hour("green", "–"),
         ),
         stat(
             45,
@@ -241,7 +241,7 @@ def panels(coverage: str) -> list[dict]:
             """,
             REST,
             SIXTH,
-            watt_hour("purple", "None"),
+            watt_hour("purple", "–"),
         ),
         stat(
             20,

@@ -100,8 +100,8 @@ AXES = {
 
 
 def bars(number: int, title: str, description: str, query: str, size: tuple[int, int], config: dict, x: str,
-         legend: dict, spacing: int = 100, stacking: str = "none", **more: Any) -> dict:  # fmt: skip
-    """Bars beside each other, or on top of each other, named by the field `x`."""
+         legend: dict, spacing: int = 100, **more: Any) -> dict:  # fmt: skip
+    """Bars beside each other, named by the field `x`."""
     config = deepcopy(config)
     config["defaults"]["custom"] = {
         **AXES, "axisSoftMin": 0, "fillOpacity": 80, "gradientMode": "none", "lineWidth": 0,
@@ -109,7 +109,7 @@ def bars(number: int, title: str, description: str, query: str, size: tuple[int,
     }  # fmt: skip
     options = {
         "barRadius": 0, "barWidth": 0.9, "groupWidth": 0.9, "fullHighlight": False, "orientation": "auto",
-        "showValue": "never", "stacking": stacking, "text": {"valueSize": 11}, "xField": x, "xTickLabelRotation": 0,
+        "showValue": "never", "stacking": "none", "text": {"valueSize": 11}, "xField": x, "xTickLabelRotation": 0,
         "xTickLabelSpacing": spacing, "legend": {"showLegend": True, "placement": "bottom", **legend},
         "tooltip": {"mode": "single", "sort": "none"},
     }  # fmt: skip

@@ -149,8 +149,9 @@ def panels() -> list[dict]:
             34,
             "Lowest and highest voltage",
             """
-            The lowest and the highest single reading of each phase of the chosen devices in the time range, and when
-            they were taken (the first time, if it was more than once). Phases that were never connected are left out.
+            The lowest and the highest reading of each phase of the chosen devices in the time range (with a
+            channels.csv: mean over ten minutes), and when it was taken (the first time, if it was more than once).
+            Phases that were never connected are left out.
             """,
             LOWEST_AND_HIGHEST,
             (16, 8),

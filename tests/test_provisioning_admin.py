@@ -99,6 +99,7 @@ def test_nobody_can_guess_the_login_and_it_says_nothing_of_the_password(world: W
 def test_a_new_password_of_the_admins_makes_a_new_login_and_the_old_one_is_gone(world: World):
     world.make_everything()
     before = world.own_login()
+    world.add_person("powerview-anna")  # a person's, whatever it begins with
     world.grafana.call("PUT", f"/api/admin/users/{world.user_id('admin')}/password", {"password": "another one"})
     world.env["GRAFANA_PASSWORD"] = "another one"
     world.grafana.session.auth = ("admin", "another one")
@@ -107,6 +108,7 @@ def test_a_new_password_of_the_admins_makes_a_new_login_and_the_old_one_is_gone(
 
     assert (run.status, run.logged) == (0, ["powerview: repaired admin: our login"])
     assert world.grafana.call("GET", f"/api/users/lookup?loginOrEmail={before}", ok=(404,)) == 404
+    assert world.user_id("powerview-anna")
     assert world.run().changed == 0
 
 

@@ -403,3 +403,9 @@ def test_a_server_below_an_address_is_called_there(elsewhere):
         grafana_at(f"{elsewhere}/grafana").get("/api/org", 1)
 
     assert Elsewhere.paths == ["/grafana/api/org"]
+
+
+def test_what_a_dashboard_inherits_from_its_folder_is_no_permission_of_its_own():
+    own = {"teamId": 7, "permission": 1, "inherited": False}
+    above = {"role": "Viewer", "permission": 1, "inherited": True}
+    assert found.rows([own, above]) == {(7, 0, "", 1)}

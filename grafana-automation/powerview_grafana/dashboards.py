@@ -104,14 +104,9 @@ def _create(run: Run, client: dict, campaign: dict, new, message: str) -> None:
         return
     # Without overwrite: a dashboard that another run has made meanwhile, or a person, is left as it is.
     body = {"dashboard": new(client, campaign), "folderUid": folder, "message": message, "overwrite": False}
-    task = "Create the dashboard"
-    made = run.write(run.grafana, task, "POST", path("api", "dashboards", "db"), body, org=org, also=EXISTS)
-    if made.status in EXISTS:
-        address = path("api", "dashboards", "uid", uid, "permissions")
-        if not run.grafana.get(address, org, GONE).found:
-            reason = str((made.body or {}).get("message", ""))
-            raise ServerError(run.grafana.refusal(f'the task "{task}"', made.status, reason))
-    elif made.body.get("folderUid", folder) != folder:
+    there = path("api", "dashboards", "uid", uid, "permissions")
+    made = run.create("Create the dashboard", path("api", "dashboards", "db"), body, org, there)
+    if made.status == 200 and made.body.get("folderUid", folder) != folder:
         raise ServerError(
             f"Grafana put dashboard {uid} into another folder ({made.body['folderUid'] or 'the root'}) than its "
             f"client's: the next run moves it."
@@ -149,6 +144,5 @@ def save_over(run: Run, task: str, org: int, body: dict) -> bool:
             return True
         # Of Grafana 11 and before, 412 may also say that another dashboard in the folder has the same title.
         if made.body and made.body.get("status") == "name-exists":
-            message = str(made.body.get("message", ""))
-            raise ServerError(run.grafana.refusal(f'the task "{task}"', made.status, message))
+            raise run.grafana.refused(task, made)
     return False

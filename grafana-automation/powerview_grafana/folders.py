@@ -5,7 +5,7 @@ from __future__ import annotations
 from powerview_grafana import found
 from powerview_grafana.addresses import path
 from powerview_grafana.run import Run, open_clients
-from powerview_grafana.servers import EXISTS, GONE, Answer, Get, ServerError
+from powerview_grafana.servers import GONE, Answer, Get
 
 VIEW = 1
 
@@ -71,10 +71,5 @@ def _settle(run: Run, client: dict, folder: Answer, permissions: Answer) -> None
 
 def _create(run: Run, client: dict) -> None:
     body = {"uid": client["folder_uid"], "title": client["folder"]}
-    folders = path("api", "folders")
-    made = run.write(run.grafana, "Create the folder", "POST", folders, body, org=client["org"], also=EXISTS)
-    if made.status in EXISTS:  # another run was quicker, or (Grafana 11) another folder has this title
-        address = path("api", "folders", client["folder_uid"])
-        if not run.grafana.get(address, client["org"], GONE).found:
-            message = str((made.body or {}).get("message", ""))
-            raise ServerError(run.grafana.refusal('the task "Create the folder"', made.status, message))
+    there = path("api", "folders", client["folder_uid"])  # in Grafana 11 another folder may have its title
+    run.create("Create the folder", path("api", "folders"), body, client["org"], there)

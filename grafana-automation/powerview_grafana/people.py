@@ -129,9 +129,8 @@ def _let_in(run: Run, user: str, number: int, org: int, team: int, role, wrong_r
     if not is_in:
         members, task = path("api", "teams", team, "members"), "Put the person into the team"
         answer = run.write(run.grafana, task, "POST", members, {"userId": number}, org=org, also=(400,))
-        message = str((answer.body or {}).get("message", ""))
-        if answer.status == 400 and "already added" not in message:
-            raise ServerError(run.grafana.refusal(f'the task "{task}"', 400, message))
+        if answer.status == 400 and "already added" not in str((answer.body or {}).get("message", "")):
+            raise run.grafana.refused(task, answer)
 
 
 def _let_out(run: Run, number: int, org: int, team: int | None, out_of_org: bool) -> None:

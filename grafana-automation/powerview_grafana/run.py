@@ -22,7 +22,7 @@ from typing import Any
 
 from powerview.settings import Settings
 from powerview_grafana import login, servers
-from powerview_grafana.servers import Answer, Server, ServerError
+from powerview_grafana.servers import EXISTS, GONE, Answer, Server, ServerError
 
 NOT_UNDERSTOOD = (AttributeError, IndexError, KeyError, TypeError)
 """What reading an answer raises in which something is missing, or of another kind."""
@@ -73,6 +73,14 @@ class Run:
         if os.getppid() != self._parent:  # Ansible's workers outlive a playbook that is killed
             raise ServerError("the playbook was ended.")
         return server.write(task, method, path, body, **more)
+
+    def create(self, task: str, path: str, body: dict, org: int, there: str) -> Answer:
+        """Make something in Grafana; where another run was quicker, `there` shows it. Raises ServerError if it is not:
+        then something else is in its way."""
+        made = self.write(self.grafana, task, "POST", path, body, org=org, also=EXISTS)
+        if made.status in EXISTS and not self.grafana.get(there, org, GONE).found:
+            raise self.grafana.refused(task, made)
+        return made
 
     def each(self, clients: Iterable[dict], work: Callable[[dict], None]) -> None:
         """Do the work for one client after the other: one that fails keeps no other waiting, a server that gives no

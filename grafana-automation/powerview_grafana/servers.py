@@ -167,6 +167,10 @@ class Server:
             connection.close()
             raise ServerError(self.no_answer(_cause(error)), away=self.name) from error
 
+    def refused(self, task: str, answer: Answer) -> ServerError:
+        """The error for an answer to a write that `also` let through, and that means no after all."""
+        return ServerError(self.refusal(f'the task "{task}"', answer.status, _message(answer.body)))
+
     def no_answer(self, cause: str) -> str:
         """The sentence for a server that cannot be reached."""
         return f"{self.name} does not answer at {self.url} ({self.variable}): {cause}. Is it running?"

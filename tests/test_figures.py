@@ -38,7 +38,7 @@ class Stored:
         return [(part[0], part[-1]) for i in range(0, len(midnights) - 1, 60) if (part := midnights[i : i + 61])]
 
     def rows(self, place: str, span: tuple[datetime, datetime], **chosen) -> list[dict[str, str]]:
-        view = View(*span, self.client, {"campaign": self.campaign, **chosen})
+        view = View(*span, self.client, {"campaign": self.campaign, "source": self.campaign, **chosen})
         return self.influx.query(fill(QUERIES[place], view, DASHBOARD))
 
 

@@ -343,7 +343,7 @@ def test_a_file_that_changes_nothing_asks_influxdb_nothing_about_its_series(infl
 def shown(influx, client: str, campaign: str, span: tuple[datetime, datetime], place: str) -> list[dict[str, str]]:
     """The rows of one of the Master's queries."""
     dashboard = load_master()
-    view = View(*span, client, {"campaign": campaign})
+    view = View(*span, client, {"campaign": campaign, "source": campaign})
     return influx.query(fill(queries(dashboard)[place], view, dashboard))
 
 

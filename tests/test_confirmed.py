@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
+from types import SimpleNamespace
 
 import pytest
 from test_ingest import run, statuses
@@ -65,6 +67,15 @@ def test_nothing_is_counted_before_it_is_due(influx, influx_site, client, later)
     later(False)
     assert statuses(run(influx_site)) == []
     later(True)
+    assert statuses(run(influx_site)) == [(Status.OK, path)]
+
+
+def test_a_clock_that_was_set_back_makes_all_of_it_due(influx, influx_site, client, later, monkeypatch):
+    path = settle_one(influx, influx_site, client)
+    lose(influx, client, 10, 20)
+    later(False)
+    an_hour_ago = SimpleNamespace(time=lambda: time.time() - 3600, monotonic=time.monotonic)
+    monkeypatch.setattr(confirmed, "time", an_hour_ago)
     assert statuses(run(influx_site)) == [(Status.OK, path)]
 
 

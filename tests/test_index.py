@@ -195,3 +195,14 @@ def test_a_file_sent_again_after_one_of_its_name_went_to_error_brings_its_own_la
     influx_site.put(name, v002(at(10, 2.5), labels=("Oven W",)))
     assert run(influx_site).status == 0
     assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 10: 2.5}}
+
+
+def test_a_series_that_was_moved_into_one_that_was_there_is_remembered_no_more(influx, influx_site, client):
+    upload(influx_site, client, "250702_031500", ("Oven W",), at(0, 1.5))
+    run(influx_site)
+    old = r"channel=SN:\ 02001283\ -\ Ch:\ Voie1,channel_idx=1,channel_name=Voie1,device=02001283,unit=W"
+    influx.write(client, f"roof,campaign=roof,{old} value=2.5 1751364600")
+    run(influx_site, again=True)
+    assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 10: 2.5}}
+    with closing(UploadIndex(influx_site.state)) as index:
+        assert [name for _, _, name, _ in index.series(client, "roof", "02001283")] == ["Oven"]

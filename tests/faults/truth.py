@@ -169,8 +169,8 @@ def body_under_json_header(lines: list[bytes]) -> tuple[tzinfo, list[bytes]]:
         raise Ended("the file ends behind END_HEADER")
     try:
         said = json.loads(text(b"".join(lines[1:end])))
-        setting = said["DataTimeSettings"].strip().lower()
-        zone = UTC if setting == "utc" else ZoneInfo(said["TimeZoneName"].strip())
+        setting = as_stored(said["DataTimeSettings"]).strip().lower()
+        zone = UTC if setting == "utc" else ZoneInfo(as_stored(said["TimeZoneName"]).strip())
     except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
         raise Unreadable("the JSON header cannot be read") from error
     if lines[end + 1] != b"START_DATA" or not (setting == "utc" or setting.startswith("local")):

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import make_site
 import pandas as pd
 import pytest
-from dashboard_queries import View, fill, load_master, queries
+from master_views import Grafana
 from sample_tree import SAMPLES, serial
 from trees import Site
 
@@ -19,15 +19,13 @@ from powerview.reporting.figures import figures_of
 from powerview.reporting.places import Series
 
 PARIS = ZoneInfo("Europe/Paris")
-DASHBOARD = load_master()
-QUERIES = queries(DASHBOARD)
 
 
 class Stored:
     """A campaign in InfluxDB, and its figures from the files."""
 
     def __init__(self, influx, site: Site, client: str, campaign: str) -> None:
-        self.influx, self.client, self.campaign = influx, client, campaign
+        self.grafana = Grafana(influx, client, campaign)
         [read], _ = read_tree(site.settings(), client, campaign)
         self.series = read.series
         self.figures = figures_of(read.series, PARIS)
@@ -38,8 +36,7 @@ class Stored:
         return [(part[0], part[-1]) for i in range(0, len(midnights) - 1, 60) if (part := midnights[i : i + 61])]
 
     def rows(self, place: str, span: tuple[datetime, datetime], **chosen) -> list[dict[str, str]]:
-        view = View(*span, self.client, {"campaign": self.campaign, "source": self.campaign, **chosen})
-        return self.influx.query(fill(QUERIES[place], view, DASHBOARD))
+        return self.grafana.rows(place, span, **chosen)
 
 
 @pytest.fixture(scope="module", params=["bakery", "samples"])

@@ -20,7 +20,7 @@ from powerview.reporting.export import wanted
 from powerview.reporting.report.content import content_of
 from powerview.reporting.report.parts import Report
 from powerview.reporting.report.pdf import pdf_of
-from powerview.reporting.report.texts import TEXTS, Language
+from powerview.reporting.report.texts import TEXTS, Words
 from powerview.reporting.sources import FileSource, SheetSource
 from powerview.reporting.study import study_of
 
@@ -39,7 +39,7 @@ def content(site: Site, client: str, campaign: str, language: str = "en", sheet:
     want = wanted(settings, client, campaign, None, None)
     source = FileSource(settings, want)
     source = SheetSource(source, read_sheet(sheet)) if sheet else source
-    return content_of(Report(study_of(source, want), Language(language), **more))
+    return content_of(Report(study_of(source, want), Words(language), **more))
 
 
 def tables(found: dict) -> dict[str, list[dict]]:
@@ -313,11 +313,11 @@ def test_no_text_is_unused():
      ("fr", -12.0, 0, "\N{MINUS SIGN}12")],
 )  # fmt: skip
 def test_numbers_are_written_as_the_language_writes_them(language, value, decimals, written):
-    assert Language(language).number(value, decimals) == written
+    assert Words(language).number(value, decimals) == written
 
 
 def test_what_is_not_all_is_not_100_percent_and_what_is_not_nothing_not_0():
-    text = Language("en")
+    text = Words("en")
     assert [text.percent(share) for share in (1, 0.99999, 0.9994)] == [
         f"{p}\N{NO-BREAK SPACE}%" for p in ("100.0", "99.9", "99.9")
     ]
@@ -325,7 +325,7 @@ def test_what_is_not_all_is_not_100_percent_and_what_is_not_nothing_not_0():
 
 def test_the_second_pass_of_an_hour_that_is_there_twice_has_its_offset():
     zone = make_site.ZONE
-    first, second = (Language("fr").moment(at, zone) for at in (1761438600, 1761442200))
+    first, second = (Words("fr").moment(at, zone) for at in (1761438600, 1761442200))
     assert (first, second) == ("26/10/2025\N{NO-BREAK SPACE}02:30", "26/10/2025\N{NO-BREAK SPACE}02:30 (+01:00)")
 
 

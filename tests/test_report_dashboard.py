@@ -11,7 +11,6 @@ import make_site
 import numpy as np
 import pandas as pd
 import pytest
-import totals_made
 from master_views import PARIS, Grafana
 from sample_tree import SAMPLES, serial
 from trees import Site
@@ -41,8 +40,7 @@ def stored(influx, tmp_path_factory) -> SimpleNamespace:
     environment = {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token, "INFLUXDB_ORG": influx.org}
     site = Site(tmp_path_factory.mktemp("report"), environment)
     client = f"client-{uuid.uuid4().hex[:12]}"
-    made = make_site.make_site()
-    make_site.write_files(made, site.data)
+    make_site.write_files(make_site.make_site(), site.data)
     (site.data / client).mkdir()
     shutil.copytree(site.data / make_site.CLIENT / make_site.CAMPAIGN, site.data / client / PLAIN)
     (site.data / make_site.CLIENT / make_site.CAMPAIGN).rename(site.data / client / SHEETED)
@@ -51,8 +49,6 @@ def stored(influx, tmp_path_factory) -> SimpleNamespace:
         site.put(f"{client}/{ROOF}/{serial(file)}/{file.name}", file.read_bytes())
     done = site.run()
     assert done.returncode == 0, done.stderr
-    for campaign, sheet in ((SHEETED, made.clamps), (PLAIN, None), (ROOF, None)):
-        totals_made.make(influx, client, campaign, sheet)
     return SimpleNamespace(site=site, client=client)
 
 

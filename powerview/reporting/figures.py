@@ -19,6 +19,7 @@ from powerview.channels import sums
 from powerview.channels.sums import WINDOW, Windows, windows_of
 from powerview.channels.things import WATTS
 from powerview.mv2 import Channel
+from powerview.reporting.gaps import DeviceCoverage, coverage_of
 from powerview.reporting.places import Series
 from powerview.reporting.summaries import Summary, summary_of
 
@@ -91,6 +92,7 @@ class Figures:
 
     days: Days
     channels: list[ChannelFigures]
+    devices: list[DeviceCoverage]
     first: int
     stop: int
 
@@ -101,8 +103,8 @@ class Figures:
 
     @property
     def share(self) -> float:
-        """How much of the campaign's time has readings, on average over the channels."""
-        return float(np.mean([figures.share for figures in self.channels]))
+        """How much of the campaign's time has readings, on average over the devices."""
+        return float(np.mean([device.share for device in self.devices]))
 
 
 def figures_of(series: Mapping[Channel, Series], zone: ZoneInfo) -> Figures:
@@ -116,7 +118,10 @@ def figures_of_summaries(summaries: Mapping[Channel, Summary], zone: ZoneInfo) -
     stop = max(int(s.windows.begin[-1]) for s in summaries.values()) + WINDOW
     days = days_between(first, stop - 1, zone)
     channels = [_figures(channel, summary, days, stop - first) for channel, summary in summaries.items()]
-    return Figures(days, channels, first, stop)
+    windows: dict[str, list[Windows]] = {}
+    for channel, summary in summaries.items():
+        windows.setdefault(channel.device, []).append(summary.windows)
+    return Figures(days, channels, coverage_of(windows, first, stop), first, stop)
 
 
 def _figures(channel: Channel, summary: Summary, days: Days, span: int) -> ChannelFigures:

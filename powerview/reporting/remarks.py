@@ -6,16 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from zoneinfo import ZoneInfo
 
-import numpy as np
-
-from powerview.channels.sums import WINDOW
 from powerview.channels.things import WATTS
 from powerview.mv2 import Channel
 from powerview.reporting.campaign import Campaign, File
 from powerview.reporting.figures import Figures
 from powerview.reporting.gaps import missing_between
 from powerview.reporting.language import ENGLISH, Language
-from powerview.reporting.places import Series
 
 MOST = 5
 """So many gaps, channels or events of a kind are named; others are counted."""
@@ -48,7 +44,7 @@ def _left_out(kind: str, n: int, say: Language) -> str:
 def remarks_of(campaign: Campaign, figures: Figures, zone: ZoneInfo, say: Language = ENGLISH) -> list[str]:
     """The remarks about a campaign with readings; times are those of a zone."""
     return [
-        *_gaps(campaign.series, figures, zone, say),
+        *_gaps(figures, zone, say),
         *_loggers(campaign.files, zone, say),
         *_at_most(_names(campaign.earlier_names, say), "{n} more channels had other names before.", say),
         *_at_most(_wrong_way_round(figures, say), "{n} more channels are negative nearly all the time.", say),
@@ -61,14 +57,12 @@ def _at_most(sentences: Iterable[str], rest: str, say: Language) -> list[str]:
     return found if len(found) <= MOST else [*found[:MOST], say(rest, n=len(found) - MOST)]
 
 
-def _gaps(series: dict[Channel, Series], figures: Figures, zone: ZoneInfo, say: Language) -> Iterator[str]:
+def _gaps(figures: Figures, zone: ZoneInfo, say: Language) -> Iterator[str]:
     devices: dict[tuple[int, int], list[str]] = {}
-    for device in dict.fromkeys(channel.device for channel in series):
-        times = np.concatenate([s.times for channel, s in series.items() if channel.device == device])
-        windows = np.unique(times // WINDOW) * WINDOW
-        for gap in missing_between(windows, figures.first, figures.stop):
-            devices.setdefault(gap, []).append(device)
-    every = {channel.device for channel in series}
+    for device in figures.devices:
+        for gap in missing_between(device.covered, figures.first, figures.stop):
+            devices.setdefault(gap, []).append(device.device)
+    every = {device.device for device in figures.devices}
     longest = sorted(devices, key=lambda gap: gap[0] - gap[1])
     for begin, end in sorted(longest[:MOST]):
         whose, period = _whose(devices[begin, end], every, say), _period(begin, end, zone, say)

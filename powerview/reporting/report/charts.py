@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from powerview.reporting.report.texts import Language, decimals
+from powerview.reporting.report.texts import Words, decimals
 
 MOST_POINTS = 400
 """Of a line."""
@@ -27,7 +27,7 @@ def ticks(lowest: float, highest: float, about: int = 5) -> list[float]:
     return [place * step for place in range(first, last + 1)]
 
 
-def _axis(values: Iterable[float], language: Language) -> tuple[list[float], list[list]]:
+def _axis(values: Iterable[float], words: Words) -> tuple[list[float], list[list]]:
     # The ends of the vertical axis, which has zero in it, and its ticks with their places.
     lowest, highest = min([0.0, *values]), max([0.0, *values])
     if -lowest < highest / 100:
@@ -37,7 +37,7 @@ def _axis(values: Iterable[float], language: Language) -> tuple[list[float], lis
     found = ticks(lowest, highest)
     low, high = found[0], found[-1]
     digits = next(n for n in range(7) if all(abs(round(t, n) - t) < 1e-9 for t in found) or n == 6)
-    return [low, high], [[(t - low) / (high - low), language.number(t, digits)] for t in found]
+    return [low, high], [[(t - low) / (high - low), words.number(t, digits)] for t in found]
 
 
 def line(points: np.ndarray, label: str, dash: str = SOLID, thick: float = 1.2) -> dict:
@@ -51,14 +51,14 @@ def level(value: float, label: str, last: float, dash: str) -> dict:
 
 
 def chart(
-    language: Language, alt: str, unit: str, height: float, *, x: list[list], wide: tuple[float, float],
+    words: Words, alt: str, unit: str, height: float, *, x: list[list], wide: tuple[float, float],
     across: str = "", bars: Sequence[dict] = (), lines: Sequence[dict] = (), legend: Sequence[dict] = (),
 ) -> dict:  # fmt: skip
     """A chart of bars (x, w of the width; low, high in values) and lines; `x` are labels with their places, `wide` the
     ends of the horizontal axis in the lines' values, `across` its unit."""
     values = [b[end] for b in bars for end in ("low", "high")]
     values += [float(y) for each in lines for y in each["points"][:, 1]]
-    (low, high), y = _axis(values, language)
+    (low, high), y = _axis(values, words)
     size = wide[1] - wide[0], high - low
     return {
         "kind": "chart", "alt": alt, "unit": unit, "across": across, "height": height, "x": x, "y": y,
@@ -111,7 +111,7 @@ def thinned(points: np.ndarray) -> np.ndarray:
     return points[places]
 
 
-def heat(language: Language, alt: str, cells: np.ndarray, counts: np.ndarray, labels: Sequence[str]) -> dict:
+def heat(words: Words, alt: str, cells: np.ndarray, counts: np.ndarray, labels: Sequence[str]) -> dict:
     """A table whose cells are the darker the higher their value: a row for each label, a column for each hour."""
     there = cells[np.isfinite(cells)]
     low, high = float(there.min()), float(there.max())
@@ -121,7 +121,7 @@ def heat(language: Language, alt: str, cells: np.ndarray, counts: np.ndarray, la
         "rows": [
             {"label": label, "cells": [
                 {"level": None} if not math.isfinite(value) else
-                {"level": (value - low) / (high - low) if high > low else 0, "value": language.number(value, digits),
+                {"level": (value - low) / (high - low) if high > low else 0, "value": words.number(value, digits),
                  "count": str(count)}
                 for value, count in zip(of_row.tolist(), of_counts.tolist(), strict=True)
             ]}

@@ -13,7 +13,7 @@ from powerview.reporting.report.charts import chart, dots, stacked
 from powerview.reporting.report.energy import flows, kwh_of
 from powerview.reporting.report.parts import Report, halves, name, section
 from powerview.reporting.report.periods import Periods, periods_of
-from powerview.reporting.report.texts import DASH, Language, decimals
+from powerview.reporting.report.texts import DASH, Words, decimals
 from powerview.reporting.shown import shown_names
 
 MOST_ROWS, MOST_BARS, MOST_STACKED = 62, 124, 5
@@ -78,7 +78,7 @@ def _short(text: str) -> str:
     return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
 
 
-def _labels(text: Language, periods: Periods) -> list[list]:
+def _labels(text: Words, periods: Periods) -> list[list]:
     n = len(periods.begins)
     every = -(-n // LABELS)
     return [[round((i + 0.5) / n, 5), text.period(periods.begins[i], periods.kind, short=True)]

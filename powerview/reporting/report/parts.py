@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from powerview.ingest.journal import printable
-from powerview.reporting.report.texts import Language, decimals
+from powerview.reporting.report.texts import Words, decimals
 from powerview.reporting.study import Study
 
 LONGEST_NAME = 80
@@ -20,7 +20,7 @@ class Report:
     """What a report is made of. `notes` are sentences to be read first; `subscribed` is a power in W."""
 
     study: Study
-    text: Language
+    text: Words
     notes: Sequence[str] = ()
     subscribed: float | None = None
 

@@ -15,7 +15,7 @@ from powerview.output import replacing
 from powerview.reporting.export import source_of
 from powerview.reporting.report.content import content_of
 from powerview.reporting.report.parts import Report
-from powerview.reporting.report.texts import Language
+from powerview.reporting.report.texts import Words
 from powerview.reporting.sources import SheetSource, Wanted
 from powerview.reporting.study import study_of
 from powerview.reporting.tables import missing
@@ -37,7 +37,7 @@ def write_report(
         import typst  # noqa: F401 - without it nothing needs to be read
     except ImportError as error:
         raise missing("A report", "typst", REQUIREMENTS) from error
-    text, notes, sheet = Language(language), [], None
+    text, notes, sheet = Words(language), [], None
     try:
         sheet = sheet_for(settings.data_dir, settings.state_dir, want.client, want.campaign)
     except NotUnderstood as error:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from powerview.reporting.language import Language
+
 ENGLISH, FRENCH = "en", "fr"
 
-NO_BREAK, NARROW, MINUS, DASH = "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}", "\N{MINUS SIGN}", "\N{EN DASH}"
+NO_BREAK, MINUS, DASH = "\N{NO-BREAK SPACE}", "\N{MINUS SIGN}", "\N{EN DASH}"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WEEKDAYS = {
     ENGLISH: ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
@@ -236,11 +238,13 @@ TEXTS: dict[str, tuple[str, str]] = {
 """English and French, by what they are about."""
 
 
-class Language:
-    """How the report is written in one language: `en` or `fr`."""
+class Words:
+    """How the report is written in one language, `en` or `fr`: on paper, where days are written in figures in French
+    and nothing may break between a number and its unit."""
 
     def __init__(self, code: str) -> None:
         self.code = code
+        self._language = Language(code)
         self._place = (ENGLISH, FRENCH).index(code)
 
     def __call__(self, key: str, **values: object) -> str:
@@ -249,11 +253,8 @@ class Language:
 
     def number(self, value: float, decimals: int = 0) -> str:
         """Thousands apart, with a decimal comma in French; never a zero with a minus."""
-        text = f"{value:,.{decimals}f}"
-        if not text.strip("-0.,"):
-            text = text.lstrip("-")
-        point = "," if self.code == FRENCH else "."
-        return text.replace(",", NARROW).replace(".", point).replace("-", MINUS)
+        text = self._language.decimal(value, decimals)
+        return text.replace("-", MINUS if text.strip("-0.,") else "")
 
     def unit(self, value: float, decimals: int, unit: str) -> str:
         """A number with its unit, which stays beside it."""

@@ -9,6 +9,7 @@ import pytest
 import requests
 from dashboard_queries import queries
 from grafana_server import provision, running_grafana
+from influx_server import wait_until
 from trees import ROOT
 
 from powerview.ingest import uploads as fleet
@@ -53,8 +54,16 @@ def test_every_panel_is_drawn(influx, client, tmp_path):
 
 
 def _failing(url: str) -> dict[str, str]:
-    # Every query of the dashboard as Grafana has it, asked as a browser asks.
-    found = requests.get(f"{url}/api/dashboards/uid/powerview-loggers", auth=("admin", PASSWORD), timeout=10).json()
+    # Every query of the dashboard as Grafana has it, asked as a browser asks. It answers before it has read its files.
+    address = f"{url}/api/dashboards/uid/powerview-loggers"
+    found = {}
+
+    def is_there() -> bool:
+        answer = requests.get(address, auth=("admin", PASSWORD), timeout=10)
+        found.update(answer.json() if answer.status_code == 200 else {})
+        return bool(found)
+
+    wait_until(is_there, 60, lambda: "Grafana has read no dashboard")
     failing = {}
     for place, query in queries(found["dashboard"]).items():
         flux = query.flux.replace("${timezone}", "Europe/Paris").replace("${client}", "acme")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from grafana_client import GrafanaApi
 from grafana_client.client import GrafanaBadInputError, GrafanaClientError
+from grafana_client.model import PersonalPreferences
 from grafana_contract import GrafanaContract
 
 PASSWORD = "of-one-test-run"
@@ -49,6 +50,25 @@ def test_a_client_library_of_others_makes_a_client_by_hand(contract, api):
     api.datasource.delete_datasource_by_uid("source")
     api.teams.delete_team(team)
     assert (contract.orgs[1].teams, contract.orgs[1].folders, contract.orgs[1].data_sources) == ({}, {}, {})
+    assert contract.violations == []
+
+
+def test_preferences_are_replaced_whole_and_name_no_dashboard_that_is_gone(contract, api):
+    team = api.teams.add_team({"name": "acme"})["teamId"]
+    api.folder.create_folder(title="acme", uid="folder")
+    content = {"uid": "roof", "title": "roof", "panels": []}
+    api.dashboard.update_dashboard({"dashboard": content, "folderUid": "folder", "overwrite": False, "message": ""})
+
+    api.teams.update_preferences(team, PersonalPreferences(theme="light", timezone="utc"))
+    assert api.teams.get_preferences(team) == {"theme": "light", "timezone": "utc"}
+    api.teams.update_preferences(team, PersonalPreferences(homeDashboardUID="roof"))
+    assert api.teams.get_preferences(team) == {"homeDashboardUID": "roof"}
+    api.organization.update_preferences(PersonalPreferences(homeDashboardUID="roof"))
+    with pytest.raises(GrafanaClientError) as error:
+        api.teams.update_preferences(team, PersonalPreferences(homeDashboardUID="nowhere"))
+    assert error.value.status_code == 404
+    api.dashboard.delete_dashboard("roof")
+    assert api.teams.get_preferences(team) == api.organization.get_preferences() == {}
     assert contract.violations == []
 
 

@@ -313,6 +313,24 @@ def test_master_and_loggers_follow_the_language_both_ways_and_what_a_person_wrot
 
 
 @QUICKLY
+def test_the_first_run_brings_everything_in_french(world: World):
+    world.env["POWERVIEW_LANGUAGE"] = "fr"
+    world.campaigns("acme/roof")
+    world.grafana.call("DELETE", f"/api/dashboards/uid/{MASTERS}")
+
+    run = world.run()
+
+    assert run.status == 0, run.output
+    for uid in (MASTERS, uid_of("b", "acme/roof")):
+        titles = [panel["title"] for panel in world.grafana.dashboard(uid)["panels"]]
+        assert "Puissance totale" in titles
+        assert "Total power" not in titles
+    assert world.grafana.dashboard(uid_of("o", "acme"))["title"] == "Vue d'ensemble"
+    assert (world.run().changed, world.run(playbook="update_dashboards").logged) == (0, [])
+    assert world.run(playbook="update_dashboards", POWERVIEW_MASTER="file").logged == []
+
+
+@QUICKLY
 def test_french_that_a_person_wrote_is_left_where_the_language_is_english(world: World):
     world.make_everything()
     panel = {**MASTER["panels"][0], "title": "Puissance"}

@@ -28,22 +28,26 @@ _COLUMN = re.compile(r'\b([A-Z][A-Za-z]+):|"([A-Z][a-z][^"\n$]*)"')
 def in_language(dashboard: dict, language: str) -> dict:
     """The dashboard with its texts in this language."""
     made = deepcopy(dashboard)
-    templating = made.setdefault("templating", {"list": []}) if language != LANGUAGES[0] else made.get("templating")
-    variables = (templating or {}).get("list") or []
-    if language == LANGUAGES[0] and not any(v.get("name") == LANGUAGE_CONSTANT for v in variables):
+    variables = (made.get("templating") or {}).get("list") or []
+    marks = [v for v in variables if v.get("name") == LANGUAGE_CONSTANT]
+    if language == LANGUAGES[0] and not marks:
         return made
-    templating["list"] = [v for v in variables if v.get("name") != LANGUAGE_CONSTANT]
     _walk(made, lambda text: translated(text, language))
     for panel in panels(made):
         _name_columns(panel, language)
         _set_units(panel, language)
-    if language != LANGUAGES[0]:
-        value = {"text": language, "value": language}
-        templating["list"].append({
-            "name": LANGUAGE_CONSTANT, "type": "constant", "hide": 2, "query": language, "skipUrlSync": True,
-            "current": value,
-        })  # fmt: skip
+    if language == LANGUAGES[0]:
+        made["templating"]["list"] = [v for v in variables if v not in marks]
+    elif not marks:  # one that is there stays as it is: newer versions of Grafana add fields to it
+        made["templating"] = {**(made.get("templating") or {}), "list": [*variables, _mark(language)]}
     return made
+
+
+def _mark(language: str) -> dict:
+    return {
+        "name": LANGUAGE_CONSTANT, "type": "constant", "hide": 2, "query": language, "skipUrlSync": True,
+        "current": {"text": language, "value": language},
+    }  # fmt: skip
 
 
 def translated(text: str, language: str) -> str:

@@ -18,7 +18,8 @@ from trees import ROOT, Site, v002
 from powerview.ingest import places as places_module
 from powerview.ingest.journal import Status
 from powerview.mv2 import Channel
-from powerview.reporting.sources import FileSource, Wanted
+from powerview.reporting.export import wanted
+from powerview.reporting.sources import FileSource
 from powerview.store import StoreAway, open_store, stored
 
 CASES = Path(__file__).resolve().parent / "cases" / "renamed-channel"
@@ -495,7 +496,8 @@ def test_a_file_whose_namesake_went_to_error_before_is_the_later_one_for_whoever
     upload(influx_site, client, "250701_031500", ("Old W",), at(30, 0.5))
     run(influx_site)
     assert held(influx, client) == {"02001283/1 Oven W": {0: 1.5, 10: 2.5, 30: 0.5}}
-    files = FileSource(influx_site.settings(), Wanted(client, "roof", 0, 4_000_000_000))
+    settings = influx_site.settings()
+    files = FileSource(settings, wanted(settings, client, "roof", None, None))
     (frame,) = files.frames()
     assert [channel.name for channel in files.channels] == ["Oven"]
     assert frame[0].tolist() == [1.5, 2.5, 0.5]

@@ -519,6 +519,15 @@ def test_a_process_that_died_after_it_had_settled_files_blames_none(tmp_path, se
     assert not InHand(tmp_path).died_on("a.tsv", "1")
 
 
+def test_a_shorter_note_of_the_file_in_hand_leaves_nothing_of_a_longer_one(tmp_path):
+    in_hand = InHand(tmp_path)
+    with in_hand.holding("a" * 300, "1"):
+        pass
+    died = in_hand.holding("b.tsv", "1")
+    died.__enter__()
+    assert InHand(tmp_path).died_on("b.tsv", "1")
+
+
 @pytest.mark.parametrize(
     "noted", ["", "[]", "1", "{}", '{"deaths": [], "now": 1, "settled": 0}', '{"deaths": {"a": {}}}']
 )

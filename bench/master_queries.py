@@ -1,18 +1,17 @@
 """How long the Master's queries take on campaigns of two years, beside the two queries that began it all.
 
 `python bench/master_queries.py [TRIALS]`: two years of 30 channels (3 million readings) and of 102 channels (10.7
-million) at ten minutes are in a real InfluxDB; every query is filled in as Grafana does, for a day, a month, three
-months and the two years. Printed are medians in milliseconds, and what takes longer than is wanted: 100 for 30
-channels, for 102 channels 100 up to three months and 250 for the two years. The two at the end are the first versions
-of the channel list and of the curves, which read every reading of the 30 channels into memory: they must still work,
-and run once.
+million) at ten minutes are in a real InfluxDB, with what the ingest lane keeps beside them: totals, and every channel
+under a name, none of them in a group, which is the most that a channels.csv can make. Every query is filled in as
+Grafana does, for a day, a month, three months and the two years, with and without the channels.csv, and for a viewer's
+own choice. Printed are medians in milliseconds, and what takes longer than is wanted: 100 for 30 channels, for 102
+channels 100 up to three months and 250 for the two years. The two at the end are the first versions of the channel list
+and of the curves, which read every reading of the 30 channels into memory: they must still work, and run once.
 """
 
 from __future__ import annotations
 
-import math
 import os
-import random
 import statistics
 import sys
 import tempfile
@@ -20,12 +19,12 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 from load import (  # first: it makes the tests' modules known
     DEVICES,
     ON_DISK,
     SHARD_SECONDS,
     InfluxServer,
-    count,
     let_rest,
     running_influxdb,
     table,
@@ -64,43 +63,80 @@ from(bucket: v.defaultBucket) |> range(start: v.timeRangeStart, stop: v.timeRang
 """  # noqa: E501
 
 
+VIEWS = {
+    "all channels, without a channels.csv": (False, {}),
+    "all channels, with a channels.csv": (True, {}),
+    "one device, with a channels.csv": (True, {"device": [DEVICES[1]]}),
+    "two channels, with a channels.csv": (True, {"channel": [f"{DEVICES[1]} circuit {i}" for i in (5, 6)]}),
+    "two channels, without a channels.csv": (False, {"channel": [f"SN: {DEVICES[1]} - Ch: Voie{i}" for i in (5, 6)]}),
+}
+"""Whether names are in force, and what is chosen."""
+
+
 def main(trials: int) -> None:
-    """Measure and print the table."""
+    """Measure and print the tables."""
     os.environ.update(ON_DISK)
     with tempfile.TemporaryDirectory() as name, running_influxdb(Path(name) / "influxdb") as server:
         for size, slaves in SLAVES.items():
             bucket = size.replace(" ", "-")
             store_campaign(server, bucket, slaves)
-            print(f"\na campaign of {count(server, bucket):,} readings, {size}; median of {trials} in ms\n")
-            rows = [measure_all(server, bucket, q, trials, WANTED[size]) for q in queries(load_master()).values()]
-            print(table(("query", *SPANS, ""), rows), flush=True)
+            for view, (named, chosen) in VIEWS.items():
+                print(f"\n{size}, {view}; median of {trials} in ms\n")
+                chosen = {"source": "powerview_channels" if named else CAMPAIGN, **chosen}
+                rows = [
+                    measure_all(server, bucket, query, chosen, trials, WANTED[size])
+                    for query in queries(load_master()).values()
+                ]
+                print(table(("query", *SPANS, ""), rows), flush=True)
         print("\nthe first versions of two of them, on 30 channels over two years, once:")
+        chosen = {"channels": [f"SN: {DEVICES[1]} - Ch: Voie{i}" for i in (1, 2)]}
         for what, query, fewest in first_queries():
-            milliseconds, lines = measure(server, "30-channels", query, STOP - SPANS["two years"])
+            milliseconds, lines = measure(server, "30-channels", query, STOP - SPANS["two years"], chosen)
             assert lines >= fewest, f"{what}: {lines} lines where at least {fewest} were expected"
             print(f"  {what}: {milliseconds / 1000:.1f} s, {lines:,} lines")
 
 
 def store_campaign(server: InfluxServer, bucket: str, slaves: int) -> None:
-    """Write two years of a master with three phases and of its slaves."""
+    """Write two years of a master with three phases and of its slaves, and what the lane makes of them."""
     server.make_bucket(bucket, SHARD_SECONDS)
-    channels = [(DEVICES[0], i, f"Ph {i}", "V") for i in (1, 2, 3)]
-    channels += [(DEVICES[0], i + 3, f"Voie{i}", "W") for i in (1, 2, 3)]
-    channels += [(device, i, f"Voie{i}", "W") for device in serials(slaves) for i in range(1, 7)]
-    dice = random.Random(1)
+    clamps = [(DEVICES[0], i, f"Ph {i}", "V", "part") for i in (1, 2, 3)]
+    clamps += [(DEVICES[0], i + 3, f"Voie{i}", "W", "main") for i in (1, 2, 3)]
+    for device in serials(slaves):
+        sun = device == DEVICES[1]
+        clamps += [(device, i, f"Voie{i}", "W", "production" if sun and i <= 3 else "part") for i in range(1, 7)]
     first = int(STOP.timestamp()) - ROWS * STEP
-    stamps = range(first, first + ROWS * STEP, STEP)
-    for device, position, label, unit in channels:
-        written = label.replace(" ", "\\ ")
-        series = (
-            f"{CAMPAIGN},campaign={CAMPAIGN},channel=SN:\\ {device}\\ -\\ Ch:\\ {written},channel_idx={position},"
-            f"channel_name={written},device={device},unit={unit} value="
-        )
-        most = dice.uniform(10, 3000)
-        lines = [f"{series}{reading(unit, most, stamp, dice):.1f} {stamp}" for stamp in stamps]
-        for i in range(0, len(lines), 20_000):
-            server.write(bucket, "\n".join(lines[i : i + 20_000]))
+    stamps = np.arange(first, first + ROWS * STEP, STEP)
+    random = np.random.default_rng(1)
+    sums = {role: np.zeros(ROWS) for role in ("main", "part", "production")}
+    for device, position, label, unit, role in clamps:
+        values = readings(unit, stamps, random)
+        tags = {"campaign": CAMPAIGN, "channel": f"SN: {device} - Ch: {label}", "channel_idx": str(position),
+                "channel_name": label, "device": device, "unit": unit}  # fmt: skip
+        store(server, bucket, CAMPAIGN, tags, stamps, values)
+        tags = {"campaign": CAMPAIGN, "channel": f"{device} circuit {position}", "device": device, "role": role,
+                "unit": unit}  # fmt: skip
+        store(server, bucket, "powerview_channels", tags, stamps, values)
+        if unit == "W":
+            sums[role] += values
+    total, production, parts = sums["main"], sums["production"], sums["part"]
+    figures = {"total": total, "drawn": np.maximum(total, 0), "fed_in": np.maximum(-total, 0), "parts": parts,
+               "production": production, "rest": total + production - parts}  # fmt: skip
+    for figure, values in figures.items():
+        store(server, bucket, "powerview_totals", {"campaign": CAMPAIGN, "figure": figure}, stamps, values)
+    for device in {clamp[0] for clamp in clamps}:
+        tags = {"campaign": CAMPAIGN, "device": device, "figure": "covered"}
+        store(server, bucket, "powerview_totals", tags, stamps, np.full(ROWS, 6.0))
     let_rest(server)
+
+
+def store(server: InfluxServer, bucket: str, measurement: str, tags: dict[str, str], stamps: np.ndarray,
+          values: np.ndarray) -> None:  # fmt: skip
+    """Write a series."""
+    written = ",".join(f"{key}={text}" for key, text in sorted(tags.items())).replace(" ", "\\ ")
+    pairs = zip(stamps.tolist(), np.round(values, 1).tolist(), strict=True)
+    lines = [f"{measurement},{written} value={value} {stamp}" for stamp, value in pairs]
+    for i in range(0, len(lines), 20_000):
+        server.write(bucket, "\n".join(lines[i : i + 20_000]))
 
 
 def serials(slaves: int) -> list[str]:
@@ -108,29 +144,28 @@ def serials(slaves: int) -> list[str]:
     return [*DEVICES[1:], *(f"0400{number}" for number in range(2000, 2000 + slaves))][:slaves]
 
 
-def reading(unit: str, most: float, stamp: int, dice: random.Random) -> float:
+def readings(unit: str, stamps: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """A voltage, or a power that follows the day."""
-    noise = dice.random()
-    return 236 + 10 * noise if unit == "V" else most * noise * (1 + math.sin(stamp / 86400 * 2 * math.pi)) / 2
+    noise = random.random(len(stamps))
+    if unit == "V":
+        return 236 + 10 * noise
+    return np.round(random.uniform(10, 3000) * noise * (1 + np.sin(stamps / 86400 * 2 * np.pi)) / 2, 1)
 
 
-def measure_all(server: InfluxServer, bucket: str, query: Query, trials: int, wanted: tuple[int, ...]) -> list[str]:
-    """A row of the table: the query's median over each span, and over which it takes longer than is wanted."""
+def measure_all(server: InfluxServer, bucket: str, query: Query, chosen: dict, trials: int,
+                wanted: tuple[int, ...]) -> list[str]:  # fmt: skip
+    """A row of a table: the query's median over each span, and over which it takes longer than is wanted."""
     found = [
-        statistics.median(measure(server, bucket, query, STOP - span)[0] for _ in range(trials))
+        statistics.median(measure(server, bucket, query, STOP - span, chosen)[0] for _ in range(trials))
         for span in SPANS.values()
     ]
     over = [f"{name} over {most}" for name, ms, most in zip(SPANS, found, wanted, strict=True) if ms >= most]
     return [query.place, *(f"{ms:.0f}" for ms in found), ", ".join(over)]
 
 
-def measure(server: InfluxServer, bucket: str, query: Query, start: datetime) -> tuple[float, int]:
+def measure(server: InfluxServer, bucket: str, query: Query, start: datetime, chosen: dict) -> tuple[float, int]:
     """Milliseconds until a query's whole answer is there, and its lines."""
-    chosen = {
-        "campaign": CAMPAIGN,
-        "subscribed": "36",
-        "channels": [f"SN: {DEVICES[1]} - Ch: Voie{i}" for i in (1, 2)],
-    }
+    chosen = {"campaign": CAMPAIGN, "subscribed": "36", **chosen}
     flux = fill(query, View(start, STOP, bucket, chosen, dashboard=CAMPAIGN), load_master())
     started = time.perf_counter()
     answer = server.session.post(
@@ -150,4 +185,4 @@ def first_queries() -> list[tuple[str, Query, int]]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 9)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)

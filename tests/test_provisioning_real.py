@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 import requests
 from browser import window
-from dashboard_queries import Query, View, duration, fill, queries
+from dashboard_queries import Query, View, fill, queries
 from grafana_automation import FOLDER, tree
+from grafana_queries import numbers_of_frame, send
 from grafana_server import provision, running_grafana
 from provisioning_world import MASTER, PASSWORD, PERSONALITIES, GrafanaClient, World, make_world
 from sample_tree import lay_out
@@ -25,7 +26,7 @@ pytest_plugins = ("provisioning_fixture",)
 
 __test__ = "real" in PERSONALITIES  # else there is nothing here to run, so nothing to skip either
 
-MACROS = ("v.timeRangeStart", "v.timeRangeStop", "v.windowPeriod", "v.defaultBucket", "v.organization", "$__interval")
+ALL_TIME = (datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC))
 CAMPAIGNS = {"acme": "roof-2025", "globex": "cold-store", "initech": "meter-room"}
 
 
@@ -72,7 +73,7 @@ def test_every_person_logs_in_and_every_query_of_their_dashboards_is_answered(si
         dashboard = person.dashboard(described["campaigns"][0]["uid"])
         found = queries(dashboard)
         assert len(found) > 10
-        empty = [p for p, q in found.items() if not send(person, described["data_source_uid"], q, dashboard)]
+        empty = [p for p, q in found.items() if not send(person, described["data_source_uid"], q, dashboard, ALL_TIME)]
         assert [place for place in empty if not may_be_empty(place)] == []
         overview = person.dashboard(described["overview"]["uid"])
         for query in queries(overview).values():
@@ -135,7 +136,7 @@ def test_a_data_source_reads_its_own_bucket_and_no_other(site: World):
     query = Query("", 'from(bucket: "globex") |> range(start: 2020-01-01T00:00:00Z) |> limit(n: 1)')
 
     with pytest.raises(AssertionError, match='could not find bucket \\\\"globex\\\\"'):
-        send(as_person(site, "acme"), source, query, None)
+        send(as_person(site, "acme"), source, query, None, ALL_TIME)
 
 
 def test_the_sentence_on_isolation_is_true(site: World):
@@ -146,13 +147,13 @@ def test_the_sentence_on_isolation_is_true(site: World):
     query = Query("", "from(bucket: v.defaultBucket) |> range(start: 2020-01-01T00:00:00Z) |> limit(n: 1)")
 
     if site.env["POWERVIEW_ISOLATION"] == "team":
-        assert send(person, globex["data_source_uid"], query, None)
+        assert send(person, globex["data_source_uid"], query, None, ALL_TIME)
     else:
         with pytest.raises(AssertionError, match="404"):
-            send(person, globex["data_source_uid"], query, None)
+            send(person, globex["data_source_uid"], query, None, ALL_TIME)
         elsewhere = site.person("acme-person", site.org("globex"))
         with pytest.raises(AssertionError, match="403"):
-            send(elsewhere, globex["data_source_uid"], query, None)
+            send(elsewhere, globex["data_source_uid"], query, None, ALL_TIME)
 
 
 def test_the_numbers_of_every_panel_are_those_of_the_store_and_its_days_those_of_pandas(site: World):
@@ -161,7 +162,7 @@ def test_the_numbers_of_every_panel_are_those_of_the_store_and_its_days_those_of
     dashboard = person.dashboard(described["campaigns"][0]["uid"])
     store = copy.copy(site.influx)
     store.org = site.env["INFLUXDB_ORG"]
-    view = View(*SHOWN, client, {"campaign": campaign}, store.org)
+    view = View(*SHOWN, client, {"campaign": campaign, "source": campaign}, store.org)
     shown = {
         place: send(person, described["data_source_uid"], query, dashboard, SHOWN)
         for place, query in queries(dashboard).items()
@@ -171,7 +172,7 @@ def test_the_numbers_of_every_panel_are_those_of_the_store_and_its_days_those_of
 
     for place, frames in shown.items():
         stored = store.query(fill(queries(dashboard)[place], view, dashboard))
-        in_frames = Counter(number for frame in frames for number in numbers_of_frame(frame))
+        in_frames = Counter(number for frame in frames for number in rounded(numbers_of_frame(frame)))
         assert in_frames == Counter(number for row in stored for number in numbers_of_row(row)), place
     assert sum(any(map(numbers_of_frame, frames)) for frames in shown.values()) > 10
     (days,) = shown["Energy per day A"]
@@ -181,18 +182,15 @@ def test_the_numbers_of_every_panel_are_those_of_the_store_and_its_days_those_of
 SHOWN = (datetime(2025, 10, 21, 22, tzinfo=UTC), datetime(2025, 10, 27, 23, tzinfo=UTC))
 
 
-def numbers_of_frame(frame: dict) -> list[float]:
-    """The numbers in a frame of Grafana's, to twelve digits."""
-    fields = zip(frame["schema"]["fields"], frame["data"]["values"], strict=True)
-    return [
-        float(f"{n:.12g}") for about, values in fields if about["type"] == "number" for n in values if n is not None
-    ]
+def rounded(numbers: list[float]) -> list[float]:
+    """Numbers to twelve digits."""
+    return [float(f"{n:.12g}") for n in numbers]
 
 
 def numbers_of_row(row: dict[str, str]) -> list[float]:
-    """The same of a row of InfluxDB's CSV: what is no time, tag or name."""
+    """The numbers of a row of InfluxDB's CSV: what is no time, tag or name."""
     texts = [text for name, text in row.items() if name not in TAGS and text and not re.match(r"\d{4}-\d\d-", text)]
-    return [float(f"{float(text):.12g}") for text in texts if re.fullmatch(r"-?[\d.]+(e[-+]?\d+)?", text)]
+    return rounded([float(text) for text in texts if re.fullmatch(r"-?[\d.]+(e[-+]?\d+)?", text)])
 
 
 TAGS = ("campaign", "channel", "channel_idx", "channel_name", "device", "unit", "Channel", "Unit", "Device")
@@ -420,41 +418,6 @@ def as_person(site: World, client: str):
     return site.person(f"{client}-person", org)
 
 
-ALL_TIME = (datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC))
-
-
-def send(person, source: str, query: Query, dashboard: dict | None, span=ALL_TIME) -> list[dict]:
-    """The frames that Grafana answers for a query over all of the samples' time; the macros are left to Grafana."""
-    view = View(*span, "unused")
-    hidden = {macro: f"«{number}»" for number, macro in enumerate(MACROS)}
-    flux = query.flux
-    for macro, mark in hidden.items():
-        flux = flux.replace(macro, mark)
-    flux = fill(Query(query.place, flux), view, dashboard) if dashboard else flux
-    for macro, mark in hidden.items():
-        flux = flux.replace(mark, macro)
-    body = {
-        "queries": [
-            {
-                "refId": "A",
-                "datasource": {"type": "influxdb", "uid": source},
-                "query": flux,
-                "maxDataPoints": query.points,
-                "intervalMs": int(duration(view, query)[:-1]) * 1000,
-            }
-        ],
-        "from": str(millis(view.start)),
-        "to": str(millis(view.stop)),
-    }
-    frames = person.call("POST", "/api/ds/query", body)["results"]["A"]["frames"]
-    return [frame for frame in frames if any(len(values) for values in frame["data"]["values"])]
-
-
-def millis(moment: datetime) -> int:
-    """Milliseconds since 1970, as Grafana takes its range."""
-    return int(moment.timestamp() * 1000)
-
-
 def may_be_empty(place: str) -> bool:
     """Whether a query may find nothing in a campaign of the samples: not each had restarts, or three phases."""
     return place.startswith(("annotation ", "Phase voltages", *NOT_IN_EACH_CAMPAIGN))
@@ -463,5 +426,5 @@ def may_be_empty(place: str) -> bool:
 NOT_IN_EACH_CAMPAIGN = (
     "Base load", "Hours above the subscribed power", "Voltage by week", "Lowest and highest voltage",
     "Phases never connected", "Gaps of more than an hour", "Wiring to check", "Channels that changed", "Other units",
-    "variable other", "Not counted",
+    "variable other", "Not counted", "Production", "Energy of the parts", "Rest", "Energy per day by channel",
 )  # fmt: skip

@@ -458,7 +458,7 @@ def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(influx, roof, clie
 )
 def test_any_history_is_what_plain_loops_make_of_files_and_sheets(influx, influx_site, client, seed, monkeypatch):
     dice = random.Random(seed)
-    monkeypatch.setattr(making, "MOST_VALUES", dice.choice([40, 400, 200_000]))
+    monkeypatch.setattr(making, "MOST_VALUES", dice.choice([40, 400, 150_000]))
     lines: dict[str, Sheet] = {}
     for number in range(8):
         for campaign in ("roof", "yard"):

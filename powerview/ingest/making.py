@@ -24,7 +24,7 @@ from powerview.names import CHANNELS
 from powerview.store import Store
 from powerview.store.beside import BEGIN, END, Beside, Place, Series, Values, place_of
 
-MOST_VALUES = 200_000
+MOST_VALUES = 150_000
 """So many means are asked for at a time, about."""
 
 NOTHING = np.zeros(0, np.int64), np.zeros(0)

@@ -13,7 +13,7 @@ from powerview.reporting.report.charts import chart, dots, stacked
 from powerview.reporting.report.energy import flows, kwh_of
 from powerview.reporting.report.parts import Report, halves, name, section
 from powerview.reporting.report.periods import Periods, periods_of
-from powerview.reporting.report.texts import DASH, Words, decimals
+from powerview.reporting.report.words import DASH, Words, decimals
 from powerview.reporting.shown import shown_names
 
 MOST_ROWS, MOST_BARS, MOST_STACKED = 62, 124, 5

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from powerview.channels import MAIN, PART, PRODUCTION
 from powerview.channels.sums import Totals, Windows, summed
 from powerview.reporting.report.parts import Report, halves, name, names, paragraph, section, table, tables
-from powerview.reporting.report.texts import DASH, decimals
+from powerview.reporting.report.words import DASH, decimals
 from powerview.reporting.shown import shown_names
 
 ONE_TABLE, MOST_ROWS = 30, 104

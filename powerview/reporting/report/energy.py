@@ -67,7 +67,7 @@ def by_group(report: Report) -> dict:
     explained = text(
         "small energy", total=text(total), groups=text("groups") if study.has_groups else "",
         parts=text("parts" if roles != {PART} else "all channels"),
-    )  # fmt: skip
+    ).replace("  ", " ")  # fmt: skip
     return section(text("section energy"), [_balance(report), _powers(report)], explained, left_out)
 
 

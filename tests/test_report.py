@@ -20,7 +20,8 @@ from powerview.reporting.export import wanted
 from powerview.reporting.report.content import content_of
 from powerview.reporting.report.parts import Report
 from powerview.reporting.report.pdf import pdf_of
-from powerview.reporting.report.texts import TEXTS, Words
+from powerview.reporting.report.texts import TEXTS
+from powerview.reporting.report.words import Words
 from powerview.reporting.sources import FileSource, SheetSource
 from powerview.reporting.study import study_of
 

@@ -109,6 +109,18 @@ def test_energy_by_day(seen):
     assert set(bars) == {day for day, covered in zip(by_day, days.covered(total), strict=True) if covered}
 
 
+def test_energy_by_group_and_day(seen):
+    rows = seen.grafana.rows("Energy per day by channel A", seen.span)
+    if seen.grafana.campaign != SHEETED:
+        assert rows == []  # without a sheet each channel would have to be added up anew
+        return
+    found = pd.DataFrame(rows).set_index("_time").apply(pd.to_numeric) / 1000
+    ours = {seen.names[p.shown]: seen.study.days.energy(p.windows) for p in seen.study.powers if p.role == "part"}
+    assert set(found.columns) == set(ours)
+    for name, kwh in ours.items():
+        assert found[name].tolist() == pytest.approx(kwh.tolist()), name
+
+
 def test_coverage_and_gaps(seen):
     rows = {r["Device"]: r for r in seen.grafana.rows("Coverage by device A", seen.span)}
     assert {d: float(r["Coverage"]) for d, r in rows.items()} == pytest.approx(

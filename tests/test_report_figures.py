@@ -264,6 +264,17 @@ def test_a_phase_below_150_volts_was_never_connected(volts, connected):
     assert (len(study.phases), len(study.never_connected)) == (connected, 1 - connected)
 
 
+def test_of_equal_means_the_earlier_is_named_first():
+    series = every_ten_minutes("2025-07-01", "2025-07-02")
+    assert [at for at, _ in of(series).peaks.highest] == [int(t.timestamp()) for t in series.index[:10]]
+
+
+def test_of_equal_extremes_the_first_has_its_time():
+    series = every_ten_minutes("2025-07-01", "2025-07-03", 230.0)
+    [phase] = of(series, "V").phases
+    assert (phase.lowest_at, phase.highest_at) == (series.index[0].timestamp(),) * 2
+
+
 def test_a_load_that_only_feeds_in_has_no_load_factor():
     peaks = of(every_ten_minutes("2025-07-01", "2025-07-02", -5.0)).peaks
     assert (peaks.load_factor, peaks.base_share, peaks.base, peaks.highest[0][1]) == (None, None, -5, -5)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from powerview.reporting.report.texts import Words, decimals
+from powerview.reporting.report.words import Words, decimals
 
 MOST_POINTS = 400
 """Of a line."""

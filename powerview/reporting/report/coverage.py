@@ -11,7 +11,7 @@ from powerview.reporting.load import hours_above
 from powerview.reporting.report.energy import flows, kwh_of
 from powerview.reporting.report.parts import Report, name, names, paragraph, section, table, tables, tiles
 from powerview.reporting.report.periods import Periods, periods_of
-from powerview.reporting.report.texts import DASH, decimals
+from powerview.reporting.report.words import DASH, decimals
 from powerview.reporting.study import Study
 
 MOST_DEVICES, MOST_GAPS = 20, 8

@@ -13,7 +13,7 @@ from powerview.reporting.report.charts import chart, dots, stacked
 from powerview.reporting.report.energy import flows, kwh_of
 from powerview.reporting.report.parts import Report, halves, name, section
 from powerview.reporting.report.periods import Periods, periods_of
-from powerview.reporting.report.texts import DASH, Words, decimals
+from powerview.reporting.report.words import DASH, Words, decimals
 from powerview.reporting.shown import shown_names
 
 MOST_ROWS, MOST_BARS, MOST_STACKED = 62, 124, 5
@@ -29,12 +29,14 @@ def by_day(report: Report) -> dict:
     study, text = report.study, report.text
     rows = periods_of(study.days.dates, MOST_ROWS)
     small = text("small days", zone=study.want.zone.key)
-    return section(text(f"section {rows.kind}"), [_bars(report), _totals(report, rows)], small)
+    bars = periods_of(study.days.dates, MOST_BARS)
+    title = text(f"section {bars.kind}") if bars.kind != rows.kind else ""
+    parts = [_bars(report, bars) | {"title": title}, _totals(report, rows)]
+    return section(text(f"section {rows.kind}"), parts, small)
 
 
-def _bars(report: Report) -> dict:
+def _bars(report: Report, periods: Periods) -> dict:
     study, text = report.study, report.text
-    periods = periods_of(study.days.dates, MOST_BARS)
     called, values = _stacks(report, periods)
     legend = [{"label": label, "fill": fill} for fill, label in enumerate(called)]
     lines = []

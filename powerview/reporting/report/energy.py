@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from powerview.channels import MAIN, PART, PRODUCTION
 from powerview.channels.sums import Totals, Windows, summed
 from powerview.reporting.report.parts import Report, halves, name, names, paragraph, section, table, tables
-from powerview.reporting.report.texts import DASH, decimals
+from powerview.reporting.report.words import DASH, decimals
 from powerview.reporting.shown import shown_names
 
 ONE_TABLE, MOST_ROWS = 30, 104
@@ -67,7 +67,7 @@ def by_group(report: Report) -> dict:
     explained = text(
         "small energy", total=text(total), groups=text("groups") if study.has_groups else "",
         parts=text("parts" if roles != {PART} else "all channels"),
-    )  # fmt: skip
+    ).replace("  ", " ")  # fmt: skip
     return section(text("section energy"), [_balance(report), _powers(report)], explained, left_out)
 
 

@@ -20,7 +20,7 @@ from powerview.reporting.report.charts import (
 )
 from powerview.reporting.report.coverage import load_tiles
 from powerview.reporting.report.parts import Report, halves, section, tiles
-from powerview.reporting.report.texts import WEEKDAYS, decimals
+from powerview.reporting.report.words import WEEKDAYS, decimals
 
 
 def profile(report: Report) -> dict:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from powerview.ingest.journal import printable
-from powerview.reporting.report.texts import Words, decimals
+from powerview.reporting.report.words import Words, decimals
 from powerview.reporting.study import Study
 
 LONGEST_NAME = 80

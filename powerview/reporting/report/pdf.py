@@ -15,7 +15,7 @@ from powerview.output import replacing
 from powerview.reporting.export import source_of
 from powerview.reporting.report.content import content_of
 from powerview.reporting.report.parts import Report
-from powerview.reporting.report.texts import Words
+from powerview.reporting.report.words import Words
 from powerview.reporting.sources import SheetSource, Wanted
 from powerview.reporting.study import study_of
 from powerview.reporting.tables import missing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from powerview.reporting.report.parts import Report, halves, name, names, paragraph, section, table, tables
-from powerview.reporting.report.texts import MINUS
+from powerview.reporting.report.words import MINUS
 from powerview.reporting.shown import shown_names
 from powerview.reporting.voltage import Phase, Week
 

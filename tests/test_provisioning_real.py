@@ -77,7 +77,7 @@ def test_every_person_logs_in_and_every_query_of_their_dashboards_is_answered(si
         assert [place for place in empty if not may_be_empty(place)] == []
         overview = person.dashboard(described["overview"]["uid"])
         for query in queries(overview).values():
-            assert send(person, described["data_source_uid"], query, overview)
+            assert send(person, described["data_source_uid"], query, overview, ALL_TIME)
 
 
 def test_a_person_who_logs_in_lands_on_the_overview_and_from_there_in_a_finished_campaign(site: World):
@@ -118,8 +118,9 @@ def test_french_comes_over_and_goes_again(site: World):
     french = person.dashboard(described["campaigns"][0]["uid"])
     assert "Puissance totale" in [panel["title"] for panel in french["panels"]]
     assert site.grafana.dashboard("powerview-loggers")["title"] == "Enregistreurs"
-    empty = [p for p, q in queries(french).items() if not send(person, described["data_source_uid"], q, french)]
-    assert len(empty) < len(queries(french)) / 2
+    found = queries(french)
+    empty = [p for p, q in found.items() if not send(person, described["data_source_uid"], q, french, ALL_TIME)]
+    assert len(empty) < len(found) / 2
     site.env["POWERVIEW_LANGUAGE"] = "en"
     assert site.run().status == 0
     assert site.run(playbook="update_dashboards").status == 0

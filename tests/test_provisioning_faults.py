@@ -225,6 +225,25 @@ def test_a_grafana_that_dies_in_the_middle_ends_the_run_at_once(world: World):
 
 
 @QUICKLY
+def test_nothing_is_put_into_the_admins_folder_while_it_cannot_be_closed(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    world.grafana.call("POST", "/api/folders", {"uid": "elsewhere", "title": "elsewhere"})
+    master = {k: v for k, v in world.grafana.dashboard("powerview-master").items() if k != "id"}
+    body = {"dashboard": master, "folderUid": "elsewhere", "overwrite": True, "message": "moved"}
+    world.grafana.call("POST", "/api/dashboards/db", body)
+    everybody = {"items": [{"role": "Viewer", "permission": 1}]}
+    world.grafana.call("POST", "/api/folders/powerview-admin/permissions", everybody)
+    attempts = []
+    world.journal.before = lambda _, what: attempts.append(what) or 500
+    run = world.run()
+    world.journal.before = None
+
+    assert (run.status, attempts) == (2, ["grafana POST /api/folders/powerview-admin/permissions"])
+    assert world.run().logged == ["powerview: repaired admin: permissions", "powerview: repaired admin/Master: place"]
+
+
+@QUICKLY
 def test_two_runs_at_once_leave_what_the_next_one_finishes(world: World):
     world.campaigns("acme/roof", "globex/roof")
 

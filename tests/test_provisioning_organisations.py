@@ -214,6 +214,22 @@ def test_a_grafana_that_dies_while_an_organisation_is_made_ends_the_run_at_once(
 
 
 @QUICKLY
+def test_a_grafana_that_dies_while_our_login_is_made_ends_the_run_at_once(world: World):
+    world.env["POWERVIEW_ISOLATION"] = "org"
+    world.campaigns("acme/roof")
+    attempts = world.let_grafana_die()
+    if world.grafana.call("GET", f"/api/users/lookup?loginOrEmail={world.own_login()}", ok=(200, 404)) == 200:
+        world.grafana.call("DELETE", f"/api/admin/users/{world.user_id(world.own_login())}")
+    run = world.run()
+
+    assert (run.status, len(attempts)) == (2, 1)
+    assert run.logged == [
+        f"powerview: not finished: admin: Grafana does not answer at {world.env['GRAFANA_URL']} (GRAFANA_URL): "
+        f"Remote end closed connection without response. Is it running?"
+    ]
+
+
+@QUICKLY
 def test_a_main_organisation_called_like_a_client_is_reported(world: World):
     world.env["POWERVIEW_ISOLATION"] = "org"
     world.make_everything()  # the admins' things, in the main organisation

@@ -45,10 +45,11 @@ def make(store: Store, marks: Marks, client: str, campaigns: dict[str, InForce])
     jobs = _jobs(beside, marks, client, campaigns) if beside else []  # without: somebody has deleted the bucket
     for job in jobs:
         job.marked = merged(marked[job.campaign])
-        _remove(beside, job)
+        unwanted = _unwanted(job)
         if job.changed and job.before.series:  # if the process dies, it is not known what these are made of
             kept = {text: digest for text, digest in job.before.series.items() if text not in job.changed_texts}
             marks.remember((client, job.campaign), Made(job.before.sheet, job.before.places, kept))
+        _remove(beside, job, unwanted)
     _run(beside, jobs)
     made = {job.campaign: job.plan for job in jobs}
     for campaign, in_force in campaigns.items():
@@ -103,16 +104,26 @@ def _changed(plan: Plan, before: Made) -> set[Series]:
     }
 
 
-def _remove(beside: Beside, job: _Job) -> None:
+def _unwanted(job: _Job) -> set[Series]:
+    # What is to be deleted; what a delete takes along is changed, too.
     unwanted = job.there - job.plan.series
+    channels = {each for each in job.there if each.measurement == CHANNELS}
+    if 2 * len(channels & unwanted) > len(channels):  # one by one takes longer than to make the others again
+        unwanted |= channels
+        job.changed |= set(job.plan.things)
+    for each in unwanted:
+        if "unit" not in dict(each.tags):  # its namesakes with a unit
+            job.changed |= {other for other in job.plan.series if set(each.tags) < set(other.tags)}
+    return unwanted
+
+
+def _remove(beside: Beside, job: _Job, unwanted: set[Series]) -> None:
     channels = {each for each in job.there if each.measurement == CHANNELS}
     if channels and channels <= unwanted:
         beside.delete_channels(job.campaign)
         unwanted -= channels
     for each in sorted(unwanted):
         beside.delete(each)
-        if "unit" not in dict(each.tags):  # its namesakes with a unit are gone, too
-            job.changed |= {other for other in job.plan.series if set(each.tags) < set(other.tags)}
 
 
 # ── piece by piece ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from dashboard_queries import Query, View, duration, fill
 
 MACROS = ("v.timeRangeStart", "v.timeRangeStop", "v.windowPeriod", "v.defaultBucket", "v.organization", "$__interval")
+ALL_TIME = (datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC))
+"""All of the samples' time."""
 
 
 def send(
-    person, source: str, query: Query, dashboard: dict | None, span: tuple[datetime, datetime],
+    person, source: str, query: Query, dashboard: dict | None,
+    span: tuple[datetime, datetime] = ALL_TIME,
     chosen: Mapping[str, str | list[str]] | None = None,
 ) -> list[dict]:  # fmt: skip
     """The frames that Grafana answers for a query through the data source with this uid.

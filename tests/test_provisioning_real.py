@@ -26,7 +26,6 @@ pytest_plugins = ("provisioning_fixture",)
 
 __test__ = "real" in PERSONALITIES  # else there is nothing here to run, so nothing to skip either
 
-ALL_TIME = (datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC))
 CAMPAIGNS = {"acme": "roof-2025", "globex": "cold-store", "initech": "meter-room"}
 
 
@@ -73,7 +72,7 @@ def test_every_person_logs_in_and_every_query_of_their_dashboards_is_answered(si
         dashboard = person.dashboard(described["campaigns"][0]["uid"])
         found = queries(dashboard)
         assert len(found) > 10
-        empty = [p for p, q in found.items() if not send(person, described["data_source_uid"], q, dashboard, ALL_TIME)]
+        empty = [p for p, q in found.items() if not send(person, described["data_source_uid"], q, dashboard)]
         assert [place for place in empty if not may_be_empty(place)] == []
         overview = person.dashboard(described["overview"]["uid"])
         for query in queries(overview).values():
@@ -137,7 +136,7 @@ def test_a_data_source_reads_its_own_bucket_and_no_other(site: World):
     query = Query("", 'from(bucket: "globex") |> range(start: 2020-01-01T00:00:00Z) |> limit(n: 1)')
 
     with pytest.raises(AssertionError, match='could not find bucket \\\\"globex\\\\"'):
-        send(as_person(site, "acme"), source, query, None, ALL_TIME)
+        send(as_person(site, "acme"), source, query, None)
 
 
 def test_the_sentence_on_isolation_is_true(site: World):
@@ -148,13 +147,13 @@ def test_the_sentence_on_isolation_is_true(site: World):
     query = Query("", "from(bucket: v.defaultBucket) |> range(start: 2020-01-01T00:00:00Z) |> limit(n: 1)")
 
     if site.env["POWERVIEW_ISOLATION"] == "team":
-        assert send(person, globex["data_source_uid"], query, None, ALL_TIME)
+        assert send(person, globex["data_source_uid"], query, None)
     else:
         with pytest.raises(AssertionError, match="404"):
-            send(person, globex["data_source_uid"], query, None, ALL_TIME)
+            send(person, globex["data_source_uid"], query, None)
         elsewhere = site.person("acme-person", site.org("globex"))
         with pytest.raises(AssertionError, match="403"):
-            send(elsewhere, globex["data_source_uid"], query, None, ALL_TIME)
+            send(elsewhere, globex["data_source_uid"], query, None)
 
 
 def test_the_numbers_of_every_panel_are_those_of_the_store_and_its_days_those_of_pandas(site: World):

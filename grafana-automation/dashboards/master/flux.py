@@ -65,7 +65,9 @@ def window(every: str, how: str, empty: bool = False, more: str = "") -> str:
 
 def sum_up(every: str, indent: str = "    ") -> str:
     """From readings of power to the mean of each channel in each step, and on to their total in W."""
-    steps = [window(every, "mean"), f"map(fn: (r) => ({{r with _value: {WATTS}}}))", "group()", window(every, "sum")]
+    kept = 'keep(columns: ["_time", "_value", "_start", "_stop", "unit"])'
+    scaled = f"map(fn: (r) => ({{r with _value: {WATTS}}}))"
+    steps = [window(every, "mean"), kept, scaled, "group()", window(every, "sum")]
     return f"\n{indent}|> ".join(["", *steps, "group()"])[1:]
 
 

@@ -54,6 +54,7 @@ BY_WEEK = query(
     f"""\
 means = {read(VOLTS, DEVICES, indent="    ")}
     |> {window("10m", "mean")}
+    |> keep(columns: ["_time", "_value", "_start", "_stop", "channel"])
     // A channel that moved to another column goes on as another series.
     |> group(columns: ["channel"])
 

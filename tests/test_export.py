@@ -124,6 +124,15 @@ def test_many_slices_make_the_same_table_as_one(stored, client, monkeypatch):
 
 
 @pytest.mark.parametrize("source", ["files", "influxdb"])
+def test_days_far_off_are_all_days(stored, client, source):
+    stored.put(f"{client}/roof/02001283/a.tsv", v002(*day_rows(count=2)))
+    assert stored.run().returncode == 0
+    data = ["-d", stored.data] if source == "files" else []
+    done = powerview(stored, "export", client, "roof", "--from", "0001-01-01", "--to", "9999-12-31", *data)
+    assert (done.stderr, len(done.stdout.splitlines())) == ("", 3)
+
+
+@pytest.mark.parametrize("source", ["files", "influxdb"])
 def test_from_and_to_are_whole_local_days(stored, client, source):
     stored.put(f"{client}/roof/02001283/{NIGHT}", (SAMPLES / "v002" / NIGHT).read_bytes())
     assert stored.run().returncode == 0
@@ -180,6 +189,8 @@ REFUSED = [
     (["export", "acme", "roof", "--to", "2025-06-30"], 2, "no readings of acme/roof for these days"),
     (["export", "acme", "roof", "--from", "2025-07-02", "--to", "2025-07-01"], 2, "is later than"),
     (["export", "acme", "roof", "--from", "yesterday"], 2, "is not a day such as"),
+    (["export", "acme", "roof", "--from", "2150-01-01"], 2, "readings are from 1970 to 2099"),
+    (["export", "acme", "roof", "--to", "0001-01-01"], 2, "readings are from 1970 to 2099"),
     (["export", "acme", "roof", "--format", "parquet"], 2, "needs -o FILE"),
     (["export", "acme", "roof", "-d", "/no/tree"], 78, "is not a folder"),
     (["export", "acme", "roof", "-o", "/no/folder/x.csv"], 78, "/no/folder/x.csv: No such file"),

@@ -9,20 +9,23 @@ import shutil
 import string
 
 import make_site
+import pandas as pd
 import pypdf
 import pytest
 from sample_tree import SAMPLES, serial
 from test_export import powerview
+from test_report_figures import Plain, channel
 from trees import ROOT, Site, day_rows, v002, v003
 
 from powerview.channels import read_sheet
 from powerview.reporting.export import wanted
+from powerview.reporting.report import parts
 from powerview.reporting.report.content import content_of
 from powerview.reporting.report.parts import Report
 from powerview.reporting.report.pdf import pdf_of
 from powerview.reporting.report.texts import TEXTS
 from powerview.reporting.report.words import Words
-from powerview.reporting.sources import FileSource, SheetSource
+from powerview.reporting.sources import ALL_TIME, FileSource, SheetSource, Wanted
 from powerview.reporting.study import study_of
 
 MOST_PAGES = 6
@@ -126,10 +129,10 @@ def test_figures_are_written_as_they_were_computed(bakery):
     }
     _, groups = tables(found)["Energy by group"]
     rows = {row[0]: row for row in groups["rows"]}
-    parts = [name for name, row in rows.items() if row[2] == "part"]
-    assert len(parts) == 8
-    for name in parts:
-        share = f"{100 * kwh[name] / kwh[parts].sum():.1f}\N{NO-BREAK SPACE}%"
+    circuits = [name for name, row in rows.items() if row[2] == "part"]
+    assert len(circuits) == 8
+    for name in circuits:
+        share = f"{100 * kwh[name] / kwh[circuits].sum():.1f}\N{NO-BREAK SPACE}%"
         assert rows[name][3:5] == [f"{kwh[name]:,.1f}".replace(",", "\N{NARROW NO-BREAK SPACE}"), share]
     days = [row for table in tables(found)["Energy by day"] for row in table["rows"]]
     assert [row[1:5] for row in days] == [[f"{kwh:.1f}" for kwh in row[:4]] for row in truth.itertuples(index=False)]
@@ -199,6 +202,11 @@ def test_names_of_a_sheet_are_text_without_controls(site):
     assert found[0]["rows"][0][0] == 'a b #read("/etc/passwd")/'
 
 
+def test_a_label_has_no_controls(site):
+    site.put("acme/roof/02001283/a.tsv", v002("01/07/25 00:00:00 1.0", labels=["a\u202eb W"]))
+    assert tables(content(site, "acme", "roof"))["Energy by group"][0]["rows"][0][0] == "a\\u202eb"
+
+
 @pytest.mark.parametrize("letter", ["W", "é", "\N{CJK UNIFIED IDEOGRAPH-65E5}", "\N{COMBINING ACUTE ACCENT}"])
 def test_long_labels_are_cut_and_hide_nothing(site, letter):
     labels = [letter * 250 + f"{i} W" for i in range(40)] + [letter * 250 + " V"]
@@ -240,7 +248,7 @@ def large(site: Site, days: int, devices: int, channels: int) -> None:
     site.put("acme/roof/02001283/T302_270101_000000_UTC.tsv", v003(*rows, labels=labels, devices=serials))
 
 
-@pytest.mark.parametrize(("days", "devices", "channels"), [(56, 17, 6), (300, 50, 6), (730, 3, 40), (20, 1, 36)])
+@pytest.mark.parametrize(("days", "devices", "channels"), [(56, 17, 6), (300, 50, 6), (730, 3, 40), (20, 1, 60)])
 def test_there_are_never_more_than_six_pages_and_no_table_is_cut(site, days, devices, channels):
     large(site, days, devices, channels)
     found = content(site, "acme", "roof", "fr", subscribed=1000.0, notes=["A sentence to be read first. " * 4])
@@ -248,10 +256,21 @@ def test_there_are_never_more_than_six_pages_and_no_table_is_cut(site, days, dev
     assert 2 <= len(pages(pdf)) <= MOST_PAGES
     assert inside(pdf)
     rows = [row for of_section in tables(found).values() for table in of_section for row in table["rows"]]
-    whole = " ".join(pages(pdf)).replace(" ", "")
+    texts = [page.replace(" ", "") for page in pages(pdf)]
     for row in rows:  # each is there to its last cell
         last = [cell for cell in row if isinstance(cell, str) and cell][-1]
-        assert re.sub(r"\s", "", last)[:12] in whole, row
+        assert any(re.sub(r"\s", "", last)[:12] in page for page in texts), row
+
+
+def test_no_table_goes_over_two_pages():
+    columns = [("Number", "number", 0), ("Name", "name", 1)]
+    found = [parts.tables(parts.table(columns, [[f"{n}-{i}", "x"] for i in range(45)])) for n in range(1, 4)]
+    texts = [page.split() for page in pages(pdf_of(
+        {"language": "en", "title": "t", "above": "", "lead": "", "page": "page", "footer": "",
+         "sections": [parts.section("s", found, "small")]}
+    ))]  # fmt: skip
+    for n in range(1, 4):
+        assert [{f"{n}-{i}" for i in range(45)} <= set(text) for text in texts].count(True) == 1
 
 
 def test_all_channels_of_a_campaign_of_102_are_there(site):
@@ -269,6 +288,46 @@ def test_what_there_is_no_room_for_is_added_up(site):
     assert rows[-1][0] == "149 others together"
     every = [30 / 6 * (150.5 + i) / 1000 for i in range(48, 300)]
     assert float(rows[-1][2]) == pytest.approx(sum(sorted(every)[:149]), abs=0.05)
+
+
+@pytest.mark.parametrize(("channels", "last"), [(104, "C103"), (105, "2 others together")])
+def test_104_groups_have_a_row_each(site, channels, last):
+    cells = " ".join(f"{1000 - i}.5" for i in range(channels))
+    site.put(
+        "acme/roof/02001283/a.tsv", v003(f"01/07/25 00:00:00 {cells}", labels=[f"C{i} W" for i in range(channels)])
+    )
+    rows = [row for half in tables(content(site, "acme", "roof"))["Energy by group"] for row in half["rows"]]
+    assert (len(rows), rows[-1][0]) == (104, last)
+
+
+def test_of_many_devices_those_with_the_least_coverage_are_shown(site):
+    for i in range(22):
+        rows = [f"01/07/25 {row // 6:02}:{row % 6}0:00 1.0" for row in range(100 - i)]
+        site.put(f"acme/roof/020012{i:02}/a.tsv", v003(*rows, labels=["Voie1 W"], master=f"020012{i:02}"))
+    found = content(site, "acme", "roof")
+    assert [row[0] for row in tables(found)["Coverage and gaps"][0]["rows"]] == [f"020012{i:02}" for i in range(2, 22)]
+    sentences = [part["text"] for part in found["sections"][0]["parts"] if part["kind"] == "text"]
+    assert "2 more devices are covered for at least 99.0\N{NO-BREAK SPACE}% of the time each." in sentences
+
+
+def test_a_day_without_readings_has_no_energy(site):
+    site.put("acme/roof/02001283/a.tsv", v002(*[row for day in (1, 3) for row in day_rows(f"0{day}/07/25", 144)]))
+    [days] = tables(content(site, "acme", "roof"))["Energy by day"]
+    whole, none = ["1.72", "100.0\N{NO-BREAK SPACE}%"], ["\N{EN DASH}", "0.0\N{NO-BREAK SPACE}%"]
+    assert [row[1:] for row in days["rows"]] == [whole, none, whole]
+
+
+def test_of_many_phases_and_weeks_the_worst_are_shown():
+    times = pd.date_range("2025-06-30", periods=5 * 7, freq="1D", tz="UTC")  # a mean a day, five weeks
+    bad = {i: pd.Series([150.0 if day < i else 230.0 for day in range(35)], times) for i in range(14)}
+    want = Wanted("c", "x", *ALL_TIME, make_site.ZONE)
+    study = study_of(Plain({channel(i + 1, "V"): volts for i, volts in bad.items()}), want)
+    phases, *weeks = tables(content_of(Report(study, Words("en"))))["Voltage"]
+    assert [row[0] for row in phases["rows"]] == [*(f"C{i + 1}" for i in range(2, 14)), "2 more"]
+    assert phases["strong"] == list(range(12))
+    rows = [row for half in weeks for row in half["rows"]]
+    assert len(rows) == 56
+    assert sum(int(row[3]) for row in rows) == sum(range(14))
 
 
 @pytest.mark.parametrize(

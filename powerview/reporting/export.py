@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from powerview.channels import NAME, NotUnderstood, Sheet, sheet_for
@@ -32,6 +32,9 @@ from powerview.store.influxdb import influx_client
 
 __all__ = ["NotExported", "export", "wanted"]
 
+FAR_AHEAD = datetime.fromtimestamp(ALL_TIME[1], UTC).date()
+"""Days from here on are as good as the end of all time."""
+
 WRITERS = {"csv": write_csv, "parquet": write_parquet, "xlsx": write_workbook}
 
 
@@ -44,10 +47,12 @@ def wanted(settings: Settings, client: str, campaign: str, first: date | None, l
     reason = reason or refused_names(client, campaign, admin_bucket=settings.influxdb_bucket)
     if reason:
         raise NotThere(reason)
-    start = _midnight(first, settings) if first else ALL_TIME[0]
-    stop = _midnight(last + timedelta(days=1), settings) if last else ALL_TIME[1]
-    if start >= stop:
+    if first and last and first > last:
         raise NotThere(f"--from {first} is later than --to {last}")
+    start = max(_midnight(first, settings), ALL_TIME[0]) if first else ALL_TIME[0]
+    stop = _midnight(last + timedelta(days=1), settings) if last and last < FAR_AHEAD else ALL_TIME[1]
+    if start >= stop:
+        raise NotThere(f"there are no readings of such days: readings are from 1970 to {FAR_AHEAD.year - 1}")
     return Wanted(client, campaign, start, stop, settings.timezone)
 
 

@@ -31,7 +31,6 @@ ROOT = FOLDER.parent
 DOCS = ROOT / "docs"
 WIDTH, MOST_BYTES = 1400, 200_000
 CLIENT, CAMPAIGN = "made-up-bakery", "ovens-and-roof"
-CIRCUITS = ("04009001", "04009002")  # not the meter: it measures once more what goes through the circuits
 PERSON, PASSWORD = "baker", "of-these-pictures"
 ZONE, A_DAY = ZoneInfo("Europe/Paris"), timedelta(days=1)
 
@@ -41,7 +40,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         today = datetime.now(ZONE).date()
-        make_site = [sys.executable, ROOT / "demo/make_site.py", folder / "data", f"--last-day={today - A_DAY}"]
+        make_site = [
+            sys.executable,
+            ROOT / "demo/make_site.py",
+            folder / "data",
+            f"--last-day={today - A_DAY}",
+            "--sheet",
+        ]
         subprocess.run(make_site, check=True)
         with installation(folder) as environment, browser() as context:
             page = context.new_page()
@@ -57,9 +62,7 @@ def main() -> None:
             login = {"user": PERSON, "password": PASSWORD}
             assert context.request.post(f"{environment['GRAFANA_URL']}/login", data=login).ok
             uid = tree.describe(CLIENT, [CAMPAIGN])["campaigns"][0]["uid"]
-            shown = f"from={millis(today - 14 * A_DAY)}&to={millis(today)}&" + "&".join(
-                f"var-device={d}" for d in CIRCUITS
-            )
+            shown = f"from={millis(today - 14 * A_DAY)}&to={millis(today)}"
             page.goto(f"{environment['GRAFANA_URL']}/d/{uid}?{shown}&kiosk")
             page.wait_for_selector("canvas")
             page.wait_for_load_state("networkidle")

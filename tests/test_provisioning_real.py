@@ -16,7 +16,7 @@ import requests
 from browser import window
 from dashboard_queries import Query, View, fill, queries
 from grafana_automation import FOLDER, tree
-from grafana_queries import numbers_of_frame, send
+from grafana_queries import ALL_TIME, numbers_of_frame, send
 from grafana_server import provision, running_grafana
 from provisioning_world import MASTER, PASSWORD, PERSONALITIES, GrafanaClient, World, make_world
 from sample_tree import lay_out

@@ -106,12 +106,13 @@ readings = {read('r.figure == "covered"', DEVICES, "range(start: start, stop: st
 some = readings |> first() |> group() |> findColumn(fn: (key) => true, column: "_value")
 none = array.from(rows: [{{_time: start, _value: 0, device: "No device"}}])
   |> filter(fn: (r) => length(arr: some) == 0)
+  |> group(columns: ["device"])
 state = (n) => if n >= wanted then 2 else if n > 0 then 1 else 0
 found = readings
   |> {window("duration(v: window)", "count", empty=True)}
   |> map(fn: (r) => ({{_time: r._time, device: r.device, _value: state(n: r._value)}}))
 
-union(tables: [none, found]) |> group(columns: ["device"]) |> sort(columns: ["_time"])
+union(tables: [none, found])
 """,
     imports=("array",),
 )

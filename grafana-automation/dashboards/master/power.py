@@ -74,11 +74,12 @@ def each_channel(condition: str, points: int, chosen: str = CHOSEN, scaled: bool
 def panels() -> list[dict]:
     """The row "Power"."""
     total = field("watt", NO_POWER, None, step("green"), overrides=[
-        override("byName", name, displayName=title, color={"mode": "fixed", "fixedColor": color})
+        override("byName", name, displayName=title, color={"mode": "fixed", "fixedColor": color},
+                 custom__fillOpacity=15 if name == "total" else 0)
         for name, (title, color) in FIGURES.items()
     ])  # fmt: skip
     each = field("watt", NO_POWER, None, step("green"), displayName="${__field.labels.channel}")
-    filled = {"fillOpacity": 15, "gradientMode": "opacity", "axisSoftMin": 0}
+    filled = {"gradientMode": "opacity", "axisSoftMin": 0}
     return [
         row(7, "Power"),
         curves(
@@ -91,7 +92,7 @@ def panels() -> list[dict]:
             TOTAL_POWER,
             (24, 8),
             total,
-            {"calcs": ["min", "mean", "max"]},
+            {"placement": "right", "calcs": ["min", "mean", "max"], "sortBy": "Mean", "sortDesc": True},
             filled,
             maxDataPoints=1000,
         ),

@@ -280,6 +280,18 @@ def test_watts_kilowatts_and_megawatts_are_one(odd):
     assert (shares["Press"], shares["Furnace"]) == pytest.approx((48_000, 240_000))
 
 
+@pytest.mark.parametrize(("unit", "watts"), [("mW", 0.25), ("W", 250), ("kW", 250_000), ("MW", 250_000_000)])
+def test_every_unit_of_power_counts_in_a_choice_as_in_the_whole(made, influx, client, unit, watts):
+    store(influx, client, "made", {**channel(), "unit": unit}, JUNE, [250.0] * 6, 600)
+    span = (JUNE, JUNE + timedelta(hours=1))
+    for chosen in ({}, {"channel": [channel()["channel"]]}):
+        for tile in ("Power now A", "Mean power A", "Energy A"):
+            assert made.number(tile, span, **chosen) == pytest.approx(watts), tile
+        (row,) = made.rows("Share by channel A", span, **chosen)
+        assert float(row["_value"]) == pytest.approx(watts)
+    assert made.rows("Not counted: channels in other units A", span) == []
+
+
 def test_what_is_not_counted_is_named(odd):
     (row,) = odd.rows("Not counted: channels in other units A", SUMMER)
     sn = "SN: 02009999 - Ch: "

@@ -90,6 +90,8 @@ def test_the_sweep_is_sftpgos_and_writes_where_uploads_are():
     assert (lines["ProtectSystem"], lines["ReadWritePaths"]) == ("strict", "/srv/sftpgo")
     # A refused file, or an InfluxDB that is away, is no failure of the unit.
     assert lines["SuccessExitStatus"].split() == ["1", "75"]
+    # Systemd gives a oneshot all the time in the world: one that hangs would be the last, without a word.
+    assert lines["TimeoutStartSec"] == "6h"
 
 
 def test_the_timer_comes_every_five_minutes():

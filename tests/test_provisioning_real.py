@@ -18,6 +18,7 @@ from dashboard_queries import Query, View, fill, queries
 from grafana_automation import FOLDER, tree
 from grafana_queries import ALL_TIME, numbers_of_frame, send
 from grafana_server import provision, running_grafana
+from influx_server import wait_until
 from provisioning_world import MASTER, PASSWORD, PERSONALITIES, GrafanaClient, World, make_world
 from sample_tree import lay_out
 from trees import Site
@@ -382,6 +383,8 @@ def test_an_installation_of_before_loses_its_alerts_and_keeps_its_master(influx,
     provision(folder, dashboards)
     with running_grafana(folder, PASSWORD) as server:
         before = GrafanaClient(server.url, "admin", PASSWORD)
+        master = "/api/dashboards/uid/powerview-master"
+        wait_until(lambda: before.call("GET", master, ok=(200, 404)) == 200, 60, lambda: server.log()[-3000:])
         edited = {**before.dashboard("powerview-master"), "id": None, "title": "Ours"}
         body = {"dashboard": edited, "folderUid": "powerview-admin", "overwrite": True, "message": "by hand"}
         before.call("POST", "/api/dashboards/db", body)

@@ -48,7 +48,7 @@ class Memory:
     def save(self, problems: Problems) -> None:
         """Keep them for the next sweep; if that cannot be, `lost` has the reason."""
         listed = [asdict(problem) for problem in problems.values()]
-        text = json.dumps({"nobody": self.nobody, "problems": listed}).encode()
+        text = json.dumps({"problems": listed} | ({"nobody": True} if self.nobody else {})).encode()
         if text == self._kept:
             return
         padded = text.ljust(-(-(len(text) + 1) // STEP) * STEP - 1) + b"\n"

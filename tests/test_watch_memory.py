@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import sys
 
 import pytest
 from receiver import Receiver
@@ -121,7 +122,7 @@ def test_nothing_is_written_while_nothing_changes(scene):
     assert file.stat().st_ino != before.st_ino
 
 
-def test_that_nobody_is_notified_is_in_a_log_once(scene, capsys):
+def test_that_nobody_is_notified_is_in_a_log_once_and_at_a_terminal_each_time(scene, capsys, monkeypatch):
     scene.sweeps.settings = dataclasses.replace(scene.sweeps.settings, alert_urls=())
     assert scene.sweeps.during(HOUR) == []
     line = "nobody is notified: set POWERVIEW_ALERT_URLS and POWERVIEW_PING_URL in"
@@ -134,6 +135,9 @@ def test_that_nobody_is_notified_is_in_a_log_once(scene, capsys):
     scene.sweeps.settings = nobody
     assert scene.sweeps.during(HOUR) == []
     assert sum(printed.startswith(line) for printed in capsys.readouterr().out.splitlines()) == 1
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    scene.sweeps.one()
+    assert line in capsys.readouterr().out
 
 
 def test_it_is_written_whole_with_room_to_grow(tmp_path):

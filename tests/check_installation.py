@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from dashboard_queries import load_master
-from grafana_contract import GrafanaContract, Refused, _new_dashboard, route
+from grafana_contract import GrafanaContract, _new_dashboard
 from trees import ROOT, Site, day_rows, v002
 
 from powerview.monitoring import check, machine
@@ -25,16 +25,6 @@ HEALTHY = {
     "check": "✓",
 }  # fmt: skip
 DEVICE = "acme/roof/02001171"
-
-
-@route("GET", "/api/datasources/uid/<uid>/health")
-def _data_source_health(_server, call, uid):
-    source = call.org.data_sources.get(uid)
-    if source is None:
-        raise Refused(404, "Data source not found")
-    if source.get("broken"):
-        raise Refused(400, source["broken"])
-    return {"status": "OK", "message": "datasource is working. 1 buckets found"}
 
 
 @dataclasses.dataclass

@@ -737,7 +737,9 @@ def _get_data_source(server, call, uid):
 
 @route("GET", "/api/datasources/uid/<uid>/health")
 def _health_of_data_source(server, call, uid):
-    _data_source(call, uid)
+    source = _data_source(call, uid)
+    if source.get("broken"):
+        raise Refused(400, source["broken"])
     return {"status": "OK", "message": "datasource is working. 1 buckets found"}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import check_installation  # noqa: F401 - a data source's health, which the contract server does not know without it
 from provisioning_world import QUICKLY, QUICKLY_ON_CONTRACT, World
 
 from powerview.monitoring.grafana import grafana

@@ -71,17 +71,21 @@ def sum_up(every: str, indent: str = "    ") -> str:
     return f"\n{indent}|> ".join(["", *steps, "group()"])[1:]
 
 
-def whole_or(name: str, of_whole: str, else_: str) -> str:
-    """`name` becomes what the lane has added up, or what a choice of channels gives. Only one of them is run."""
-    return f"{name} = if whole then\n  {of_whole}\nelse\n  {else_}\n"
+def whole_or(name: str, of_whole: str, else_: str, head: str = "") -> str:
+    """`name` becomes what the lane has added up, or what a choice of channels gives. Only one of them is run.
+
+    `head` makes a function of it.
+    """
+    return f"{name} = {head}if whole then\n  {of_whole}\nelse\n  {else_}\n"
 
 
-def total(name: str, span: str = RANGE) -> str:
+def total(name: str, span: str = RANGE, head: str = "") -> str:
     """`name` becomes the total at each step, in W: columns _time, _value.
 
     It has a row for each step in which one of the channels that make it has a reading.
     """
-    return whole_or(name, figure("total", span=span), f"{read(POWER, span=span, indent='    ')}\n{sum_up('every')}")
+    chosen = f"{read(POWER, span=span, indent='    ')}\n{sum_up('every')}"
+    return whole_or(name, figure("total", span=span), chosen, head)
 
 
 TOTAL = "\n".join([WHOLE, STEP, total("total")])

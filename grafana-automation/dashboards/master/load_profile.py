@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from master.flux import CLOCKS, PLACE, STEP, WHOLE, query, total, window
 from master.panels import NO_POWER, bars, field, organize, override, row, step, table
 
@@ -10,7 +12,7 @@ EMPTY = "rgb(128, 128, 128)"
 WEEK, WEEKEND = "Monday to Friday", "Saturday and Sunday"
 
 CELLS = f"""\
-{total("part", "range(start: start, stop: stop)").replace("part = if", "part = (start, stop) => if")}
+{total("part", "range(start: start, stop: stop)", "(start, stop) => ")}
 // Local times, written as if they were UTC. What passes from a Monday's midnight on tells hour and weekday, and for a
 // whole column at once.
 local = array.map(arr: stretches, fn: (x) => part(start: x.start, stop: x.stop)
@@ -23,21 +25,21 @@ cells = union(tables: array.concat(arr: [monday], v: local))
   |> sort(columns: ["_time"])
   |> elapsed(unit: 1s)
   |> cumulativeSum(columns: ["elapsed"])
-  |> map(fn: (r) => ({{hour: r.elapsed / 3600 % 24, day: r.elapsed / 86400 % 7, _value: r._value}}))
+  |> map(fn: (r) => ({{hour: r.elapsed / 3600 % 24, day: r.elapsed / 86400 % 7 / DAYS, _value: r._value}}))
   |> group(columns: ["hour", "day"])
 clock = (n) => (if n < 10 then "0" else "") + string(v: n) + ":00"
 """
 
 
-def by_hour(cells: str, column: str, value: str = "r._value") -> str:
-    """A row for each local hour; a column for each group of days, named by the expression `column`."""
+def by_hour(cells: str, names: list[str], value: str = "r._value", days: int = 1) -> str:
+    """A row for each local hour; a column for each weekday, or for each group of so many days from Monday on."""
     return query(
         PLACE + WHOLE + STEP,
         CLOCKS,
-        CELLS,
+        CELLS.replace("DAYS", str(days)),
         f"""\
 {cells}
-  |> map(fn: (r) => ({{hour: clock(n: r.hour), days: {column}, _value: {value}}}))
+  |> map(fn: (r) => ({{hour: clock(n: r.hour), days: {json.dumps(names)}[r.day], _value: {value}}}))
   |> group()
   |> pivot(rowKey: ["hour"], columnKey: ["days"], valueColumn: "_value")
   |> sort(columns: ["hour"])
@@ -46,21 +48,9 @@ def by_hour(cells: str, column: str, value: str = "r._value") -> str:
     )
 
 
-BY_WEEKDAY = "[" + ", ".join(f'"{day}"' for day in DAYS) + "][r.day]"
-KILOWATTS = by_hour("cells |> mean()", BY_WEEKDAY, "r._value / 1000.0")
-HOURS = by_hour("cells |> count()", BY_WEEKDAY)
-SUMS = f"""\
-sums = (tables=<-) => tables
-  |> map(fn: (r) => ({{r with days: if r.day >= 5 then "{WEEKEND}" else "{WEEK}"}}))
-  |> group(columns: ["hour", "days"])
-  |> sum()
-watts = cells |> sum() |> sums() |> map(fn: (r) => ({{r with what: "watts"}}))
-count = cells |> count() |> sums() |> map(fn: (r) => ({{r with what: "hours", _value: float(v: r._value)}}))
-
-union(tables: [watts, count])
-  |> group()
-  |> pivot(rowKey: ["hour", "days"], columnKey: ["what"], valueColumn: "_value")"""
-MEAN_DAY = by_hour(SUMS, "r.days", "r.watts / r.hours")
+KILOWATTS = by_hour("cells |> mean()", DAYS, "r._value / 1000.0")
+HOURS = by_hour("cells |> count()", DAYS)
+MEAN_DAY = by_hour("cells |> mean()", [WEEK, WEEKEND], days=5)
 
 
 def panels() -> list[dict]:

@@ -20,6 +20,8 @@ from master.panels import GREY, field, override, row, stat, step
 
 SIXTH, FIFTH = (4, 4), (5, 4)
 
+MAINS = f'{POWER} and r.role == "main"'
+
 POWER_NOW = query(
     PLACE,
     WHOLE,
@@ -30,7 +32,10 @@ found = {read(POWER, indent="    ")}
     |> map(fn: (r) => ({{_time: r._time, role: if exists r.role then r.role else "part", _value: {WATTS}}}))
 
 // What makes the total: the main channels if there are any, else the parts. Of a viewer's choice all.
-mains = found |> filter(fn: (r) => r.role == "main") |> findColumn(fn: (key) => true, column: "role")
+mains = {read(MAINS)}
+  |> last()
+  |> group()
+  |> findColumn(fn: (key) => true, column: "role")
 wanted = if length(arr: mains) > 0 then "main" else "part"
 last = found |> filter(fn: (r) => not whole or r.role == wanted)
 

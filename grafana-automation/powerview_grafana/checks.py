@@ -1,4 +1,4 @@
-"""What `python -m powerview check` says of Grafana: the same tests as the playbooks make, in the same words."""
+"""What `python -m powerview check` reports about Grafana: the playbooks' own tests, in the same words."""
 
 from __future__ import annotations
 

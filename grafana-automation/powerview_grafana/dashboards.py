@@ -57,7 +57,7 @@ def settle(run: Run, clients: list[dict], new, message: str, may_make: bool = Tr
                 _put_right(run, client, campaign, *there)
             else:
                 missing.append(campaign)
-        # In check mode what is in the way is told, and what would be made without it.
+        # In check mode what is in the way is reported, and what would be made without it.
         if may_make and (run.check or not (client["failed"] or client["stopped"])):
             client["waiting"] = client.get("waiting", 0) + len(missing[NEW_IN_A_RUN:])
             for campaign in missing[:NEW_IN_A_RUN]:

@@ -16,7 +16,7 @@ ABOVE_VIEWER = ("Editor", "Admin")
 
 
 def add(run: Run, client: str, user: str, password: str, ask: Callable[[str], str]) -> list[str]:
-    """Put a person into a client's team, as Viewer; returns what is to be said.
+    """Put a person into a client's team, as Viewer; returns what is to be reported.
 
     A login is made if there is none: its password is `password`, or what `ask` answers (empty: nobody can be asked). A
     login that was there before keeps its password, and a role above Viewer. Raises UsageError if the client has no team
@@ -50,7 +50,7 @@ def add(run: Run, client: str, user: str, password: str, ask: Callable[[str], st
 def remove(run: Run, client: str, user: str) -> list[str]:
     """Take a person out of a client's team, with an organisation for each client out of that too; the login stays.
 
-    Returns what is to be said. Raises UsageError if there is no such login.
+    Returns what is to be reported. Raises UsageError if there is no such login.
     """
     user, org, team = _where(run, client, user)
     number = _number(run, user)

@@ -1,4 +1,4 @@
-"""What a run says: one line for each thing that it did, and what it could not finish."""
+"""What a run reports: one line for each thing that it did, and what it could not finish."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 def lines(client: dict, check: bool = False) -> list[str]:
     """One line for each thing done, or that would be: `powerview: repaired acme/roof: permissions`.
 
-    Of a client that could not be finished nothing is said but why (`unfinished`).
+    For a client that could not be finished only the reason is reported (`unfinished`).
     """
     name, steps = client["client"], client["steps"]
     if not check and (client["failed"] or client["stopped"]):

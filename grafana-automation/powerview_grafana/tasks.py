@@ -2,7 +2,7 @@
 
 Each returns `changed`, `diff`, `messages` (lines for people and for provisioning.log) and, if something could not be
 done, `failed` with the reason in `msg`. Those that take `clients` (what they are: `run.py`) return them for the next
-task, with what was found and done. In check mode nothing is written, and the messages tell what would be.
+task, with what was found and done. In check mode nothing is written, and the messages name what would be.
 """
 
 from __future__ import annotations

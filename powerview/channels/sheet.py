@@ -1,4 +1,4 @@
-"""What a sheet says: for each clamp its name, role, group and factor, checked."""
+"""The content of a sheet: for each clamp its name, role, group and factor, checked."""
 
 from __future__ import annotations
 

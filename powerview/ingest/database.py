@@ -1,6 +1,6 @@
-"""The file in which the ingest lane remembers things from run to run.
+"""`uploads.sqlite`, in which the ingest lane remembers things from run to run.
 
-A SQLite file in POWERVIEW_STATE_DIR. All of it can be found anew in the tree and in InfluxDB: a file that is lost or
+A SQLite file in POWERVIEW_STATE_DIR. All of it can be found again in the tree and in InfluxDB: a file that is lost or
 damaged costs one reading of what is settled in the campaigns that get uploads, and no reading is wrong for it.
 
 Its journal is SQLite's write-ahead log: with one in memory a process that is killed leaves a file in which a settled

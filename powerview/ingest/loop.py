@@ -1,8 +1,7 @@
-"""The loop: claim → read → encode → store → settle, one trap per file.
+"""The loop: claim → read → encode → store → settle; a file that fails does not stop the others.
 
-A file is read while the ones before it are on their way to the store; it is settled when the store has answered for
-all of it, in the order of the uploads. If the process dies, the file is still pending, and the next run stores the same
-points again, which changes nothing.
+A file is read while earlier ones are being stored, and settled in the order of the uploads, once all of it is. If the
+process dies, it is still pending; the next run stores the same points again, which changes nothing.
 """
 
 from __future__ import annotations
@@ -282,8 +281,7 @@ class Ingest:
             self._confirmations.forget(upload)
 
     def _report_uploads(self, answered: list[Sent]) -> None:
-        # For the admins' dashboard; before the files are moved, since a run that ends in between would lose it. A
-        # failure must not keep a reading from being stored, nor its file from being settled.
+        # For the admins' dashboard; before files are moved, else a killed run would lose it. A failure stops nothing.
         if not answered or not self.settings.influxdb_host:
             return
         lines = [uploads.points(sent.outcome, self._late.settled_name(sent.upload)) for sent in answered]

@@ -1,1 +1,1 @@
-"""What people read: a campaign's figures, charts, the preview page and exports."""
+"""What people read: a campaign's figures, charts, the preview page, exports and the report."""

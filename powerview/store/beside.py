@@ -1,6 +1,6 @@
 """What the lane makes of a campaign's readings and keeps beside them in the client's bucket: totals, channels by name.
 
-All of it can be made anew from the readings at any time. A value is the sum of means of ten minutes; its time is when
+All of it can be made again from the readings at any time. A value is the sum of means of ten minutes; its time is when
 the ten minutes begin.
 """
 

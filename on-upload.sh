@@ -266,10 +266,11 @@ provision() {
 
 # usage: run_playbook ANSIBLE_PLAYBOOK; for provision. Status: the playbook's; 124 or 137 if it had to be ended.
 run_playbook() {
-  local ansible=$1 playbook='' began=$SECONDS status=0
-  trap '[[ ! $playbook ]] || stop_group "$playbook"' TERM # a stopped sweep waits for the playbook's end
+  local ansible=$1 playbook='' stopped='' began=$SECONDS status=0
+  trap 'stopped=yes; [[ ! $playbook ]] || stop_group "$playbook"' TERM # a stopped sweep waits for the playbook's end
   exec 3< <(exec timeout -k "$KILL_SECONDS" "$PLAYBOOK_SECONDS" "$ansible" "$HERE/$PLAYBOOK" </dev/null 2>&1)
   playbook=$!
+  [[ ! $stopped ]] || stop_group "$playbook" # the signal came before the number of the process was known
   read_playbook <&3
   wait "$playbook" || status=$?
   while kill -0 "$playbook" 2>/dev/null; do # a signal has ended the reading or the waiting

@@ -1,8 +1,9 @@
 """Files to queryable readings, beside what the same InfluxDB takes from bodies prepared beforehand.
 
 `python bench/ingest.py [TRIALS]`: in each trial the ceiling, one file of 3 million readings and 138 day files of 30
-channels; printed are the medians of readings per second, the ratio to the ceiling of the same run, and peak memory. The
-ceiling is that of a bucket with the parser's shards; that of a bucket as InfluxDB makes it stands beside it.
+channels; printed are the medians of readings per second, from the parser's start until the last file is settled, the
+ratio to the ceiling of the same run, how long the totals took behind it, processor time of all of it, and peak memory.
+The ceiling is that of a bucket with the parser's shards; that of a bucket as InfluxDB makes it is beside it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -93,11 +95,25 @@ def best_ceiling(server: InfluxServer, name: str, prepared: dict[int, list[bytes
     return max(rates)
 
 
-def measure(folder: Path, server: InfluxServer, client: str, rows: int) -> Finished:
+@dataclass
+class Stored:
+    """The parser on some files: seconds until the last was settled, the whole process and seconds of its totals."""
+
+    seconds: float
+    process: Finished
+
+    @property
+    def totals(self) -> float:
+        """Seconds from the last settled file to the end of the process."""
+        return self.process.seconds - self.seconds
+
+
+def measure(folder: Path, server: InfluxServer, client: str, rows: int) -> Stored:
     """The parser as a whole process on the folder's files, and all readings there afterwards."""
     place_files(folder, client)
     let_rest(server)
-    finished = run_parser(folder, server)
+    process = run_parser(folder, server)
+    finished = Stored((folder / "logs/uploads.log").stat().st_mtime - process.began, process)
     stored, sent = count(server, client), rows * CHANNELS
     # two day files share a midnight, and March's missing hour falls on the next one: those points are the same
     shared = CHANNELS * (DAYS + 6 * 3)
@@ -106,28 +122,26 @@ def measure(folder: Path, server: InfluxServer, client: str, rows: int) -> Finis
     return finished
 
 
-def result(
-    ceilings: list[float], others: list[float], big: list[Finished], days: list[Finished], small: Finished
-) -> str:
+def result(ceilings: list[float], others: list[float], big: list[Stored], days: list[Stored], small: Stored) -> str:
     """The table, and how memory grows with the file."""
-    head = ("what", "readings", "seconds", "readings per second", "of the ceiling", "CPU seconds", "peak memory")
+    head = ("what", "readings", "seconds", "readings per second", "of the ceiling", "totals", "CPU seconds", "memory")
     top = statistics.median(ceilings)
-    rows = [("ceiling: bodies prepared beforehand", f"{ROWS * CHANNELS}", "", f"{top:,.0f}", "1.00", "", "")]
+    rows = [("ceiling: bodies prepared beforehand", f"{ROWS * CHANNELS}", "", f"{top:,.0f}", "1.00", "", "", "")]
     other = statistics.median(others)
-    rows.append(
-        ("the same with InfluxDB's own shards", f"{ROWS * CHANNELS}", "", f"{other:,.0f}", f"{other / top:.2f}", "", "")
-    )
+    own_shards = (f"{ROWS * CHANNELS}", "", f"{other:,.0f}", f"{other / top:.2f}", "", "", "")
+    rows.append(("the same with InfluxDB's own shards", *own_shards))
     for what, runs, count_ in (
         (f"one file of {ROWS} rows x {CHANNELS} channels", big, ROWS * CHANNELS),
         (f"{DAYS} day files of {DAY_ROWS} rows x {CHANNELS} channels", days, DAYS * DAY_ROWS * CHANNELS),
     ):
         ratios = [count_ / run.seconds / top_ for run, top_ in zip(runs, ceilings, strict=True)]
         seconds = statistics.median(run.seconds for run in runs)
-        memory = max(run.megabytes for run in runs)
+        memory = max(run.process.megabytes for run in runs)
         rows.append((what, f"{count_}", f"{seconds:.2f}", f"{count_ / seconds:,.0f}",
                      f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
-                     f"{statistics.median(run.cpu for run in runs):.2f}", f"{memory:.0f} MB"))  # fmt: skip
-    growth = f"Peak memory for a tenth of the large file: {small.megabytes:.0f} MB."
+                     f"{statistics.median(run.totals for run in runs):.2f} s",
+                     f"{statistics.median(run.process.cpu for run in runs):.2f}", f"{memory:.0f} MB"))  # fmt: skip
+    growth = f"Peak memory for a tenth of the large file: {small.process.megabytes:.0f} MB."
     return f"{table(head, rows)}\n\n{growth}"
 
 

@@ -106,11 +106,12 @@ def cpu_seconds(pid: int) -> float:
 
 @dataclass
 class Finished:
-    """A command that ended: wall seconds from its start, CPU seconds, peak memory in MB."""
+    """A command that ended: wall and CPU seconds, peak memory in MB, and when it began (UTC seconds)."""
 
     seconds: float
     cpu: float
     megabytes: float
+    began: float
 
 
 def run_parser(folder: Path, server: InfluxServer, *options: str) -> Finished:
@@ -127,21 +128,21 @@ def timed(command: list[str], environment: dict[str, str]) -> Finished:
     done = subprocess.run(
         [sys.executable, "-S", "-c", _TIMED, *command], env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
-    status, seconds, cpu, kilobytes = json.loads(done.stdout)
+    status, seconds, cpu, kilobytes, began = json.loads(done.stdout)
     if status:
         raise subprocess.CalledProcessError(status, command)
-    return Finished(seconds, cpu, kilobytes / 1024)
+    return Finished(seconds, cpu, kilobytes / 1024, began)
 
 
 # A process begins with the peak memory of the one that started it; this one is small.
 _TIMED = """
 import json, os, sys, time
-started = time.perf_counter()
+began, started = time.time(), time.perf_counter()
 quiet = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
 pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[quiet])
 _, status, used = os.wait4(pid, 0)
 seconds = time.perf_counter() - started
-print(json.dumps([os.waitstatus_to_exitcode(status), seconds, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+print(json.dumps([os.waitstatus_to_exitcode(status), seconds, used.ru_utime + used.ru_stime, used.ru_maxrss, began]))
 """
 
 

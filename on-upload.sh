@@ -268,9 +268,12 @@ provision() {
 run_playbook() {
   local ansible=$1 playbook='' stopped='' began=$SECONDS status=0
   trap 'stopped=yes; [[ ! $playbook ]] || stop_group "$playbook"' TERM # a stopped sweep waits for the playbook's end
-  exec 3< <(exec timeout -k "$KILL_SECONDS" "$PLAYBOOK_SECONDS" "$ansible" "$HERE/$PLAYBOOK" </dev/null 2>&1)
+  exec 3< <(echo; exec timeout -k "$KILL_SECONDS" "$PLAYBOOK_SECONDS" "$ansible" "$HERE/$PLAYBOOK" </dev/null 2>&1)
   playbook=$!
-  [[ ! $stopped ]] || stop_group "$playbook" # the signal came before the number of the process was known
+  # A signal that came before its number was known, or before it had dropped this shell's traps, has not ended it. Its
+  # empty line shows that it has; status 129 and above, that a signal has ended the reading.
+  until read -r -u 3 || (($? < 129)); do :; done
+  [[ ! $stopped ]] || stop_group "$playbook"
   read_playbook <&3
   wait "$playbook" || status=$?
   while kill -0 "$playbook" 2>/dev/null; do # a signal has ended the reading or the waiting

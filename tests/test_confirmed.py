@@ -11,7 +11,7 @@ import pytest
 from test_ingest import run, statuses
 from test_places import at, held, upload
 
-from powerview.ingest import confirmed
+from powerview.ingest import confirmed, lane
 from powerview.ingest.confirmed import MOST_TRIES
 from powerview.ingest.journal import Status
 from powerview.ingest.loop import Ingest
@@ -180,3 +180,20 @@ def test_an_influxdb_that_goes_away_while_readings_are_stored_again_leaves_them_
     monkeypatch.setattr(confirmed, "AFTER_SECONDS", -1)
     assert run(influx_site).status == 0
     assert held(influx, client) == {NAME: {0: 1.5, 10: 2.5, 20: 3.5, 30: 1.5, 40: 2.5, 50: 1.5}}
+
+
+@pytest.mark.parametrize(("marker", "age", "put_off"), [(True, 0, True), (True, 400, False), (False, 0, False)])
+def test_counting_and_totals_make_way_for_uploads_that_wait(
+    influx, influx_site, client, later, monkeypatch, marker, age, put_off
+):
+    path = settle_one(influx, influx_site, client)
+    lose(influx, client, 0, 20)
+    if marker:
+        (influx_site.state / "ingest.marker").touch()
+    monkeypatch.setattr(lane, "MOST_PUT_OFF", 300 - age)
+    assert statuses(run(influx_site)) == ([] if put_off else [(Status.OK, path)])
+    (influx_site.state / "ingest.marker").unlink(missing_ok=True)
+    assert statuses(run(influx_site)) == ([(Status.OK, path)] if put_off else [])
+    assert held(influx, client) == {NAME: {0: 1.5, 10: 2.5, 20: 3.5}}
+    totals = 'range(start: 0) |> filter(fn: (r) => r._measurement == "powerview_totals")'
+    assert influx.query(f'from(bucket: "{client}") |> {totals}')

@@ -72,6 +72,11 @@ class Confirmations:
         with self._database.changing() as db:
             db.execute(f"DELETE FROM unproven WHERE {_WHERE}", _key(upload))
 
+    def oldest(self) -> float | None:
+        """When the oldest of what is not counted yet was confirmed, in seconds; None if there is nothing."""
+        rows = self._database.rows("SELECT MIN(since) FROM unproven", ())
+        return rows[0][0] if rows else None
+
     def due(self) -> list[Confirmed]:
         """What was confirmed long enough ago to be counted; a clock that was set back makes all of it due."""
         now = time.time()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
+from pathlib import Path
 
 from powerview.inbox import Refusal, Upload
 from powerview.ingest.confirmed import Confirmations
@@ -22,6 +24,9 @@ UNREAD = (
     "its parsed/ files were never read under this name, so nothing of them is in the store (was a folder renamed, or "
     "put here by hand?). To store them under it: tsv_parser.py --again"
 )
+
+MOST_PUT_OFF = 300
+"""Seconds for which counting and totals make way for uploads that wait."""
 
 Folder = tuple[str, str, str]
 
@@ -65,14 +70,23 @@ def run(
                     opened = stack.enter_context(store())
                 loop = partial(Ingest, settings, opened, reports, index, InHand(state_dir), confirmations, totals)
                 loop(settle=keep and not again, again=again).run(uploads, tick)
-                if not reports.result.away:
+                uploads_first = keep and _uploads_come_first(settings.state_dir, confirmations)
+                if not (reports.result.away or uploads_first):
                     missing = confirmations.missing(opened, settings.data_dir, due, reports)
                     loop(settle=False, again=True).run(missing, lambda: None)
-                if not reports.result.away:
+                if not (reports.result.away or uploads_first):
                     totals.make(opened, campaigns)
             if not reports.result.away:
                 index.remember_folders({upload.folder for upload in uploads} - set(unread))
     return reports.finish(len(uploads) + len(missing))
+
+
+def _uploads_come_first(state_dir: Path, confirmations: Confirmations) -> bool:
+    # An event has come since the hook's worker began this run, so it begins another at once: what was uploaded is
+    # stored before anything is counted or added up. For some minutes, or a steady stream would put that off for ever.
+    oldest = confirmations.oldest()
+    marker = state_dir / "ingest.marker"
+    return oldest is not None and 0 <= time.time() - oldest < MOST_PUT_OFF and marker.exists()
 
 
 @contextmanager

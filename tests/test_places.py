@@ -470,7 +470,7 @@ def test_points_are_deleted_at_these_seconds_and_at_no_others(influx, influx_sit
         assert held_here.times(channel("a", None)).tolist() == [0, 1, 5, 6, 7, 8, 9]
         assert held_here.times(channel("a")).tolist() == [0, 1, 5, 6, 7, 9]
         assert held_here.times(channel("b")).tolist() == list(range(10))
-        assert held_here.channels("1") == {channel("a"), channel("a", None), channel("b")}
+        assert held_here.channels(["1"]) == {channel("a"), channel("a", None), channel("b")}
 
 
 def test_a_file_of_a_settled_ones_name_that_goes_to_error_is_the_later_one_with_again_too(influx, influx_site, client):

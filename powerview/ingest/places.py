@@ -46,9 +46,10 @@ class Places:
         if stored is None:
             return changes
         labels = {(c.device, c.idx, c.unit): c for c in (*header.channels, *others)}
-        for device, wanted in _by_device(header.channels).items():
-            known = self._known(stored, client, campaign, device)
-            for old in sorted(known - set(wanted), key=lambda c: (c.idx, c.channel)):
+        by_device = _by_device(header.channels)
+        known = self._known(stored, client, campaign, by_device)
+        for device, wanted in by_device.items():
+            for old in sorted(known[device] - set(wanted), key=lambda c: (c.idx, c.channel)):
                 new = labels.get((device, old.idx, old.unit), old)
                 if new != old:
                     changes.moves.append((old, new))
@@ -73,7 +74,7 @@ class Places:
             if times is None or not len(times):
                 continue
             # Nearly always none: what an earlier upload had in these columns lies at other times.
-            for channel in stored.channels(device, int(times.min()), int(times.max())).intersection(superseded):
+            for channel in stored.channels([device], int(times.min()), int(times.max())).intersection(superseded):
                 self._delete(stored, channel, times)
 
     def remember(self, client: str, campaign: str, header: Header, changes: Changes) -> None:
@@ -98,13 +99,22 @@ class Places:
         there = stored.times(channel, int(seconds.min()), int(seconds.max()))
         stored.delete(channel, np.intersect1d(there, seconds))
 
-    def _known(self, stored: Stored, client: str, campaign: str, device: str) -> set[Channel]:
-        where = (client, campaign, device)
-        known = None if self._ask and where not in self._asked else self._remembered(*where)
-        if known is None:
-            known = stored.channels(device)
-            self._index.remember_series(*where, known)
-            self._asked.add(where)
+    def _known(self, stored: Stored, client: str, campaign: str, devices: Iterable[str]) -> dict[str, set[Channel]]:
+        # One question for all devices that nothing is remembered of: a new logger has up to a dozen.
+        known: dict[str, set[Channel]] = {}
+        unknown = []
+        for device in devices:
+            where = (client, campaign, device)
+            remembered = None if self._ask and where not in self._asked else self._remembered(*where)
+            if remembered is None:
+                unknown.append(device)
+            else:
+                known[device] = remembered
+        found = _by_device(stored.channels(unknown)) if unknown else {}
+        for device in unknown:
+            known[device] = set(found.get(device, ()))
+            self._index.remember_series(client, campaign, device, known[device])
+            self._asked.add((client, campaign, device))
         return known
 
     def _remembered(self, client: str, campaign: str, device: str) -> set[Channel] | None:

@@ -36,9 +36,9 @@ class Stored(InBucket):
         super().__init__(store, bucket)
         self._campaign = campaign
 
-    def channels(self, device: str, first: int = BEGIN, last: int = END) -> set[Channel]:
-        """The channels of a device that have a point from `first` to `last`, UTC seconds, both included."""
-        query = self._from(f'r.device == "{flux_text(device)}"', first, last + 1) + " |> last() |> group()"
+    def channels(self, devices: Iterable[str], first: int = BEGIN, last: int = END) -> set[Channel]:
+        """The channels of these devices that have a point from `first` to `last`, UTC seconds, both included."""
+        query = self._from(_one_of(devices), first, last + 1) + " |> last() |> group()"
         found: set[Channel] = set()
         for frame in self._frames(query, ["channel", "channel_idx", "channel_name", "device", "unit"]):
             found |= {
@@ -55,8 +55,7 @@ class Stored(InBucket):
 
     def count(self, devices: Iterable[str], first: int, last: int) -> int:
         """How many points these devices have from `first` to `last`, UTC seconds, both included."""
-        wanted = " or ".join(f'r.device == "{flux_text(device)}"' for device in devices)
-        query = self._from(f"({wanted})", first, last + 1) + " |> count() |> group() |> sum()"
+        query = self._from(_one_of(devices), first, last + 1) + " |> count() |> group() |> sum()"
         return sum(int(count) for frame in self._frames(query, ["_value"]) for count in frame["_value"])
 
     def move(self, old: Channel, new: Channel) -> None:
@@ -96,7 +95,7 @@ class Stored(InBucket):
         if channel.unit:
             return []
         same = (channel.idx, channel.name, channel.channel)
-        return [c for c in self.channels(channel.device) if c.unit and (c.idx, c.name, c.channel) == same]
+        return [c for c in self.channels([channel.device]) if c.unit and (c.idx, c.name, c.channel) == same]
 
     def _points(self, channel: Channel, first: int, last: int) -> Iterator[tuple[np.ndarray, list[str]]]:
         tags = {"channel": channel.channel, "channel_idx": str(channel.idx), "device": channel.device}
@@ -108,6 +107,11 @@ class Stored(InBucket):
 
     def _from(self, wanted: str, start: int, stop: int) -> str:
         return self._points_of(f'r._measurement == "{flux_text(self._campaign)}" and {wanted}', start, stop)
+
+
+def _one_of(devices: Iterable[str]) -> str:
+    wanted = " or ".join(f'r.device == "{flux_text(device)}"' for device in devices)
+    return f"({wanted})"
 
 
 def _unit(channel: Channel) -> dict[str, str]:

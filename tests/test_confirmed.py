@@ -8,6 +8,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from faults.proxy import FaultProxy, Request, hand_on
 from test_ingest import run, statuses
 from test_places import at, held, upload
 
@@ -197,3 +198,29 @@ def test_counting_and_totals_make_way_for_uploads_that_wait(
     assert held(influx, client) == {NAME: {0: 1.5, 10: 2.5, 20: 3.5}}
     totals = 'range(start: 0) |> filter(fn: (r) => r._measurement == "powerview_totals")'
     assert influx.query(f'from(bucket: "{client}") |> {totals}')
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_first_write_that_influxdb_loses_is_seen_at_once_and_written_again(influx, influx_site, client, number):
+    """The first write to a shard, of the readings and of the record of uploads: confirmed, and kept nowhere."""
+    influx_site.environment["INFLUXDB_BUCKET"] = f"admin-{client}"
+    upload(influx_site, client, "250702_031500", ("Voie1 W",), at(0, 1.5), at(10, 2.5), at(20, 3.5))
+    writes = []
+
+    def loses_one(request: Request) -> None:
+        if request.is_write:
+            writes.append(request.path)
+            if len(writes) == number:
+                request.body()
+                return request.answer(204, [], b"")
+        return hand_on(request)
+
+    with FaultProxy(influx.url) as between:
+        between.plan = loses_one
+        influx_site.environment["INFLUXDB_HOST"] = between.url
+        done = run(influx_site)
+    assert done.status == 0
+    assert held(influx, client) == {NAME: {0: 1.5, 10: 2.5, 20: 3.5}}
+    record = 'range(start: 0, stop: 2100-01-01T00:00:00Z) |> filter(fn: (r) => r._measurement == "uploads")'
+    assert influx.query(f'from(bucket: "admin-{client}") |> {record}')
+    assert [path.count(f"bucket=admin-{client}") for path in writes[:3]] == ([0, 0, 1] if number == 1 else [0, 1, 1])

@@ -332,7 +332,10 @@ ACME = b'{"buckets":[{"id":"1","orgID":"2","name":"acme","retentionRules":[]}]}'
 
 
 class Answers(ThreadingHTTPServer):
-    """A server that answers each write with the next of `answers` (the last one again and again), and keeps bodies."""
+    """A server that answers each write with the next of `answers` (the last one again and again), and keeps bodies.
+
+    What is asked of it is answered with 501.
+    """
 
     daemon_threads = True
 
@@ -356,10 +359,12 @@ class _Answer(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path.startswith("/api/v2/query"):
+            return self._say(501, {}, b"")
         self.server.bodies.append(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
         self.server.ports.append(self.client_address[1])
         answers = self.server.answers
-        self._say(*(answers.pop(0) if len(answers) > 1 else answers[0]))
+        return self._say(*(answers.pop(0) if len(answers) > 1 else answers[0]))
 
     def _say(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response(status)
@@ -458,6 +463,8 @@ class _Cloud(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if "/buckets" in self.path:
             self._make(json.loads(body))
+        elif self.path.startswith("/api/v2/query"):
+            self._answer(501, None)
         elif self.server.busy:
             self.server.busy -= 1
             self._answer(429, {"code": "too many requests", "message": "write limit of the plan"}, {"Retry-After": "1"})
@@ -582,6 +589,9 @@ class _Slow(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path.startswith("/api/v2/query"):
+            self.send_error(501)
+            return
         days = {int(line.rsplit(b" ", 1)[1]) // 86_400 for line in body.splitlines()}
         with self.server.lock:
             first = days - self.server.seen

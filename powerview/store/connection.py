@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from powerview.store.answers import message, not_influxdb, reporting_influxdb
-from powerview.store.protocol import StoreAway
+from powerview.store.protocol import Span, StoreAway
 
 if TYPE_CHECKING:
     from powerview.store.influxdb import InfluxStore
@@ -39,6 +39,9 @@ class Body:
     answer: Future[list[str]] = field(default_factory=Future)
     after: set[Future[list[str]]] = field(default_factory=set)
     """Answers that must have come before this is sent."""
+    span: Span = (0, 0)
+    first: bool = False
+    """InfluxDB may lose it although it confirms it (`first_writes`): to be looked for at once."""
 
     @property
     def target(self) -> tuple[str, str]:
@@ -81,6 +84,7 @@ class Connection:
             try:
                 with reporting_influxdb(self._store.settings, f"bucket {bodies[0].bucket!r}"):
                     self._write_together(bodies, bad)
+                    self._look_for_first(bodies, bad)
             except StoreAway as away:
                 self._store.away = away
             except Exception as error:  # noqa: BLE001 - a file waits for an answer, whatever went wrong here
@@ -123,6 +127,11 @@ class Connection:
                     raise
         for body, refused in zip(bodies, bad, strict=True):
             self._write(body.target, body.lines, refused)
+
+    def _look_for_first(self, bodies: list[Body], bad: list[list[str]]) -> None:
+        for body, refused in zip(bodies, bad, strict=True):
+            if body.first and not refused and self._store.lacks(self._client, body.bucket, body.span, body.lines):
+                self._write(body.target, body.lines, refused)
 
     def _write(self, target: tuple[str, str], lines: bytes, bad: list[str]) -> None:
         # A body that cannot be parsed (400) is refused whole: halves of it are tried until the bad line is found.

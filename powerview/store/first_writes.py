@@ -5,7 +5,8 @@ flag that says so is set before the cache is there (`tsdb/engine/tsm1/cache.go`,
 in that moment goes into an empty cache that keeps nothing, though it is answered with 204.
 
 So whoever writes first to a day of a bucket is waited for, by whoever comes second on another connection. A shard is a
-day long or longer, and none ends within a day of UTC. docs/promises.md describes what InfluxDB can lose beyond this.
+day long or longer, and none ends within a day of UTC. docs/promises.md describes how InfluxDB can lose such a write in
+another way; therefore whoever writes first to a shard looks at once whether it is there.
 """
 
 from __future__ import annotations
@@ -15,12 +16,17 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from powerview.store.buckets import SHARD_SECONDS
+
 A_DAY = 86_400
 
 WARM_SECONDS = 240
 """How long after a write a shard's cache is there for certain: InfluxDB empties it after ten minutes without one."""
 
 MOST_KEPT = 50_000
+
+YEAR_ONE = 62_135_596_800
+"""Seconds from the first of January of the year 1 to that of 1970: InfluxDB counts shards from there."""
 
 
 @dataclass
@@ -35,6 +41,7 @@ class FirstWrites:
 
     def __init__(self) -> None:
         self._days: dict[tuple[str, int], _First] = {}
+        self._shards: dict[tuple[str, int], float] = {}
 
     def of_others(self, bucket: str, days: Iterable[int], connection: int, answer: Future) -> set[Future]:
         """The answers that a write by `connection` must wait for; where it is the first itself, its own is kept."""
@@ -50,6 +57,14 @@ class FirstWrites:
                 found.add(first.answer)
         self._forget(now)
         return found
+
+    def is_first(self, bucket: str, first: int, last: int) -> bool:
+        """Whether these UTC seconds reach into a shard of ours that nothing was written to lately; remembers that."""
+        now = time.monotonic()
+        shards = range((first + YEAR_ONE) // SHARD_SECONDS, (last + YEAR_ONE) // SHARD_SECONDS + 1)
+        cold = any(now - self._shards.get((bucket, each), float("-inf")) > WARM_SECONDS for each in shards)
+        self._shards |= dict.fromkeys([(bucket, each) for each in shards], now)
+        return cold
 
     def _forget(self, now: float) -> None:
         if len(self._days) > MOST_KEPT:

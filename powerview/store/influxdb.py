@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import zlib
 from concurrent.futures import Future
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from powerview.settings import Settings
@@ -81,10 +82,34 @@ class InfluxStore:
         if self.away:
             raise self.away
         self._provide(bucket)
+        times = [int(line.rsplit(b" ", 1)[1]) // 10**9 for line in lines.splitlines()]
+        span = min(times), max(times)
         with reporting_influxdb(self.settings, f"bucket {bucket!r}"):
-            self.client.write_api(write_options=_at_once()).write(
-                bucket, self.settings.influxdb_org, lines, write_precision="ns"
-            )
+            write = self.client.write_api(write_options=_at_once()).write
+            write(bucket, self.settings.influxdb_org, lines, write_precision="ns")
+            if self._first_writes.is_first(bucket, *span) and self.lacks(self.client, bucket, span, lines):
+                write(bucket, self.settings.influxdb_org, lines, write_precision="ns")
+
+    def lacks(self, client, bucket: str, span: Span, lines: bytes) -> bool:
+        """Whether a bucket has fewer points in a span, UTC seconds, than the lines that were written there.
+
+        Whoever cannot be asked lacks nothing: readings are counted once more by a later run.
+        """
+        from influxdb_client import Dialect
+
+        from powerview.store.in_bucket import flux_text
+
+        first, stop = span[0] * 10**9, (span[1] + 1) * 10**9
+        stretch = f"range(start: time(v: {first}), stop: time(v: {stop}))"
+        query = f'from(bucket: "{flux_text(bucket)}") |> {stretch} |> count() |> group() |> sum()'
+        with (
+            suppress(StoreAway),
+            reporting_influxdb(self.settings, f"bucket {bucket!r}"),
+            closing(client.query_api().query_raw(query, dialect=Dialect(header=False, annotations=[]))) as answer,
+        ):
+            rows = answer.read().decode().split()
+            return answer.status == 200 and sum(int(row.rsplit(",", 1)[1]) for row in rows) < lines.count(b"\n")
+        return False
 
     def _provide(self, bucket: str) -> None:
         if bucket not in self._buckets:
@@ -123,6 +148,7 @@ class _InfluxDelivery:
         self._waiting: list[list[bytes]] = [[] for _ in connections]
         self._size = [0 for _ in connections]
         self._days: list[set[int]] = [set() for _ in connections]
+        self._spans: list[list[int]] = [[] for _ in connections]
         self._answers: list[Future[list[str]]] = []
         self._finished = False
 
@@ -131,6 +157,7 @@ class _InfluxDelivery:
         self._waiting[which].append(lines)
         self._size[which] += len(lines)
         self._days[which].update(range(span[0] // A_DAY, span[1] // A_DAY + 1))
+        self._spans[which] += span
         if self._size[which] >= connection.BODY_BYTES:
             self._put(which)
 
@@ -152,8 +179,10 @@ class _InfluxDelivery:
 
     def _put(self, which: int) -> None:
         body = Body(self._bucket, self._precision, b"".join(self._waiting[which]))
+        body.span = min(self._spans[which]), max(self._spans[which])
+        body.first = self._first_writes.is_first(self._bucket, *body.span)
         body.after = self._first_writes.of_others(self._bucket, self._days[which], which, body.answer)
-        self._waiting[which], self._size[which], self._days[which] = [], 0, set()
+        self._waiting[which], self._size[which], self._days[which], self._spans[which] = [], 0, set(), []
         self._answers.append(body.answer)
         self._connections[which].queue.put(body)
 

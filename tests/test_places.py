@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from test_ingest import run, statuses
 from trees import ROOT, Site, v002
 
 from powerview.ingest import places as places_module
+from powerview.ingest.index import UploadIndex
 from powerview.ingest.journal import Status
 from powerview.mv2 import Channel
 from powerview.reporting.export import wanted
@@ -471,6 +473,54 @@ def test_points_are_deleted_at_these_seconds_and_at_no_others(influx, influx_sit
         assert held_here.times(channel("a")).tolist() == [0, 1, 5, 6, 7, 9]
         assert held_here.times(channel("b")).tolist() == list(range(10))
         assert held_here.channels(["1"]) == {channel("a"), channel("a", None), channel("b")}
+
+
+def count_questions(monkeypatch) -> list[list[str] | None]:
+    """Of which devices the store is asked for their channels; None: of all of a campaign."""
+    asked = []
+    channels = stored.Stored.channels
+
+    def counting(self, devices=None, *span):
+        if not span:
+            asked.append(None if devices is None else list(devices))
+        return channels(self, devices, *span)
+
+    monkeypatch.setattr(stored.Stored, "channels", counting)
+    return asked
+
+
+def test_many_new_loggers_of_a_campaign_are_two_questions(influx, influx_site, client, monkeypatch):
+    for day, label in ((2, "Voie1 W"), (3, "Oven W")):
+        for serial in (1, 2, 3, 4):
+            file = v002(at(10 * day, serial), labels=(label,), master=f"0000000{serial}")
+            influx_site.put(f"{client}/roof/0000000{serial}/T_25070{day}_031500.tsv", file)
+        asked = count_questions(monkeypatch)
+        assert run(influx_site).status == 0
+        assert asked == [["00000001"], None]
+        (influx_site.state / "uploads.sqlite").unlink()
+    stored_now = {f"0000000{serial}/1 Oven W": {20: serial, 30: serial} for serial in (1, 2, 3, 4)}
+    assert held(influx, client) == stored_now
+
+
+def test_what_was_answered_of_a_campaign_is_not_believed_of_what_was_sent_since(influx, influx_site, client):
+    def changes(serial: str, label: str):
+        channels = (Channel(1, serial, label, "W", f"SN: {serial} - Ch: {label}"),)
+        return places.changes(client, "roof", SimpleNamespace(channels=channels), [])
+
+    settings = influx_site.settings()
+    with open_store(settings) as store:
+        index = UploadIndex(None)
+        places = places_module.Places(store, index, ask=False)
+        index.remember_series(client, "roof", "1", [])
+        for serial in ("1", "2", "3"):  # with the third it is asked of all
+            assert not changes(serial, "a")
+        delivery = store.deliver(client)
+        series = stored.line_protocol.series_key(channel("a"), "roof")
+        delivery.send(series, f"{series} value=1 600\n".encode(), (600, 600))
+        delivery.finish()
+        delivery.result()
+        index.forget_series(client, "roof", ["1"])
+        assert changes("1", "b").moves == [(channel("a"), channel("b"))]
 
 
 def test_a_file_of_a_settled_ones_name_that_goes_to_error_is_the_later_one_with_again_too(influx, influx_site, client):

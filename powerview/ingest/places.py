@@ -37,7 +37,8 @@ class Places:
         self._store = store
         self._index = index
         self._ask = ask
-        self._asked: set[tuple[str, str, str]] = set()
+        self._met: set[tuple[str, str, str]] = set()
+        self._answers: dict[tuple[str, str], dict[str, list[Channel]] | None] = {}
 
     def changes(self, client: str, campaign: str, header: Header, others: Iterable[Channel]) -> Changes:
         """What a file with these channels changes; `others` are its devices' other channels. Raises StoreAway."""
@@ -100,22 +101,33 @@ class Places:
         stored.delete(channel, np.intersect1d(there, seconds))
 
     def _known(self, stored: Stored, client: str, campaign: str, devices: Iterable[str]) -> dict[str, set[Channel]]:
-        # One question for all devices that nothing is remembered of: a new logger has up to a dozen.
         known: dict[str, set[Channel]] = {}
         unknown = []
         for device in devices:
             where = (client, campaign, device)
-            remembered = None if self._ask and where not in self._asked else self._remembered(*where)
+            remembered = None if self._ask and where not in self._met else self._remembered(*where)
             if remembered is None:
                 unknown.append(device)
             else:
                 known[device] = remembered
-        found = _by_device(stored.channels(unknown)) if unknown else {}
+        found = self._found(stored, client, campaign, unknown) if unknown else {}
         for device in unknown:
             known[device] = set(found.get(device, ()))
             self._index.remember_series(client, campaign, device, known[device])
-            self._asked.add((client, campaign, device))
+        self._met.update((client, campaign, device) for device in known)
         return known
+
+    def _found(self, stored: Stored, client: str, campaign: str, devices: list[str]) -> dict[str, list[Channel]]:
+        # One question for all devices of a new logger, which has up to a dozen; with the second new logger of a
+        # campaign there may be a hundred more, and one question for all of them. Its answer holds for a device as long
+        # as this run has sent nothing of it.
+        where = (client, campaign)
+        if where not in self._answers or any((*where, device) in self._met for device in devices):
+            self._answers.setdefault(where, None)
+            return _by_device(stored.channels(devices))
+        if self._answers[where] is None:
+            self._answers[where] = _by_device(stored.channels())
+        return self._answers[where]
 
     def _remembered(self, client: str, campaign: str, device: str) -> set[Channel] | None:
         rows = self._index.series(client, campaign, device)

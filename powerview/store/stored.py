@@ -36,9 +36,10 @@ class Stored(InBucket):
         super().__init__(store, bucket)
         self._campaign = campaign
 
-    def channels(self, devices: Iterable[str], first: int = BEGIN, last: int = END) -> set[Channel]:
-        """The channels of these devices that have a point from `first` to `last`, UTC seconds, both included."""
-        query = self._from(_one_of(devices), first, last + 1) + " |> last() |> group()"
+    def channels(self, devices: Iterable[str] | None = None, first: int = BEGIN, last: int = END) -> set[Channel]:
+        """The channels of these devices, or of all, with a point from `first` to `last`, UTC seconds, both included."""
+        wanted = "exists r.device" if devices is None else _one_of(devices)
+        query = self._from(wanted, first, last + 1) + " |> last() |> group()"
         found: set[Channel] = set()
         for frame in self._frames(query, ["channel", "channel_idx", "channel_name", "device", "unit"]):
             found |= {

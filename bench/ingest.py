@@ -2,7 +2,8 @@
 
 `python bench/ingest.py [TRIALS]`: in each trial the ceiling, one file of 3 million readings and 138 day files of 30
 channels; printed are the medians of readings per second, from the parser's start until the last file is settled, the
-ratio to the ceiling of the same run, how long the totals took behind it, processor time of all of it, and peak memory.
+ratio to the ceiling of the same run, the processor time for a reading until then, how long the totals took behind it,
+processor time of all of it, and peak memory.
 The ceiling is that of a bucket with the parser's shards; that of a bucket as InfluxDB makes it is beside it.
 """
 
@@ -103,6 +104,11 @@ class Stored:
     process: Finished
 
     @property
+    def cpu(self) -> float:
+        """Seconds of processor time until the last file was settled."""
+        return self.process.cpu_until(self.process.began + self.seconds)
+
+    @property
     def totals(self) -> float:
         """Seconds from the last settled file to the end of the process."""
         return self.process.seconds - self.seconds
@@ -123,12 +129,13 @@ def measure(folder: Path, server: InfluxServer, client: str, rows: int) -> Store
 
 
 def result(ceilings: list[float], others: list[float], big: list[Stored], days: list[Stored], small: Stored) -> str:
-    """The table, and how memory grows with the file."""
-    head = ("what", "readings", "seconds", "readings per second", "of the ceiling", "totals", "CPU seconds", "memory")
+    """The table, and how processor time and memory grow with the file."""
+    head = ("what", "readings", "seconds", "readings per second", "of the ceiling", "CPU µs a reading", "totals",
+            "CPU seconds", "memory")  # fmt: skip
     top = statistics.median(ceilings)
-    rows = [("ceiling: bodies prepared beforehand", f"{ROWS * CHANNELS}", "", f"{top:,.0f}", "1.00", "", "", "")]
+    rows = [("ceiling: bodies prepared beforehand", f"{ROWS * CHANNELS}", "", f"{top:,.0f}", "1.00", "", "", "", "")]
     other = statistics.median(others)
-    own_shards = (f"{ROWS * CHANNELS}", "", f"{other:,.0f}", f"{other / top:.2f}", "", "", "")
+    own_shards = (f"{ROWS * CHANNELS}", "", f"{other:,.0f}", f"{other / top:.2f}", "", "", "", "")
     rows.append(("the same with InfluxDB's own shards", *own_shards))
     for what, runs, count_ in (
         (f"one file of {ROWS} rows x {CHANNELS} channels", big, ROWS * CHANNELS),
@@ -139,9 +146,14 @@ def result(ceilings: list[float], others: list[float], big: list[Stored], days: 
         memory = max(run.process.megabytes for run in runs)
         rows.append((what, f"{count_}", f"{seconds:.2f}", f"{count_ / seconds:,.0f}",
                      f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+                     f"{statistics.median(run.cpu for run in runs) / count_ * 1e6:.2f}",
                      f"{statistics.median(run.totals for run in runs):.2f} s",
                      f"{statistics.median(run.process.cpu for run in runs):.2f}", f"{memory:.0f} MB"))  # fmt: skip
-    growth = f"Peak memory for a tenth of the large file: {small.process.megabytes:.0f} MB."
+    further = (statistics.median(run.cpu for run in big) - small.cpu) / ((ROWS - SMALL) * CHANNELS) * 1e6
+    growth = (
+        f"Processor time for one more reading of a file, the start of Python apart: {further:.2f} µs. "
+        f"Peak memory for a tenth of the large file: {small.process.megabytes:.0f} MB."
+    )
     return f"{table(head, rows)}\n\n{growth}"
 
 

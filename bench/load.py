@@ -106,12 +106,20 @@ def cpu_seconds(pid: int) -> float:
 
 @dataclass
 class Finished:
-    """A command that ended: wall and CPU seconds, peak memory in MB, and when it began (UTC seconds)."""
+    """A command that ended: wall and CPU seconds, peak memory in MB, and when it began (UTC seconds).
+
+    `course` has the CPU seconds that it had used at some UTC seconds, fifty times a second.
+    """
 
     seconds: float
     cpu: float
     megabytes: float
     began: float
+    course: list[tuple[float, float]]
+
+    def cpu_until(self, when: float) -> float:
+        """The CPU seconds that it had used at a UTC second."""
+        return max((cpu for at, cpu in self.course if at <= when), default=0.0)
 
 
 def run_parser(folder: Path, server: InfluxServer, *options: str) -> Finished:
@@ -128,10 +136,10 @@ def timed(command: list[str], environment: dict[str, str]) -> Finished:
     done = subprocess.run(
         [sys.executable, "-S", "-c", _TIMED, *command], env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
-    status, seconds, cpu, kilobytes, began = json.loads(done.stdout)
+    status, seconds, cpu, kilobytes, began, course = json.loads(done.stdout)
     if status:
         raise subprocess.CalledProcessError(status, command)
-    return Finished(seconds, cpu, kilobytes / 1024, began)
+    return Finished(seconds, cpu, kilobytes / 1024, began, course)
 
 
 # A process begins with the peak memory of the one that started it; this one is small.
@@ -140,9 +148,17 @@ import json, os, sys, time
 began, started = time.time(), time.perf_counter()
 quiet = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
 pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[quiet])
-_, status, used = os.wait4(pid, 0)
-seconds = time.perf_counter() - started
-print(json.dumps([os.waitstatus_to_exitcode(status), seconds, used.ru_utime + used.ru_stime, used.ru_maxrss, began]))
+course, tick = [], os.sysconf("SC_CLK_TCK")
+while True:
+    ended, status, used = os.wait4(pid, os.WNOHANG)
+    if ended:
+        break
+    with open(f"/proc/{pid}/stat") as stat:
+        user, system = stat.read().rsplit(")", 1)[1].split()[11:13]
+    course.append((time.time(), (int(user) + int(system)) / tick))
+    time.sleep(0.02)
+seconds, cpu = time.perf_counter() - started, used.ru_utime + used.ru_stime
+print(json.dumps([os.waitstatus_to_exitcode(status), seconds, cpu, used.ru_maxrss, began, course]))
 """
 
 

@@ -36,7 +36,8 @@ Points = dict[tuple[str, int], str]
 
 def encoded(recording: Recording, campaign: str):
     """All points of a recording, as (series, lines)."""
-    for series, lines, _ in encoder.readings(recording, recording.header, campaign, whole(recording)):
+    for series, lines, number, _ in encoder.readings(recording, recording.header, campaign, whole(recording)):
+        assert lines.count(b"\n") == number  # of which InfluxDB is asked later
         yield series, lines
     for series, lines, _ in encoder.events(recording, recording.header, campaign):
         yield series, lines

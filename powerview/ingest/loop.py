@@ -177,7 +177,9 @@ class Ingest:
         # What a file changes in the store depends on the files before it that have other columns for its devices.
         devices = {c.device for c in header.channels}
         for sent in self._sent:
-            if sent.recording and (sent.upload.client, sent.upload.campaign) == (upload.client, upload.campaign):
+            if not sent.recording or sent.recording.header.channels == header.channels:  # nearly always the same
+                continue
+            if (sent.upload.client, sent.upload.campaign) == (upload.client, upload.campaign):
                 theirs = {c for c in sent.recording.header.channels if c.device in devices}
                 if theirs and theirs != {c for c in header.channels if c.device in {t.device for t in theirs}}:
                     self._collect(0)

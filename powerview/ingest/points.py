@@ -15,8 +15,8 @@ from powerview.store.protocol import Span
 
 def readings(
     recording: Recording, header: Header, campaign: str, parts: list[Part]
-) -> Iterator[tuple[str, bytes, Span]]:
-    """The points of a recording's parts, as (series, lines, span) in the order in which they must be written.
+) -> Iterator[tuple[str, bytes, int, Span]]:
+    """The points of a recording's parts, as (series, lines, how many, span) in the order of writing.
 
     The span is the first and the last UTC second of the lines.
     """
@@ -27,12 +27,12 @@ def readings(
         for block in recording.blocks(keep=keep):
             span = int(block.index.min()), int(block.index.max())
             columns = block if len(part.columns) == whole else block[list(part.columns)]
-            for series, lines in line_protocol.readings(some, campaign, columns):
-                yield series, lines, span
+            for series, lines, number in line_protocol.readings(some, campaign, columns):
+                yield series, lines, number, span
 
 
 def events(recording: Recording, header: Header, campaign: str) -> Iterator[tuple[str, bytes, Span]]:
-    """The points of a recording's restarts and clock faults, like `readings`, once its rows were read."""
+    """The points of a recording's restarts and clock faults, once its rows were read, as (series, lines, span)."""
     for event, (series, lines) in zip(
         recording.events, line_protocol.events(header, campaign, recording.events), strict=True
     ):

@@ -49,9 +49,9 @@ def deliver(store: Store, sent: Sent) -> None:
     recording, header, campaign = sent.recording, sent.header, sent.upload.campaign
     sent.delivery = store.deliver(sent.upload.client)
     try:
-        for series, lines, span in points.readings(recording, header, campaign, sent.parts):
+        for series, lines, number, span in points.readings(recording, header, campaign, sent.parts):
             sent.delivery.send(series, lines, span)
-            sent.readings += lines.count(b"\n")
+            sent.readings += number
             sent.span = _joined(sent.span, span)
         for series, lines, span in points.events(recording, header, campaign):
             sent.delivery.send(series, lines, span)

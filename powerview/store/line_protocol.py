@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # for the words only: inbox needs this module, and a sweep wi
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
-def readings(header: Header, campaign: str, block: pd.DataFrame) -> Iterator[tuple[str, bytes]]:
-    """The points of a block of rows (see Recording.blocks): for each channel its series and its lines.
+def readings(header: Header, campaign: str, block: pd.DataFrame) -> Iterator[tuple[str, bytes, int]]:
+    """The points of a block of rows (see Recording.blocks): for each channel its series, its lines, how many they are.
 
     The series, which is measurement and tags, distinguishes its points from all others of the bucket.
     """
@@ -40,7 +40,7 @@ def readings(header: Header, campaign: str, block: pd.DataFrame) -> Iterator[tup
             pieces[1::3] = cells
             lines = pieces
         if lines:
-            yield series, "".join(lines).encode()
+            yield series, "".join(lines).encode(), len(ends) if lines is pieces else len(lines)
 
 
 @lru_cache(maxsize=4096)
@@ -58,7 +58,7 @@ def series_key(channel: Channel, campaign: str) -> str:
 
 
 def events(header: Header, campaign: str, found: list[Event]) -> Iterator[tuple[str, bytes]]:
-    """The points of restarts and clock faults, like `readings`."""
+    """The points of restarts and clock faults: for each its series and its line."""
     for event in found:
         series = series_text(EVENTS, {"campaign": campaign, "device": header.master, "event": event.kind})
         yield series, f"{series} count=1 {event.time}\n".encode()

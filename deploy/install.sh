@@ -383,6 +383,7 @@ python_packages() {
     as_sftpgo "$python" -m venv --clear "$VENV"
   fi
   as_sftpgo "$VENV/bin/python" -m pip install --quiet --no-cache-dir --require-hashes --requirement "$PROJECT/requirements.lock"
+  as_sftpgo "$VENV/bin/python" "$PROJECT/deploy/ansible_locale.py"
 }
 
 sftpgo_package() {

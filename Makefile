@@ -13,8 +13,9 @@ setup-tests: $(VENV)/.installed-tests
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: requirements.lock | $(BIN)/python
+$(VENV)/.installed: requirements.lock deploy/ansible_locale.py | $(BIN)/python
 	$(BIN)/python $(QUIET_PIP) --require-hashes -r requirements.lock
+	@$(BIN)/python deploy/ansible_locale.py
 	@touch $@
 
 $(VENV)/.installed-tests: tests/requirements.txt requirements-export.txt requirements-report.txt $(VENV)/.installed

@@ -12,6 +12,7 @@
 # ends with the worse lane's status. A lane's last status is in <lane>.status in POWERVIEW_STATE_DIR.
 # POWERVIEW_STATE_DIR and POWERVIEW_LOG_DIR come from the environment or from `.env` beside this file.
 # Descriptor 9 is the lane's lock, from the hook that takes it to the worker that releases it.
+# It is one file, if a long one, because a thousand events start it a thousand times, and each file more costs each.
 set -euo pipefail
 
 readonly PLAYBOOK=grafana-automation/playbooks/create_grafana_resources.yml

@@ -1,7 +1,8 @@
 """The herd: a thousand loggers deliver their day file at once, each upload through a run of the hook; and a lone file.
 
 `python bench/herd.py [LOGGERS]`: the files arrive 150 at a time (as many hooks as SFTPGo runs at once), far quicker
-than the minute that loggers take. Every hook has the environment that SFTPGo gives it.
+than the minute that loggers take. Every hook has the environment that SFTPGo gives it. Its length is that of what is
+measured: herd, lone file, hooks alone, and workers' memory, over one installation.
 """
 
 from __future__ import annotations

@@ -44,14 +44,14 @@ alone if the first one did (until it is given --domain).
 END
 }
 
-# ── running and saying ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── running and printing ───────────────────────────────────────────────────────────────────────────────────────────
 
 die() {
   printf 'install.sh: %s\n' "$@" >&2
   exit 1
 }
 
-say() {
+heading() {
   printf '\n# %s\n' "$*"
 }
 
@@ -272,7 +272,7 @@ run_from_source() {
     only_root_writes "$PROJECT" ||
       die "others than root may write in $PROJECT (sftpgo owns it), so what lies there is not for root to run:" \
         "sudo git clone ADDRESS $SOURCE, then sudo $SOURCE/deploy/install.sh with the same options"
-    say "The clone that only root may write"
+    heading "The clone that only root may write"
     run git clone --quiet --no-hardlinks "$PROJECT" "$SOURCE"
     run git -C "$SOURCE" remote set-url origin "$(git -C "$PROJECT" remote get-url origin 2>/dev/null || echo "$PROJECT")"
     exec "$SOURCE/deploy/install.sh" "$@"
@@ -324,7 +324,7 @@ nobodys_caddyfile() {
 # ── the steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 packages() {
-  say "Packages"
+  heading "Packages"
   run apt-get update
   python=python3
   if apt-cache show python3.13-venv >/dev/null 2>&1; then python=python3.13; fi
@@ -347,12 +347,12 @@ check_compose() {
 }
 
 firewall() {
-  say "Firewall, before anything listens"
+  heading "Firewall, before anything listens"
   if [[ $dry_run ]]; then "$HERE/firewall.sh" --dry-run; else "$HERE/firewall.sh"; fi
 }
 
 code() {
-  say "PowerView, from root's clone"
+  heading "PowerView, from root's clone"
   run chmod -R go+rX "$SOURCE" # root's umask may be 027
   # git reads a folder of somebody else only if it is allowed to: sftpgo this one, and nobody sftpgo's.
   local place
@@ -377,16 +377,17 @@ same_commit() {
 }
 
 python_packages() {
-  say "PowerView's Python"
+  heading "PowerView's Python"
   # --clear: what is there without a pip that runs is an interrupted beginning, or of a Python that is gone.
   if ! already runuser -u sftpgo -- "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
     as_sftpgo "$python" -m venv --clear "$VENV"
   fi
   as_sftpgo "$VENV/bin/python" -m pip install --quiet --no-cache-dir --require-hashes --requirement "$PROJECT/requirements.lock"
+  as_sftpgo "$VENV/bin/python" "$PROJECT/deploy/ansible_locale.py"
 }
 
 sftpgo_package() {
-  say "SFTPGo, which brings the user sftpgo"
+  heading "SFTPGo, which brings the user sftpgo"
   setup_code
   if ! already command -v sftpgo >/dev/null; then
     run apt-get install -y software-properties-common
@@ -406,7 +407,7 @@ setup_code() {
 }
 
 folders() {
-  say "Folders: sftpgo owns them, $admin may write"
+  heading "Folders: sftpgo owns them, $admin may write"
   run install -d -m 770 -o sftpgo -g sftpgo "$UPLOADS" "$UPLOADS/data" "$UPLOADS/logs" "$UPLOADS/state"
   if ! already test -d "$PROJECT"; then run install -d -m 775 -o sftpgo -g sftpgo "$PROJECT"; fi
   # -execdir and -h: a name in the tree of uploads was chosen by a stranger.
@@ -422,7 +423,7 @@ folders() {
 }
 
 settings() {
-  say "Settings: .env with its secrets, for sftpgo and $admin alone"
+  heading "Settings: .env with its secrets, for sftpgo and $admin alone"
   printf '%s\n' "# .env.sample to $PROJECT/.env, what is there kept; made where missing: ${SECRETS[*]}"
   if [[ ! $dry_run ]]; then fill_env; fi
   as_sftpgo setfacl -b "$PROJECT/.env"
@@ -481,7 +482,7 @@ missing_lines() {
 }
 
 containers() {
-  say "InfluxDB and Grafana, run by $admin, also after a reboot"
+  heading "InfluxDB and Grafana, run by $admin, also after a reboot"
   run loginctl enable-linger "$admin"
   run systemctl start "user@$admin_uid.service"
   as_admin systemctl --user enable --now podman.socket podman-restart.service
@@ -493,7 +494,7 @@ containers() {
 }
 
 sftpgo_settings() {
-  say "SFTPGo calls PowerView"
+  heading "SFTPGo calls PowerView"
   local place=/etc/sftpgo/sftpgo.env ours=$SOURCE/deploy/sftpgo.env merged
   changed=''
   if already test -e "$place"; then
@@ -545,10 +546,10 @@ with_our_block() {
 
 public_names() {
   if [[ ! $caddy ]]; then
-    say "Caddy is left alone (--domain and --email bring the public names)"
+    heading "Caddy is left alone (--domain and --email bring the public names)"
     return
   fi
-  say "Caddy: the public names of $domain"
+  heading "Caddy: the public names of $domain"
   if ! already command -v caddy >/dev/null; then caddy_package; fi
   changed=''
   write "$CADDY_DROP_IN" 644 <<END
@@ -573,23 +574,23 @@ caddy_package() {
 }
 
 sweep() {
-  say "The sweep, every five minutes, and the logs' rotation"
+  heading "The sweep, every five minutes, and the logs' rotation"
   changed=''
   put "$SOURCE/deploy/powerview-sweep.service" "$SWEEP" 644
   put "$SOURCE/deploy/powerview-sweep.timer" /etc/systemd/system/powerview-sweep.timer 644
   if [[ $changed ]]; then run systemctl daemon-reload; fi
   run systemctl enable --now powerview-sweep.timer
   put "$SOURCE/deploy/powerview.logrotate" /etc/logrotate.d/powerview 644
-  run systemctl start powerview-sweep.service || say "The first sweep failed: journalctl -u powerview-sweep.service"
+  run systemctl start powerview-sweep.service || heading "The first sweep failed: journalctl -u powerview-sweep.service"
 }
 
 check() {
-  say "Is everything in place?"
+  heading "Is everything in place?"
   run runuser -u sftpgo -- env -C "$PROJECT" "$VENV/bin/python" -m powerview check
 }
 
 what_next() {
-  say "What is left for a person"
+  heading "What is left for a person"
   cat <<END
 Grafana: log in as the admin; the password is GRAFANA_PASSWORD in $PROJECT/.env.
 SFTPGo:  make its admin on its web page (its installation code is in $SETUP_CODE), then a user for

@@ -22,7 +22,7 @@ remove() {
 }
 
 uninstall_sweep() {
-  say "The sweep and the logs' rotation"
+  heading "The sweep and the logs' rotation"
   local timer=/etc/systemd/system/powerview-sweep.timer
   if [[ -e $timer ]]; then run systemctl disable --now powerview-sweep.timer; fi
   if [[ -e $SWEEP ]]; then run systemctl stop powerview-sweep.service; fi
@@ -31,7 +31,7 @@ uninstall_sweep() {
 }
 
 uninstall_sftpgo_settings() {
-  say "SFTPGo no longer calls PowerView; its users and their files stay"
+  heading "SFTPGo no longer calls PowerView; its users and their files stay"
   local place=/etc/sftpgo/sftpgo.env rest
   if [[ -r $place ]] && grep -q '^# PowerView: SFTPGo' "$place"; then
     printf '%s\n' "# out of $place: our block, every other line stays"
@@ -49,7 +49,7 @@ without_our_block() {
 }
 
 uninstall_caddy() {
-  say "Caddy's sites, if its file is as we put it there"
+  heading "Caddy's sites, if its file is as we put it there"
   if [[ ! -e $CADDY_DROP_IN ]]; then return; fi
   if cmp --silent "$CADDYFILE_KEPT" "$CADDYFILE"; then
     run systemctl disable --now caddy
@@ -62,7 +62,7 @@ uninstall_caddy() {
 }
 
 uninstall_containers() {
-  say "The containers; their two volumes stay"
+  heading "The containers; their two volumes stay"
   admin=$(admin_before)
   if [[ ! $admin ]]; then return; fi
   find_admin
@@ -71,7 +71,7 @@ uninstall_containers() {
 }
 
 uninstall_code() {
-  say "Root's clone, and git's permission to read it"
+  heading "Root's clone, and git's permission to read it"
   local place
   for place in "$SOURCE" "$SOURCE/.git"; do
     if git config --system --get-all safe.directory "^$place\$" >/dev/null 2>&1; then
@@ -82,7 +82,7 @@ uninstall_code() {
 }
 
 what_stays() {
-  say "What stays, for a person to keep or to delete"
+  heading "What stays, for a person to keep or to delete"
   local line
   for line in \
     "$UPLOADS: the uploads, the logs and the state" \

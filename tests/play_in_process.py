@@ -38,14 +38,17 @@ def play(playbook: Path, check: bool, environment: dict[str, str]) -> tuple[int,
 
 
 def _do(task: str, given: dict, check: bool, registered: dict[str, dict]) -> dict:
-    spec = tasks.TASKS[task][1]
+    spec = tasks.TASKS[task].arguments
     assert set(given) <= set(spec), (task, given)
     arguments = {name: about["default"] for name, about in spec.items() if "default" in about}
     arguments |= {name: _value(value, registered) for name, value in given.items()}
     more = {}
     if task == "person":
         more = {"password": os.environ.get("POWERVIEW_USER_PASSWORD", ""), "ask": lambda _question: ""}
-    return json.loads(json.dumps(tasks.do(task, arguments, check, **more)))  # as Ansible hands it on
+    result = tasks.do(task, arguments, check, **more)
+    documented = {*tasks.ALWAYS, *tasks.TASKS[task].returns}
+    assert set(result) == documented or {"failed", "msg"} <= set(result) <= documented | {"failed", "msg"}, result
+    return json.loads(json.dumps(result))  # as Ansible hands it on
 
 
 def _value(text: str, registered: dict[str, dict]):

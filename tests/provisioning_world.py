@@ -6,6 +6,7 @@ Each test has a Grafana of its own and an InfluxDB organisation of its own, so n
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from grafana_automation import FOLDER, login, tree
+from grafana_automation import FOLDER, login
 from grafana_contract import GrafanaContract
 from grafana_server import provision, running_grafana
 from play_in_process import play
@@ -206,23 +207,28 @@ def _may(token: dict, buckets: dict[str, str]) -> tuple:
 
 
 def expected(world: World, clients: dict[str, list[str]], org: int = 1, master: bool = True) -> dict:
-    """The state (`World.state`) that a run leaves for the clients and campaigns of `clients`, and for the admins."""
-    described = [tree.describe(client, campaigns) for client, campaigns in clients.items()]
-    admin = [tree.describe_admin("powerview")] if master else []
-    team = {d["client"]: [(d["client"], 1)] for d in described} | {"admin": []}
-    return {
-        "teams": sorted(clients),
-        "folders": {d["folder_uid"]: (d["folder"], "", team[d["client"]]) for d in admin + described},
-        "data sources": {d["data_source_uid"]: _expected_data_source(world, d) for d in admin + described},
-        "dashboards": {
-            c["uid"]: (c["campaign"], sorted(["powerview", d["client"]]) if d["team"] else ["powerview"],
-                       d["folder_uid"], team[d["client"]])
-            for d in admin + described for c in d["campaigns"]
-        } | {
-            d["overview"]["uid"]: ("Overview", sorted(["powerview", d["client"]]), d["folder_uid"], team[d["client"]])
-            for d in described
-        },
+    """The state (`World.state`) that a run leaves for the clients and campaigns of `clients`, and for the admins.
+
+    Titles and uids are written here once more, not asked of PowerView: other people's bookmarks hold them.
+    """
+    folders = {uid("f", client): (client, "", [(client, 1)]) for client in clients}
+    sources = {uid("d", client): _expected_data_source(world, client, client) for client in clients}
+    dashboards = {
+        uid(kind, name): (title, sorted([client, "powerview"]),
+                          uid("f", client), [(client, 1)])
+        for client, campaigns in clients.items()
+        for kind, name, title in [("o", client, "Overview"), *(("b", f"{client}/{c}", c) for c in campaigns)]
     }  # fmt: skip
+    if master:
+        folders["powerview-admin"] = ("admin", "", [])
+        sources["powerview-master"] = _expected_data_source(world, "powerview-master", "powerview")
+        dashboards["powerview-master"] = ("Master", ["powerview"], "powerview-admin", [])
+    return {"teams": sorted(clients), "folders": folders, "data sources": sources, "dashboards": dashboards}
+
+
+def uid(kind: str, name: str) -> str:
+    """The uid of a client's folder (f), data source (d) or overview (o), or of a campaign's dashboard (b)."""
+    return f"pv-{kind}-{hashlib.sha1(name.encode()).hexdigest()[:32]}"
 
 
 def expected_in_influx(world: World, clients: list[str]) -> dict:
@@ -233,19 +239,20 @@ def expected_in_influx(world: World, clients: list[str]) -> dict:
     return {"buckets": sorted(owners.values()), "tokens": sorted(tokens)}
 
 
-def _expected_data_source(world: World, subject: dict) -> dict:
-    # In an organisation of its own it is the first data source, which Grafana makes the default.
-    is_default = {"isDefault": world.env.get("POWERVIEW_ISOLATION") == "org"} if subject["team"] else {}
+def _expected_data_source(world: World, name: str, bucket: str) -> dict:
+    # In an organisation of its own it is the first data source, which Grafana makes the default. Whether the admins' is
+    # the default is their choice.
+    choice = {} if name == "powerview-master" else {"isDefault": world.env.get("POWERVIEW_ISOLATION") == "org"}
     return {
-        "name": subject["data_source"],
+        "name": name,
         "type": "influxdb",
         "access": "proxy",
         "url": world.env["INFLUXDB_URL"],
-        **is_default,
+        **choice,
         "jsonData": {
             "version": "Flux",
             "organization": world.env["INFLUXDB_ORG"],
-            "defaultBucket": subject["bucket"],
+            "defaultBucket": bucket,
             "httpMode": "POST",
         },
         "has_token": True,

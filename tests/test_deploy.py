@@ -39,7 +39,7 @@ def test_bash_and_shellcheck_find_nothing(script):
 # ── SFTPGo ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_sftpgo_is_reported_what_the_hook_needs():
+def test_sftpgo_hands_the_hook_what_it_needs():
     assert dotenv_values(DEPLOY / "sftpgo.env", interpolate=False) == {
         "SFTPGO_COMMON__ACTIONS__EXECUTE_ON": "mkdir,upload,rename",
         "SFTPGO_COMMON__ACTIONS__HOOK": "/srv/powerview/on-upload.sh",
@@ -796,7 +796,7 @@ def test_a_run_replaces_our_lines_for_sftpgo_and_keeps_the_admins(server, there,
 
 
 @pytest.mark.parametrize("words", [INSTALL, (*INSTALL, "--dry-run")], ids=["run", "dry run"])
-def test_what_else_sftpgo_is_reported_is_not_shown(server, words):
+def test_what_else_is_set_for_sftpgo_is_not_shown(server, words):
     place = server.folder / "etc/sftpgo/sftpgo.env"
     place.parent.mkdir(parents=True)
     place.write_text(f"SFTPGO_SMTP__PASSWORD=hush\n{OURS_WITHOUT_END}SFTPGO_SMTP__USER=unspoken\n")

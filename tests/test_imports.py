@@ -1,7 +1,9 @@
-"""Imports between the packages go one way, as docs/contributing.md draws them, and the linter notices others."""
+"""Imports between the packages go one way, as docs/contributing.md draws them, and the linter notices others. A module
+is short, or gives the reason why it is not."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -39,3 +41,15 @@ def test_an_import_against_the_order_is_noticed(tmp_path, module, line, broken):
         file.write(f"{line}\n")
     done = linted(tmp_path)
     assert (done.returncode, broken in done.stdout) == (1, True), done.stdout
+
+
+def test_no_program_is_longer_than_300_lines_without_a_reason():
+    listed = subprocess.run(["git", "ls-files", "*.py", "*.sh"], cwd=ROOT, capture_output=True, text=True, check=True)
+    programs = [name for name in listed.stdout.splitlines() if not name.startswith("tests/")]
+    assert "on-upload.sh" in programs
+
+    texts = {name: (ROOT / name).read_text(encoding="utf-8").splitlines() for name in programs}
+    reason = re.compile(r"Its length is that of|It is one file, if a long one, because")
+    assert [
+        name for name, lines in texts.items() if len(lines) > 300 and not reason.search("\n".join(lines[:20]))
+    ] == []

@@ -84,6 +84,17 @@ def test_a_hostile_name_in_the_environment_is_refused_and_fails_the_run(world: W
         assert not list(world.home.rglob("pwned"))
 
 
+@pytest.mark.parametrize("world", ["12.4"], indirect=True)
+@pytest.mark.parametrize(
+    "playbook", ["add_grafana_user_to_team", "remove_grafana_user_from_team", "delete_grafana_resources"]
+)
+def test_a_playbook_about_one_client_does_nothing_for_none(world: World, playbook):
+    run = world.run(playbook=playbook, POWERVIEW_USER="ann", POWERVIEW_USER_PASSWORD="of-one-person")
+
+    assert (run.status, run.logged) == (2, ["powerview: POWERVIEW_CLIENT is not set: it names the client."])
+    assert world.journal.writes == []
+
+
 @QUICKLY
 def test_settings_come_from_env_alone_and_the_folder_does_not_matter(world: World, tmp_path):
     world.make_everything()

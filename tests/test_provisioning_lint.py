@@ -37,6 +37,6 @@ def test_a_play_is_made_of_our_tasks_alone_and_becomes_nobody():
         for task in play["tasks"]:
             (action,) = set(task) - {"name", "register"}
             name = action.removeprefix("powerview_")
-            assert set(task[action]) <= set(tasks.TASKS[name][1]), file
+            assert set(task[action]) <= set(tasks.TASKS[name].arguments), file
             used.add(name)
     assert used == set(tasks.TASKS) == {f.stem.removeprefix("powerview_") for f in ACTIONS.glob("*.py")}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import subprocess
 import sys
+import sysconfig
+import venv
 from pathlib import Path
 
 import pytest
@@ -42,18 +45,77 @@ def test_a_companys_ansible_and_its_proxies_change_nothing(world: World):
     assert (run.status, run.logged) == (0, ["powerview: created acme", "powerview: created acme/roof"])
 
 
-@pytest.mark.parametrize("locale", ["LANG=fr_XX.UTF-8", "LC_ALL=POSIX"])
-def test_a_locale_with_which_ansible_does_not_start_is_in_the_docs_with_its_remedy(locale):
-    docs = " ".join((FOLDER.parent / "docs/grafana.md").read_text().split())
-    words = ["env", "-i", f"PATH={Path(sys.executable).parent}:/usr/bin:/bin", locale]
-    playbook = ["ansible-playbook", "--syntax-check", FOLDER / "playbooks/create_grafana_resources.yml"]
+@pytest.fixture
+def shell(tmp_path):
+    """Runs the tests' ansible-playbook in an environment of Python as an installation has it, which has everything that
+    the tests' has; its answer for `shell(variable=…)`."""
+    venv.create(tmp_path / "venv")
+    python = tmp_path / "venv/bin/python"
+    (packages,) = (tmp_path / "venv").glob("lib/*/site-packages")
+    (packages / "of_the_tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    subprocess.run([python, FOLDER.parent / "deploy/ansible_locale.py"], check=True)
 
-    refused = subprocess.run([*words, *playbook], capture_output=True, text=True)
-    started = subprocess.run([*words, "LC_ALL=C.UTF-8", *playbook], capture_output=True, text=True)
+    def run(*program: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), **variables}
+        return subprocess.run([python, *program], env=environment, capture_output=True, text=True)
 
-    complaint, _, _ = refused.stderr.strip().removeprefix("ERROR: ").partition("; ")
-    assert (refused.returncode, f"`{complaint}`" in docs, "`LC_ALL=C.UTF-8` in front" in docs) == (1, True, True)
-    assert started.returncode == 0, started.stderr
+    return run
+
+
+PLAYBOOK = (
+    Path(sys.executable).parent / "ansible-playbook",
+    "--syntax-check",
+    FOLDER / "playbooks/create_grafana_resources.yml",
+)
+
+
+@pytest.mark.parametrize(
+    "language",
+    [{"LANG": "fr_XX.UTF-8"}, {"LC_ALL": "fr_XX.UTF-8"}, {"LC_ALL": "POSIX"}, {"LANG": "C"}, {"LC_TIME": "fr_XX"}, {}],
+    ids=str,
+)
+def test_a_playbook_starts_by_hand_whatever_the_shells_language(shell, language):
+    run = shell(*PLAYBOOK, **language)
+
+    assert run.returncode == 0, run.stderr
+
+
+def test_only_ansible_has_another_language_than_the_shell(shell):
+    shown = shell("-c", "import os; print(os.environ['LC_ALL'])", LC_ALL="fr_XX.UTF-8")
+
+    assert (shown.stdout, shown.stderr) == ("fr_XX.UTF-8\n", "")
+
+
+@pytest.mark.parametrize("language", [{"LANG": "fr_XX.UTF-8"}, {"LC_ALL": "POSIX"}], ids=str)
+def test_what_ansible_says_without_our_line_is_in_the_docs_with_its_remedy(language):
+    docs = " ".join((FOLDER.parent / "docs/operate.md").read_text().split())
+    environment = {"PATH": "/usr/bin:/bin", **language}
+
+    # -I -S: no line of the environment's is run; the packages are named.
+    start = f"import sys; sys.path.append({sysconfig.get_path('purelib')!r}); from ansible.cli.playbook import main"
+    refused = subprocess.run([sys.executable, "-I", "-S", "-c", start], env=environment, capture_output=True, text=True)
+
+    complaint = re.split("[;:] ", refused.stderr.strip().removeprefix("ERROR: "))[0]
+    assert (refused.returncode, f"`{complaint}`" in docs) == (1, True)
+    assert "`envs/powerview/bin/python deploy/ansible_locale.py`" in docs
+
+
+@pytest.mark.parametrize("page", ["Makefile", "deploy/install.sh", "docs/install.md", "docs/operate.md"])
+def test_each_way_to_the_packages_gives_ansible_its_language(page):
+    text = (FOLDER.parent / page).read_text()
+
+    packages, line = r"--require-hashes .*requirements\.lock", r".*python.* .*deploy/ansible_locale\.py"
+    assert re.search(rf"{packages}.*\n{line}", text)
+
+
+def test_the_systems_python_is_left_alone():
+    run = subprocess.run(
+        [Path(sys.base_prefix, "bin/python3"), FOLDER.parent / "deploy/ansible_locale.py"],
+        capture_output=True,
+        text=True,
+    )
+
+    assert (run.returncode, "is the system's Python" in run.stderr) == (1, True)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ class ActionModule(ActionBase):
         """Do the task; see `tasks` for what it returns."""
         super().run(tmp, task_vars)
         name = self._task.action.removeprefix("powerview_")
-        _, arguments = self.validate_argument_spec(tasks.TASKS[name][1])
+        _, arguments = self.validate_argument_spec(tasks.TASKS[name].arguments)
         # A new login's password: from the environment, else from whoever sits at the terminal.
         password = {"password": os.environ.get("POWERVIEW_USER_PASSWORD", ""), "ask": self._ask}
         result = tasks.do(name, arguments, self._task.check_mode, **(password if name == "person" else {}))

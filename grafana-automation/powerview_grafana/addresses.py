@@ -21,6 +21,6 @@ def classic_address(uid: str) -> str:
 
 
 def stored_address(uid: str, org: int) -> str:
-    """Where newer versions of Grafana tell in which schema a dashboard is stored."""
+    """Where newer versions of Grafana show in which schema a dashboard is stored."""
     namespace = "default" if org == MAIN_ORG else f"org-{org}"
     return path("apis", "dashboard.grafana.app", "v1beta1", "namespaces", namespace, "dashboards", uid)

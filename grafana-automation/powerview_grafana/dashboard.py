@@ -29,7 +29,7 @@ def is_v2(status: int, answer: Any, stored: Any) -> bool:
     """Whether a dashboard is stored in Grafana's new schema, which cannot be read as classic JSON without loss.
 
     `status` and `answer` came from `classic_address`, `stored` from `stored_address`. Grafana 12.4 answers 406; 13
-    converts, with loss, and tells the stored version.
+    converts, with loss, and shows the stored version.
     """
     conversion = _inner(stored, "status", "conversion")
     return (

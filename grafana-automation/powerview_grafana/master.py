@@ -116,7 +116,7 @@ def save(run: Run, content: dict, message: str, task: str) -> None:
 
 
 def _stored_version(grafana: Server, uid: str) -> int:
-    # The version of a dashboard in the new schema, which the old address does not tell.
+    # The version of a dashboard in the new schema, which the old address does not show.
     stored = found.stored(grafana, uid, MAIN_ORG)
     if not stored:
         raise ServerError("Grafana has no Master (uid powerview-master): run create_grafana_resources.yml first.")

@@ -56,21 +56,21 @@ def remove(run: Run, client: str, user: str) -> list[str]:
     number = _number(run, user)
     if number is None:
         raise UsageError(f"there is no login {user!r}: nobody was taken out of {client}.")
-    said = []
+    messages = []
     own_org = run.settings.isolation == "org"
     roles = {r["orgId"]: r for r in run.grafana.get(path("api", "users", number, "orgs"), MAIN_ORG).body}
     is_in = number in _members(run, org, team)
     if is_in or (own_org and org in roles):
         run.changes.append((f"team {client}", user, None))
-        said.append(f"powerview: {'would take' if run.check else 'took'} {user} out of {client}")
+        messages.append(f"powerview: {'would take' if run.check else 'took'} {user} out of {client}")
         if not run.check:
             _let_out(run, number, org, team if is_in else None, own_org and org in roles)
     role = roles.get(org, {}).get("role")
     if not own_org and role in ABOVE_VIEWER:
-        said.append(f"powerview: note: {user} is {role}, and goes on seeing more than a client does")
+        messages.append(f"powerview: note: {user} is {role}, and goes on seeing more than a client does")
     if sees_too := _sees_too(run, number, roles, client, team):
-        said.append(f"powerview: note: {user} is {sees_too}")
-    return said
+        messages.append(f"powerview: note: {user} is {sees_too}")
+    return messages
 
 
 def _where(run: Run, client: str, user: str) -> tuple[str, int, int]:

@@ -24,7 +24,7 @@ IN_A_FOLDER = {
 
 
 def check_confirmation(client: str, campaign: str, confirm: str, delete_bucket: str) -> None:
-    """Raise UsageError unless the variables say the same thing twice."""
+    """Raise UsageError unless the names are confirmed by the same once more."""
     name = f"{client}/{campaign}" if campaign else client
     if confirm != name:
         raise UsageError(f"POWERVIEW_CONFIRM is {confirm!r}: it must be {name!r}, or nothing is deleted.")

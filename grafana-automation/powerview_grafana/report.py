@@ -16,16 +16,16 @@ def lines(client: dict, check: bool = False) -> list[str]:
         (f"{name}/{c['campaign']}", "dashboard" in c["steps"], c["steps"]) for c in client["campaigns"] if c["steps"]
     ]
     made = [("create", thing) if new else ("repair", f"{thing}: {', '.join(s)}") for thing, new, s in things]
-    said = [f"powerview: {f'would {verb}' if check else verb.rstrip('e') + 'ed'} {what}" for verb, what in made]
+    done = [f"powerview: {f'would {verb}' if check else verb.rstrip('e') + 'ed'} {what}" for verb, what in made]
     if waiting := client.get("waiting"):
-        said.append(f"powerview: {name}: {waiting} more new campaigns wait for the next run")
-    return said
+        done.append(f"powerview: {name}: {waiting} more new campaigns wait for the next run")
+    return done
 
 
 def unfinished(clients: list[dict], problem: str = "", check: bool = False) -> list[str]:
     """What was not finished, each with its reason: `problem` is why the Master cannot be cloned."""
     failed = [f"{c['client']}: {c['failed']}" for c in clients if c["failed"]]
-    said = [f"powerview: {problem}"] if problem else []
+    found = [f"powerview: {problem}"] if problem else []
     if check:
-        return said + [f"powerview: would not finish {reason}" for reason in failed]
-    return said + ([f"powerview: not finished: {'; '.join(failed)}"] if failed else [])
+        return found + [f"powerview: would not finish {reason}" for reason in failed]
+    return found + ([f"powerview: not finished: {'; '.join(failed)}"] if failed else [])

@@ -1,15 +1,14 @@
 """What each task of the playbooks does: arguments in, a result as Ansible takes it out. Nothing here knows Ansible.
 
-Each returns `changed`, `diff`, `messages` (lines for people and for provisioning.log) and, if something could not be
-done, `failed` with the reason in `msg`. Those that take `clients` (what they are: `run.py`) return them for the next
-task, with what was found and done. In check mode nothing is written, and the messages name what would be.
+What each takes and returns is in `TASKS`; what a client is, in `run.py`. In check mode nothing is written, and the
+messages name what would be.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from powerview.settings import SettingsError, load_settings, require_grafana, require_language
 from powerview_grafana import (
@@ -36,7 +35,7 @@ TEXT = {"type": "str", "default": ""}
 
 
 def _tree(run: Run, client: str, campaign: str) -> dict:
-    """The admins and the clients that the tree asks for: `clients`."""
+    """The admins and the clients that the tree asks for."""
     servers.grafana(run.settings)  # says which setting it misses
     found = tree.wanted(run.settings.data_dir, run.settings.influxdb_bucket, client, campaign)
     return {"clients": found["clients"], "messages": found["refused"]}
@@ -51,24 +50,24 @@ def _noun(make: Callable[[Run, list[dict]], Any]) -> Callable[..., dict]:
 
 
 def _admin(run: Run, clients: list[dict]) -> dict:
-    """What belongs to the admins; returns also `notes`, what they should know."""
+    """What belongs to the admins."""
     admin.make(run, clients)
     return {"clients": clients, "notes": run.notes}
 
 
 def _dashboards(run: Run, clients: list[dict]) -> dict:
-    """A clone of the Master for each campaign; returns also `problem`, why the Master cannot be cloned, or nothing."""
+    """A clone of the Master for each campaign."""
     problem = dashboards.make(run, clients)
     return {"clients": clients, "problem": problem}
 
 
 def _report(run: Run, clients: list[dict], problem: str, notes: list[str]) -> dict:
     """Messages of all that was done; fails if something could not be finished."""
-    said = [line for client in clients for line in report.lines(client, run.check)]
+    done = [line for client in clients for line in report.lines(client, run.check)]
     failed = report.unfinished(clients, problem, run.check)
     if run.check:
-        return {"messages": said + notes + failed[1 if problem else 0 :], **_failed(failed[:1] if problem else [])}
-    return {"messages": said + notes, **_failed(failed)}
+        return {"messages": done + notes + failed[1 if problem else 0 :], **_failed(failed[:1] if problem else [])}
+    return {"messages": done + notes, **_failed(failed)}
 
 
 def _update(run: Run, clients: list[dict], master: str) -> dict:
@@ -78,8 +77,8 @@ def _update(run: Run, clients: list[dict], master: str) -> dict:
     failed = [c for c in clients if c["failed"]]
     if failed:
         return {"messages": taken, **_failed(report.unfinished(failed))}
-    said, failed = update.make(run, clients)
-    return {"messages": taken + said, **_failed([f"powerview: not finished: {'; '.join(failed)}"] if failed else [])}
+    updated, failed = update.make(run, clients)
+    return {"messages": taken + updated, **_failed([f"powerview: not finished: {'; '.join(failed)}"] if failed else [])}
 
 
 def _removal(run: Run, client: str, campaign: str, confirm: str, delete_bucket: str) -> dict:
@@ -104,38 +103,59 @@ def _person(run: Run, client: str, user: str, password: str, state: str, ask: Ca
 
 
 def _failed(lines: list[str]) -> dict:
-    # The first word of a message is said once, whatever it is made of.
+    # The first word of a message is there once, whatever it is made of.
     first, *others = lines or [""]
     return (
         {"failed": True, "msg": "; ".join([first, *(o.removeprefix("powerview: ") for o in others)])} if lines else {}
     )
 
 
-TASKS: dict[str, tuple[Callable[..., dict], dict]] = {
-    "tree": (_tree, {"client": TEXT, "campaign": TEXT}),
-    "organisations": (_noun(organisations.make), {"clients": CLIENTS}),
-    "admin": (_admin, {"clients": CLIENTS}),
-    "teams": (_noun(teams.make), {"clients": CLIENTS}),
-    "folders": (_noun(folders.make), {"clients": CLIENTS}),
-    "data_sources": (_noun(data_sources.make), {"clients": CLIENTS}),
-    "dashboards": (_dashboards, {"clients": CLIENTS}),
-    "overviews": (_noun(overview.make), {"clients": CLIENTS}),
-    "report": (
+class Task(NamedTuple):
+    """What a task does; its arguments as Ansible checks them; what it returns besides that of every task."""
+
+    do: Callable[..., dict]
+    arguments: dict[str, dict]
+    returns: dict[str, str]
+
+
+ALWAYS = {
+    "changed": "whether anything was written, in check mode: would be",
+    "diff": "what was, or would be, for `--diff`: a part for each thing",
+    "messages": "lines for people and for provisioning.log",
+}
+"""What every task returns. One that could not do something returns `failed` too, and `msg` with the reason."""
+CLIENTS_RETURNED = {"clients": "the clients, with what was found and done, for the next task"}
+TASKS: dict[str, Task] = {
+    "tree": Task(_tree, {"client": TEXT, "campaign": TEXT}, CLIENTS_RETURNED),
+    "organisations": Task(_noun(organisations.make), {"clients": CLIENTS}, CLIENTS_RETURNED),
+    "admin": Task(_admin, {"clients": CLIENTS}, {**CLIENTS_RETURNED, "notes": "what the admins should know"}),
+    "teams": Task(_noun(teams.make), {"clients": CLIENTS}, CLIENTS_RETURNED),
+    "folders": Task(_noun(folders.make), {"clients": CLIENTS}, CLIENTS_RETURNED),
+    "data_sources": Task(_noun(data_sources.make), {"clients": CLIENTS}, CLIENTS_RETURNED),
+    "dashboards": Task(
+        _dashboards,
+        {"clients": CLIENTS},
+        {**CLIENTS_RETURNED, "problem": "why the Master cannot be cloned, or nothing"},
+    ),
+    "overviews": Task(_noun(overview.make), {"clients": CLIENTS}, CLIENTS_RETURNED),
+    "report": Task(
         _report,
         {"clients": CLIENTS, "problem": TEXT, "notes": {"type": "list", "elements": "str", "default": []}},
+        {},
     ),
-    "updates": (_update, {"clients": CLIENTS, "master": TEXT}),
-    "removal": (_removal, {"client": TEXT, "campaign": TEXT, "confirm": TEXT, "delete_bucket": TEXT}),
-    "person": (
+    "updates": Task(_update, {"clients": CLIENTS, "master": TEXT}, {}),
+    "removal": Task(_removal, {"client": TEXT, "campaign": TEXT, "confirm": TEXT, "delete_bucket": TEXT}, {}),
+    "person": Task(
         _person,
         {
             "client": TEXT,
             "user": TEXT,
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
+        {},
     ),
 }
-"""Each task by its name without `powerview_`: what it does, and its arguments as Ansible checks them."""
+"""Each task by its name without `powerview_`."""
 
 
 def do(task: str, arguments: dict, check: bool = False, **more: Any) -> dict:
@@ -146,7 +166,7 @@ def do(task: str, arguments: dict, check: bool = False, **more: Any) -> dict:
         require_grafana(settings)
         require_language(settings)
         run = Run(settings, check)
-        result = TASKS[task][0](run, **arguments, **more)
+        result = TASKS[task].do(run, **arguments, **more)
     except (SettingsError, UsageError, ServerError) as error:
         result = {"failed": True, "msg": f"powerview: {error}"}
     except NOT_UNDERSTOOD as error:

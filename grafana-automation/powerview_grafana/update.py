@@ -46,16 +46,16 @@ def make(run: Run, clients: list[dict]) -> tuple[list[str], list[str]]:
     for client in ours:
         home = homes[client["client"]]
         client["org"] = home["org"] if home["joined"] else None
-    said: list[str] = []
+    messages: list[str] = []
     failed: list[str] = []
     for client, thing, name, to_be, answer in _wanted(run, content, ours):
         try:
-            said += _update(run, client, thing, name, to_be, answer)
+            messages += _update(run, client, thing, name, to_be, answer)
         except ServerError as error:
             failed.append(f"{name}: {error}")
             if error.away:
                 break
-    return said, failed
+    return messages, failed
 
 
 def _wanted(run: Run, content: dict, clients: list[dict]):

@@ -94,9 +94,13 @@ def channel(device: str, idx: int, unit: str | None) -> Channel:
 
 
 def test_a_line_with_a_unit_is_about_that_unit_and_one_without_about_any():
-    sheet = Sheet((Line(2, "7", 1, "V", "v"), Line(3, "7", 1, "W", "w"), Line(4, "7", 2, None, "any")))
-    found = [sheet.line_of(channel("7", *where)) for where in ((1, "V"), (1, "W"), (1, "kW"), (2, "A"), (3, "W"))]
-    assert [line and line.name for line in found] == ["v", "w", None, "any", None]
+    sheet = read_sheet(b"device,place,unit,name\n7,1,V,v\n7,1,W,w\n7,1,?,none\n7,2,,any\n")
+    places = ((1, "V"), (1, "W"), (1, "kW"), (1, None), (2, "A"), (2, None), (3, "W"))
+    found = [sheet.line_of(channel("7", *where)) for where in places]
+    assert [line and line.name for line in found] == ["v", "w", None, "none", "any", "any", None]
+    assert [line.clamp for line in sheet.absent([("7", 1, "V"), ("7", 1, "W"), ("7", 2, None)])] == [
+        "7 place 1 (no unit)"
+    ]
 
 
 def test_zeros_that_a_spreadsheet_cut_off_a_serial_number_are_no_matter():
@@ -126,6 +130,10 @@ BAD = {
     "clamp with and without its unit": (
         "device,place,unit\n7,1,\n7,1,W\n",
         "line 3: the clamp 7 place 1 (W) is in line 2 already: delete one of them.",
+    ),
+    "clamp without any unit and without a unit": (
+        "device,place,unit\n7,1,?\n7,1,\n",
+        "line 3: the clamp 7 place 1 is in line 2 already: delete one of them.",
     ),
     "factor is a word": (
         "device,place,factor\n1,1,minus\n",

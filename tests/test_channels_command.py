@@ -299,6 +299,16 @@ def test_one_line_about_every_unit_of_a_place_is_enough():
     assert not [sentence for sentence in changed if sentence.startswith("new line")]
 
 
+@pytest.mark.parametrize("before", ["", "7,1,a,V,,,\n", "7,1,b,?,,,\n"])
+def test_a_place_that_had_labels_with_and_without_a_unit_has_a_line_for_each(before):
+    table = read_table(f"device,place,logger,unit,name,role,group\n{before}".encode())
+    table, _ = bring_up_to_date(table, [clamp("7", 1, "a", "V"), clamp("7", 1, "b", None), clamp("7", 2, "c", None)])
+    assert sorted(table.cell(cells, "unit") for _, cells in table.rows) == ["", "?", "V"]
+    sheet = read_sheet(write_table(table))
+    found = [sheet.line("7", place, unit).unit for place, unit in ((1, "V"), (1, None), (2, None))]
+    assert found == ["V", "", None]
+
+
 def test_an_empty_sheet_is_a_header(tmp_path):
     assert write_table(empty_table("en")).decode("utf-8-sig").startswith("device,place,logger,unit,name,")
 

@@ -85,8 +85,31 @@ def test_the_devices_of_a_campaign_are_its_folders_whose_names_are_allowed(data,
         (data / "acme/roof" / name).mkdir(parents=True)
     (data / "acme/roof/02001284").write_text("no folder")
     (data / "acme/roof/02001285").symlink_to("02001283")
-    assert tree.devices("acme", "roof") == ["02001283"]
-    assert tree.devices("acme", "hall") == []
+    assert list(tree.devices("acme", "roof")) == ["02001283"]
+    assert tree.devices("acme", "hall") == {}
+
+
+def test_a_devices_mark_changes_with_what_was_settled_and_with_nothing_else(data, tree):
+    def mark() -> str:
+        return tree.devices("acme", "roof")["02001283"]
+
+    def is_new(change) -> bool:
+        before = mark()
+        while data.stat().st_mtime_ns <= before_that():  # the file system's clock has ticks
+            data.touch()
+        change()
+        return mark() != before
+
+    def before_that() -> int:
+        return max((p.stat().st_mtime_ns for p in (data / DEVICE).rglob("*")), default=0)
+
+    put(data, f"{DEVICE}/x.tsv")
+    assert not is_new(lambda: put(data, f"{DEVICE}/y.tsv"))
+    assert is_new(lambda: put(data, f"{DEVICE}/parsed/z.tsv"))
+    assert is_new(lambda: put(data, f"{DEVICE}/error/z.tsv"))
+    assert not is_new(lambda: put(data, f"{DEVICE}/y.1.tsv"))
+    assert is_new(lambda: (data / f"{DEVICE}/x.tsv").rename(data / f"{DEVICE}/parsed/x.tsv"))
+    assert is_new(lambda: (data / f"{DEVICE}/parsed/z.tsv").unlink())
 
 
 def test_an_empty_tree_has_nothing(tree):

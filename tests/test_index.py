@@ -171,6 +171,19 @@ def test_an_index_of_yesterday_does_not_hide_what_todays_run_made_in_the_store(i
     assert held(influx, client) == {"02001283/1 Heater W": {0: 1.5, 10: 1.5, 20: 2.5, 30: 3.5}}
 
 
+def test_an_index_of_yesterday_does_not_hide_what_came_through_another_master_today(influx, influx_site, client):
+    through(influx_site, client, "02001283", "250701_031500", "Voie1 W", at(0, 1.5))
+    through(influx_site, client, "02001300", "250702_031500", "Voie1 W", at(10, 2.5))
+    run(influx_site)
+    yesterdays = (influx_site.state / "uploads.sqlite").read_bytes()
+    through(influx_site, client, "02001300", "250705_031500", "Oven W", at(20, 5.5), at(30, 5.5))
+    run(influx_site)
+    (influx_site.state / "uploads.sqlite").write_bytes(yesterdays)
+    through(influx_site, client, "02001283", "250704_031500", "Heater W", at(30, 4.5), at(40, 4.5))
+    run(influx_site)
+    assert held(influx, client) == {f"{SLAVE}/1 Oven W": {0: 1.5, 10: 2.5, 20: 5.5, 30: 5.5, 40: 4.5}}
+
+
 def test_the_label_of_a_file_with_markers_alone_is_the_latest_in_any_order(influx, influx_site, client):
     upload(influx_site, client, "250703_031500", ("Oven W",), at(30, 0))
     run(influx_site)

@@ -15,13 +15,16 @@ if TYPE_CHECKING:  # a run with nothing to do needs no pandas
 
 MAIN, PART, PRODUCTION, HIDDEN = ROLES = ("main", "part", "production", "hidden")
 LONGEST_NAME = 100
+NO_UNIT = "?"
+"""What the column `unit` has in a line about the clamp without a unit alone."""
+
 MOST_PROBLEMS = 20
 _NUMBER = re.compile(r"[+-]?\d{1,15}([.,]\d{1,15})?([eE][+-]?\d{1,2})?")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a sheet. `unit` None: whatever unit the clamp has. `number` is the line's in the file."""
+    """One line of a sheet. `unit` None: whatever unit the clamp has; empty: none. `number` is its place in the file."""
 
     number: int
     device: str
@@ -35,7 +38,8 @@ class Line:
     @property
     def clamp(self) -> str:
         """The clamp as messages name it."""
-        return f"{self.device} place {self.place}" + (f" ({self.unit})" if self.unit else "")
+        unit = self.unit if self.unit != "" else "no unit"
+        return f"{self.device} place {self.place}" + (f" ({unit})" if unit else "")
 
 
 def serial_key(device: str) -> str:
@@ -57,7 +61,7 @@ class Sheet:
     def line(self, device: str, place: int, unit: str | None) -> Line | None:
         """The line about a clamp, None if there is none: then it is a part of its own, shown by its label."""
         lines = self._by_place.get((serial_key(device), place), ())
-        return next((line for line in lines if line.unit in (None, unit)), None)
+        return next((line for line in lines if line.unit in (None, unit or "")), None)
 
     def line_of(self, channel: Channel) -> Line | None:
         """The line about a channel's clamp."""
@@ -109,7 +113,8 @@ def _line(table: Table, number: int, cells: list[str]) -> Line:
         if len(cell(column)) > LONGEST_NAME:
             raise NotUnderstood(f"line {number}: the {column} has more than {LONGEST_NAME} characters: shorten it.")
     factor = _factor(number, cell("factor"), table.separator)
-    return Line(number, device, int(place), cell("unit") or None, cell("name"), role, cell("group"), factor)
+    unit = "" if cell("unit") == NO_UNIT else cell("unit") or None
+    return Line(number, device, int(place), unit, cell("name"), role, cell("group"), factor)
 
 
 def _factor(number: int, text: str, separator: str) -> float:

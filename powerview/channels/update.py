@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from powerview.channels.sheet import LONGEST_NAME, Line, clean, sheet_of
+from powerview.channels.sheet import LONGEST_NAME, NO_UNIT, Line, clean, serial_key, sheet_of
 from powerview.channels.table import COLUMNS, Table, title_of
 
 WRITTEN = tuple(COLUMNS)
@@ -61,7 +61,9 @@ def bring_up_to_date(table: Table, clamps: Iterable[Measured], language: str = "
             continue
         only = matched[id(line)] == 1
         changed += _refresh(table, lines[id(line)], line, clamp, only=only)
-    changed += _add(table, new, {line.group for line in sheet.lines})
+    several = Counter((serial_key(c.device), c.place) for c in clamps)
+    several.update((serial_key(line.device), line.place) for line in sheet.lines if line.unit)
+    changed += _add(table, new, {line.group for line in sheet.lines}, several)
     absent = sheet.absent((c.device, c.place, c.unit) for c in clamps)
     changed += [f"kept, but there are no readings of it: line {line.number}, {line.clamp}" for line in absent]
     return table, changed
@@ -84,8 +86,8 @@ def _refresh(table: Table, cells: list[str], line: Line, clamp: Measured, *, onl
         changed.append(f"{clamp.device} place {clamp.place} is now called {label} by its logger, before {before}")
     cells[table.columns["device"]] = clamp.device
     cells[table.columns["logger"]] = label
-    if only:
-        cells[table.columns["unit"]] = clamp.unit or ""
+    if only and clamp.unit:
+        cells[table.columns["unit"]] = clamp.unit
     _measured(table, cells, clamp)
     return changed
 
@@ -96,14 +98,15 @@ def _measured(table: Table, cells: list[str], clamp: Measured) -> None:
         cells[table.columns[column]] = text.replace(".", ",") if table.separator == ";" else text
 
 
-def _add(table: Table, new: list[Measured], taken: set[str]) -> list[str]:
+def _add(table: Table, new: list[Measured], taken: set[str], several: Counter[tuple[str, int]]) -> list[str]:
     groups = _proposed(new, taken)
     changed = []
     for clamp in new:
         cells = [""] * len(table.header)
         group = groups.get(id(clamp), "")
+        no_unit = NO_UNIT if several[serial_key(clamp.device), clamp.place] > 1 else ""
         values = {"device": clamp.device, "place": str(clamp.place), "logger": clean(clamp.logger),
-                  "unit": clamp.unit or "", "group": group}  # fmt: skip
+                  "unit": clamp.unit or no_unit, "group": group}  # fmt: skip
         for column, value in values.items():
             cells[table.columns[column]] = value
         _measured(table, cells, clamp)

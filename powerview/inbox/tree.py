@@ -39,14 +39,21 @@ class Inbox:
             found = self._level(folder, (), want_settled=True)
             yield from (f for f in found if isinstance(f, Upload))
 
-    def devices(self, client: str, campaign: str) -> list[str]:
-        """The folders of a campaign that can be a device's."""
+    def devices(self, client: str, campaign: str) -> dict[str, str]:
+        """The folders of a campaign that can be a device's, each with a mark.
+
+        The mark changes whenever a file of the folder is settled, or one that was settled comes or goes.
+        """
         try:
             with opened(self.root, client, campaign) as folder, os.scandir(folder) as entries:
                 names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
+                return {
+                    name: " ".join(_last_change(f"{name}/{state}", folder) for state in (PARSED_DIR, ERROR_DIR))
+                    for name in names
+                    if not refused_names(client, campaign, name, admin_bucket=self.admin_bucket)
+                }
         except OSError:  # it is gone, or whoever reads its files reports what is wrong
-            return []
-        return [n for n in names if not refused_names(client, campaign, n, admin_bucket=self.admin_bucket)]
+            return {}
 
     def settled_in(self, folder: tuple[str, str, str]) -> list[Upload]:
         """The files of a device's folder that were settled, in no order.
@@ -160,6 +167,15 @@ _OLD_PART = 86_400
 """Seconds after which a file that some client names .filepart while it uploads is taken for abandoned."""
 
 _WRONG_PLACE = "files belong in DATA/<client>/<campaign>/<device serial>/; this one is elsewhere and is left there"
+
+
+def _last_change(name: str, folder: int) -> str:
+    # When something was last put into a folder or taken out of it.
+    try:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return "-"
+    return f"{status.st_ino}:{status.st_mtime_ns}"
 
 
 def _is_left_behind(entry: os.DirEntry) -> bool:

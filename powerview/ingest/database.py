@@ -20,7 +20,8 @@ NAME = "uploads.sqlite"
 # A row of `stretch` for each device that a settled file speaks of: its readings lie from `first` to `last` (UTC
 # seconds; none: nothing). `size` is the number of bits of last - first, which keeps the search for what overlaps short
 # whatever lies in a folder. `label` has the latest label of each place, `series` what is in the store of the devices in
-# `asked`. A campaign in `whole` has all its settled files here, but for those that a killed run has just settled.
+# `asked`. A campaign in `whole` has all its settled files here, but for those of folders whose mark in `listed` is not
+# what it was.
 # `mark` has the stretches (`stop` is not in them) of which totals are to be made, `made` what they were made of.
 # `unproven` has the files of which InfluxDB confirmed so many points at `since` (seconds), not yet counted there.
 SCHEMA = """
@@ -42,6 +43,9 @@ CREATE TABLE IF NOT EXISTS folder (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS asked (client, campaign, serial, PRIMARY KEY (client, campaign, serial)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS whole (client, campaign, PRIMARY KEY (client, campaign)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS listed (
+    client, campaign, device, mark, PRIMARY KEY (client, campaign, device)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mark (
     client, campaign, start INTEGER, stop INTEGER, PRIMARY KEY (client, campaign, start, stop)
 ) WITHOUT ROWID;

@@ -43,6 +43,15 @@ class UploadIndex(Database):
         with self.changing() as db:
             db.execute("INSERT OR REPLACE INTO whole VALUES (?,?)", (client, campaign))
 
+    def listed(self, client: str, campaign: str) -> dict[str, str]:
+        """The devices' folders of a campaign whose settled files were remembered, each with its mark at that time."""
+        return dict(self.rows("SELECT device, mark FROM listed WHERE client=? AND campaign=?", (client, campaign)))
+
+    def remember_listed(self, folder: tuple[str, str, str], mark: str) -> None:
+        """The settled files of a device's folder are remembered."""
+        with self.changing() as db:
+            db.execute("INSERT OR REPLACE INTO listed VALUES (?,?,?,?)", (*folder, mark))
+
     def known(self, folder: tuple[str, str, str]) -> set[tuple[str, str]]:
         """(state, name) of every settled file of a device's folder that is remembered."""
         rows = self.rows("SELECT DISTINCT state, name FROM stretch WHERE client=? AND campaign=? AND device=?", folder)

@@ -70,6 +70,7 @@ class LateFiles:
         self.in_hand = in_hand
         self.totals = totals
         self._listed: set[tuple[str, str, str]] = set()
+        self._looked_at: set[tuple[str, str]] = set()
         self._begun = index.begun
         self._times: OrderedDict[str, tuple[np.ndarray, frozenset[str]]] = OrderedDict()
 
@@ -144,16 +145,22 @@ class LateFiles:
                 return answer
 
     def _list(self, upload: Upload) -> None:
-        # Once for each folder of a run: what lies there settled and is not remembered is read now. Once in all for the
-        # other folders of its campaign, since a slave may have delivered through them.
+        # Once for each folder of a run: what lies there settled and is not remembered is read now. Likewise for the
+        # other folders of its campaign that have changed since, for a slave may have delivered through them, and what
+        # is remembered may be of yesterday: a backup, or what was on the disk when the power was cut.
         if self._begun != self.index.begun:
             self._begun = self.index.begun
             self._listed.clear()
+            self._looked_at.clear()
         where = (upload.client, upload.campaign)
-        if not self.index.is_whole(*where):
-            for device in self.tree.devices(*where):
-                self._list_folder((*where, device))
+        if where not in self._looked_at:
+            listed = self.index.listed(*where)
+            for device, mark in self.tree.devices(*where).items():
+                if listed.get(device) != mark:
+                    self._list_folder((*where, device))
+                    self.index.remember_listed((*where, device), mark)
             self.index.remember_whole(*where)
+            self._looked_at.add(where)
         self._list_folder(upload.folder)
 
     def _list_folder(self, folder: tuple[str, str, str]) -> None:

@@ -50,7 +50,7 @@ def counts_of(campaign: str, means: Mapping[Tags, Values], sheet: Sheet | None) 
     for clamp, values in means.items():
         device, place, unit = place_of(clamp)
         of = [(("campaign", campaign), ("device", device), ("figure", "covered"))]
-        if {(device, place, unit), (device, place, "")} & hidden:
+        if {(device, place, unit or "?"), (device, place, "")} & hidden:
             of.append((("campaign", campaign), ("figure", "hidden")))
         for tags in of:
             for second in values:
@@ -64,7 +64,7 @@ def things_of(means: Mapping[Tags, Values], sheet: Sheet | None) -> list[tuple[s
     groups: dict[tuple, list[tuple[str, str, str, Values]]] = {}
     for tags in sorted(means, key=lambda tags: _sortable(place_of(tags))):
         device, place, unit = place_of(tags)
-        line = lines.get((device, place, unit)) or lines.get((device, place, "")) or {}
+        line = lines.get((device, place, unit or "?")) or lines.get((device, place, "")) or {}
         role = line.get("role") or "part"
         if role == "hidden":
             continue

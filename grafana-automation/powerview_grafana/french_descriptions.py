@@ -254,9 +254,11 @@ TEXTS = {
         "tension : puissance toujours entre 190 W et 270 W."
     ),
     "Inputs of the chosen devices that have had more than one label or unit, and labels that have been at more than "
-    "one input, since the beginning of the campaign, and from when to when there are readings under each.": (
+    "one input, since the beginning of the campaign, and from when to when the logger used each. Readings of an input "
+    "count as one channel, under its last label.": (
         "Entrées des appareils choisis qui ont eu plus d'un libellé ou d'une unité, et libellés qui ont été sur plus "
-        "d'une entrée, depuis le début de la campagne, et de quand à quand il y a des mesures sous chacun."
+        "d'une entrée, depuis le début de la campagne, et de quand à quand l'enregistreur a utilisé chacun. Les "
+        "mesures d'une entrée comptent comme une seule voie, sous son dernier libellé."
     ),
     # Other units
     "Chosen channels in this unit, a mean for each step of the curve. They are in no figure of power and energy. A "

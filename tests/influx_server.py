@@ -31,6 +31,11 @@ ORG = "powerview"
 MADE = ("powerview_totals", "powerview_channels")
 
 
+def is_rename(tags: tuple[tuple[str, str], ...]) -> bool:
+    """Whether these are the tags of a point about a label that changed."""
+    return ("event", "renamed") in tags
+
+
 class NoInfluxDB(Exception):
     """No InfluxDB can be had on this machine; the text says what was tried."""
 
@@ -119,11 +124,16 @@ class InfluxServer:
 
     def points(self, bucket: str) -> dict[tuple, float]:
         """All readings and events: (measurement, sorted tags, seconds since 1970) → value of the point's one field."""
-        return {key: value for key, value in self._points(bucket).items() if key[0] not in MADE}
+        return {key: value for key, value in self._points(bucket).items() if not (key[0] in MADE or is_rename(key[1]))}
 
     def made(self, bucket: str) -> dict[tuple, float]:
         """What the lane makes of the readings, totals and channels by name, like `points`."""
         return {key: value for key, value in self._points(bucket).items() if key[0] in MADE}
+
+    def renames(self, bucket: str) -> list[tuple[int, dict[str, str]]]:
+        """When a channel's label changed, in seconds since 1970, and the point's tags; in time."""
+        found = [(key[2], dict(key[1])) for key in self._points(bucket) if is_rename(key[1])]
+        return sorted(found, key=lambda rename: (rename[0], *sorted(rename[1].items())))
 
     def _points(self, bucket: str) -> dict[tuple, float]:
         flux = f'from(bucket: "{bucket}") |> range(start: 1970-01-01T00:00:00Z, stop: 2100-01-01T00:00:00Z)'

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 import pytest
 from master_views import OCTOBER, PARIS, SUMMER, channel, means, store, within
 
+from powerview.channels.sums import Windows
+from powerview.reporting.load import profile_of
+
 pytest_plugins = ("master_fixture",)
 
 DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 MARCH = (datetime(2026, 3, 20, 23, tzinfo=UTC), datetime(2026, 4, 2, 22, tzinfo=UTC))
 AUTUMN = (datetime(2026, 10, 15, 22, tzinfo=UTC), datetime(2026, 11, 2, 23, tzinfo=UTC))
+LATE = (datetime(2026, 3, 27, 22, tzinfo=UTC), datetime(2026, 4, 10, 7, tzinfo=UTC))
+"""Over the change of the clocks in Australia."""
 LONG = timedelta(days=100)
 
 
@@ -58,6 +64,45 @@ def test_each_cell_is_the_mean_of_its_local_hours(changing):
     ):
         found = grafana.table(place, span).set_index("hour")[DAYS]
         pd.testing.assert_frame_equal(found, expected[DAYS], check_names=False, check_dtype=False)
+
+
+ODD_ZONES = ["Asia/Kolkata", "Asia/Kathmandu", "Australia/Adelaide", "Australia/Lord_Howe", "America/St_Johns"]
+
+
+@pytest.mark.parametrize("zone", ODD_ZONES)
+@pytest.mark.parametrize("changing", [MARCH, AUTUMN, LATE], indirect=True, ids=["march", "autumn", "april"])
+def test_where_the_clock_is_half_an_hour_off_hours_are_those_of_the_clock(changing, zone):
+    # Ten minutes belong to the hour in which they begin; in Lord Howe the clock passes half an hour twice.
+    grafana, span, total = changing
+    clock = total.index.tz_convert(zone)
+    instance = [clock.tz_localize(None).floor("1h"), clock.tz_localize(None) - total.index.tz_localize(None)]
+    hourly = total.groupby(instance).mean().droplevel(1)
+    hour, day = hourly.index.strftime("%H:00"), hourly.index.strftime("%a")
+    weekend = np.where(hourly.index.day_of_week >= 5, "Saturday and Sunday", "Monday to Friday")
+    for place, expected in (
+        ("Mean power by hour and weekday, kW", hourly.groupby([hour, day]).mean().unstack() / 1000),
+        ("Hours behind each cell", hourly.groupby([hour, day]).count().unstack()),
+        ("Mean day", hourly.groupby([hour, weekend]).mean().unstack()),
+    ):
+        found = grafana.table(place, span, timezone=zone).set_index("hour")[expected.columns]
+        pd.testing.assert_frame_equal(found, expected, check_names=False, check_dtype=False)
+    profile = profile_of(Windows(total.index.as_unit("s").asi8, total.to_numpy()), ZoneInfo(zone))
+    cells = hourly.groupby([day, hour]).mean().unstack().loc[DAYS]
+    np.testing.assert_allclose(profile.cells, cells.to_numpy())
+    np.testing.assert_array_equal(profile.hours, hourly.groupby([day, hour]).count().unstack().loc[DAYS])
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "Asia/Kathmandu"])
+def test_so_are_those_of_a_choice_over_a_year(made, influx, client, zone):
+    span = (datetime(2025, 3, 2, 22, tzinfo=UTC), datetime(2025, 9, 1, 22, tzinfo=UTC))
+    values = noise(7 * 144)
+    store(influx, client, "made", channel(), span[0] + LONG, values, 600)
+    times = pd.date_range(span[0] + LONG, periods=len(values), freq="10min").tz_convert(zone)
+    clock = pd.Series(values, times.tz_localize(None)).resample("1h").mean()
+    expected = clock.groupby([clock.index.strftime("%H:00"), clock.index.strftime("%a")]).mean().unstack() / 1000
+    chosen = {"channel": [channel()["channel"]], "timezone": zone}
+    found = made.table("Mean power by hour and weekday, kW", span, **chosen).set_index("hour")[DAYS]
+    pd.testing.assert_frame_equal(found, expected[DAYS], check_names=False)
 
 
 def test_the_hour_that_the_clocks_change_is_there_twice_or_not(changing):

@@ -191,7 +191,7 @@ _TEXTS = {
     "Reason": "Raison",
 }
 
-SAME = ("Client", "Master", "Max", "Min", "Phase", "Total")
+SAME = ("Ch", "Client", "Master", "Max", "Min", "Phase", "SN", "Total")
 """What is written alike in both languages."""
 
 

@@ -160,9 +160,11 @@ TEXTS = {
     ),
     # Load profile
     "Mean total in kW, for each hour of each weekday in the dashboard's time zone: 07:00 is from 07:00 to 08:00. Each "
-    "hour with readings weighs alike; beside it is how many of them make a cell.": (
+    "ten minutes belong to the hour in which they begin. Each hour with readings weighs alike; beside it is how many "
+    "of them make a cell.": (
         "Moyenne du total en kW, pour chaque heure de chaque jour de la semaine dans le fuseau horaire du tableau de "
-        "bord : 07:00 va de 07:00 à 08:00. Chaque heure mesurée a le même poids ; leur nombre par case est à côté."
+        "bord : 07:00 va de 07:00 à 08:00. Un pas de dix minutes appartient à l'heure dans laquelle il commence. "
+        "Chaque heure mesurée a le même poids ; leur nombre par case est à côté."
     ),
     "How many hours with readings make each cell of the table of mean power: one a week. On the days on which the "
     "clocks change, the hour from 02:00 to 03:00 is missing or there twice.": (
@@ -254,9 +256,11 @@ TEXTS = {
         "tension : puissance toujours entre 190 W et 270 W."
     ),
     "Inputs of the chosen devices that have had more than one label or unit, and labels that have been at more than "
-    "one input, since the beginning of the campaign, and from when to when there are readings under each.": (
+    "one input, since the beginning of the campaign, and from when to when the logger used each. Readings of an input "
+    "count as one channel, under its last label.": (
         "Entrées des appareils choisis qui ont eu plus d'un libellé ou d'une unité, et libellés qui ont été sur plus "
-        "d'une entrée, depuis le début de la campagne, et de quand à quand il y a des mesures sous chacun."
+        "d'une entrée, depuis le début de la campagne, et de quand à quand l'enregistreur a utilisé chacun. Les "
+        "mesures d'une entrée comptent comme une seule voie, sous son dernier libellé."
     ),
     # Other units
     "Chosen channels in this unit, a mean for each step of the curve. They are in no figure of power and energy. A "

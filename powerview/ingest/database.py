@@ -23,6 +23,8 @@ NAME = "uploads.sqlite"
 # `asked`. A campaign in `whole` has all its settled files here, but for those of folders whose mark in `listed` is not
 # what it was.
 # `mark` has the stretches (`stop` is not in them) of which totals are to be made, `made` what they were made of.
+# `named` has, for each row of `stretch` with readings, what that file calls the device's channels: the number of a text
+# in `wording`. The devices in `renamed` have several, and when it changed is to be stored.
 # `unproven` has the files of which InfluxDB confirmed so many points at `since` (seconds), not yet counted there.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS stretch (
@@ -30,6 +32,13 @@ CREATE TABLE IF NOT EXISTS stretch (
     PRIMARY KEY (client, campaign, device, state, name, serial)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS overlap ON stretch (client, campaign, serial, size, first);
+CREATE TABLE IF NOT EXISTS wording (number INTEGER PRIMARY KEY, labels UNIQUE);
+CREATE TABLE IF NOT EXISTS named (
+    client, campaign, serial, wording INTEGER, device, state, name,
+    PRIMARY KEY (client, campaign, device, state, name, serial)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS worded ON named (client, campaign, serial, wording);
+CREATE TABLE IF NOT EXISTS renamed (client, campaign, serial, PRIMARY KEY (client, campaign, serial)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS label (
     client, campaign, serial, idx INTEGER, unit, stamp, stem, number INTEGER, device, name, channel,
     PRIMARY KEY (client, campaign, serial, idx, unit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -68,8 +69,21 @@ class UploadIndex(Database):
                     "INSERT OR REPLACE INTO stretch VALUES (?,?,?,?,?,?,?,?,?)",
                     (*where, serial, size, first, last, upload.device, upload.state, as_blob(upload.name)),
                 )
+                if first is not None:
+                    self._name(db, upload, serial, [c for c in span.channels if c.device == serial])
             for channel in span.channels if span else ():
                 self._label(db, where, order, channel)
+
+    @staticmethod
+    def _name(db: sqlite3.Connection, upload: Upload, serial: str, channels: list[Channel]) -> None:
+        where = (upload.client, upload.campaign, serial)
+        labels = json.dumps([[c.idx, c.unit or "", c.name] for c in channels])
+        db.execute("INSERT OR IGNORE INTO wording (labels) VALUES (?)", (labels,))
+        db.execute(
+            "INSERT OR REPLACE INTO named SELECT ?,?,?,number,?,?,? FROM wording WHERE labels=?",
+            (*where, upload.device, upload.state, as_blob(upload.name), labels),
+        )
+        _mark_renamed(db, where)
 
     def _label(self, db: sqlite3.Connection, where: tuple[str, str], order: tuple, channel: Channel) -> None:
         stamp, stem, number, _, _, device = order
@@ -84,9 +98,16 @@ class UploadIndex(Database):
 
     def forget(self, upload: Upload) -> None:
         """Forget a file that is gone."""
+        serials = self.serials(upload)
         with self.changing() as db:
             db.execute(
                 "DELETE FROM stretch WHERE client=? AND campaign=? AND device=? AND state=? AND name=?",
+                (*upload.folder, upload.state, as_blob(upload.name)),
+            )
+            for serial in serials:
+                _mark_renamed(db, (upload.client, upload.campaign, serial))
+            db.execute(
+                "DELETE FROM named WHERE client=? AND campaign=? AND device=? AND state=? AND name=?",
                 (*upload.folder, upload.state, as_blob(upload.name)),
             )
 
@@ -131,6 +152,31 @@ class UploadIndex(Database):
             )
             for stamp, stem, number, device, idx, unit, name, channel in rows
         ]
+
+    def renamed(self) -> list[tuple[str, str, str]]:
+        """Client, campaign and serial of each device of which it is to be stored when its labels changed."""
+        return self.rows("SELECT client, campaign, serial FROM renamed ORDER BY client, campaign, serial", ())
+
+    def wordings(self, client: str, campaign: str, serial: str) -> list[tuple[int, int, list[tuple[int, str, str]]]]:
+        """What each remembered file with readings calls a device's channels, in the order of the uploads: its first and
+        last reading, and (idx, unit, name) of each channel."""
+        rows = self.rows(
+            "SELECT device, state, name, first, last, labels FROM named NATURAL JOIN stretch "
+            "JOIN wording ON number = wording WHERE client=? AND campaign=? AND serial=?",
+            (client, campaign, serial),
+        )
+        found = [
+            (upload_order(Upload(client, campaign, device, as_name(name), state)), first, last, labels)
+            for device, state, name, first, last, labels in rows
+        ]
+        parsed = {labels: [tuple(each) for each in json.loads(labels)] for *_, labels in found}
+        return [(first, last, parsed[labels]) for _, first, last, labels in sorted(found)]
+
+    def renames_are_stored(self, client: str, campaign: str, serials: Iterable[str]) -> None:
+        """It is stored when the labels of these devices changed."""
+        with self.changing() as db:
+            for serial in serials:
+                db.execute("DELETE FROM renamed WHERE client=? AND campaign=? AND serial=?", (client, campaign, serial))
 
     def places(self, client: str, campaign: str) -> set[tuple[str, int, str | None]]:
         """Device, position and unit of every clamp that the remembered files of a campaign have."""
@@ -183,3 +229,11 @@ class UploadIndex(Database):
         for serial in serials:
             with self.changing() as db:
                 db.execute("DELETE FROM asked WHERE client=? AND campaign=? AND serial=?", (client, campaign, serial))
+
+
+def _mark_renamed(db: sqlite3.Connection, where: tuple[str, str, str]) -> None:
+    # Of nearly every device all files have the same labels; the index finds the two ends at once.
+    ends = " <> ".join(
+        f"(SELECT {end}(wording) FROM named WHERE client=? AND campaign=? AND serial=?)" for end in ("MIN", "MAX")
+    )
+    db.execute(f"INSERT OR IGNORE INTO renamed SELECT ?,?,? WHERE {ends}", where * 3)

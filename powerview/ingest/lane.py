@@ -13,6 +13,7 @@ from powerview.inbox import Refusal, Upload
 from powerview.ingest.confirmed import Confirmations
 from powerview.ingest.index import UploadIndex
 from powerview.ingest.journal import Journal
+from powerview.ingest.renames import Renames
 from powerview.ingest.reports import Reports, Result
 from powerview.ingest.sheets import put_into_force
 from powerview.ingest.state import InHand, Reported
@@ -59,10 +60,11 @@ def run(
         for folder in unread:
             reports.refused(Refusal("/".join(folder), UNREAD))
         totals = Totals(settings, index, active=keep)
+        renames = Renames(index, active=keep and settings.influxdb_host is not None)
         campaigns = {(client, campaign) for client, campaign, _ in parsed}
         confirmations = Confirmations(index)
         due = confirmations.due() if keep and own_tree else []
-        if uploads or due or totals.outstanding(campaigns):
+        if uploads or due or renames.outstanding() or totals.outstanding(campaigns):
             with ExitStack() as stack:
                 with _loading():
                     from powerview.ingest.loop import Ingest  # late: a run with nothing to do needs no pandas
@@ -75,6 +77,7 @@ def run(
                     missing = confirmations.missing(opened, settings.data_dir, due, reports)
                     loop(settle=False, again=True).run(missing, lambda: None)
                 if not (reports.result.away or uploads_first):
+                    renames.make(opened)
                     totals.make(opened, campaigns)
             if not reports.result.away:
                 index.remember_folders({upload.folder for upload in uploads} - set(unread))

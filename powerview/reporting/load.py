@@ -14,7 +14,7 @@ import pandas as pd
 from powerview.channels.sums import WINDOW, Windows
 from powerview.reporting.figures import Days, base_load
 
-HOUR = 3600
+HOUR, A_WEEK = 3600, 7 * 86_400
 SATURDAY = 5
 HIGHEST = 10
 """So many of the highest means are named."""
@@ -35,10 +35,16 @@ class Profile:
 
 
 def profile_of(load: Windows, zone: ZoneInfo) -> Profile:
-    """The profile of a load on a zone's clock. Public holidays are the weekdays that they are."""
-    number, place = np.unique(load.begin // HOUR, return_inverse=True)
+    """The profile of a load on a zone's clock. Public holidays are the weekdays that they are.
+
+    Ten minutes belong to the hour of the clock in which they begin. An hour that the clock passes twice is two.
+    """
+    clock = pd.DatetimeIndex(load.begin.astype("datetime64[s]"), tz="UTC").tz_convert(zone).tz_localize(None)
+    seconds = clock.as_unit("s").asi8
+    # An hour is known by its number and by what the clock is ahead of UTC, of which a week is always more.
+    number, first, place = np.unique(seconds // HOUR * A_WEEK + seconds - load.begin, True, True)
     mean = np.bincount(place, load.mean, minlength=len(number)) / np.bincount(place, minlength=len(number))
-    local = pd.DatetimeIndex((number * HOUR).astype("datetime64[s]"), tz="UTC").tz_convert(zone)
+    local = clock[first]
     weekday, hour = local.day_of_week.to_numpy(), local.hour.to_numpy()
     cells, hours = _means(weekday * 24 + hour, mean, 7 * 24)
     days, _ = _means((weekday >= SATURDAY) * 24 + hour, mean, 2 * 24)

@@ -19,7 +19,6 @@ from powerview.store import line_protocol
 from powerview.store.in_bucket import (
     BEGIN,
     END,
-    InBucket,
     but_for_what_expires,
     flux_text,
     predicate_of,
@@ -27,6 +26,7 @@ from powerview.store.in_bucket import (
     stretches,
 )  # fmt: skip
 from powerview.store.protocol import Span
+from powerview.store.renamed import Renamed
 
 WINDOW = "10m"
 TAGS = ("campaign", "channel", "device", "figure", "role", "unit")
@@ -62,7 +62,7 @@ def series(measurement: str, **tags: str | None) -> Series:
     return Series(measurement, tuple((key, value) for key, value in found.items() if value))
 
 
-class Beside(InBucket):
+class Beside(Renamed):
     """Campaigns' readings as means of ten minutes, and what is made of them. Every method raises StoreAway."""
 
     def channels(self, campaigns: Collection[str]) -> dict[str, dict[Channel, Span]]:

@@ -28,10 +28,10 @@ class InBucket:
     def __init__(self, store: InfluxStore, bucket: str) -> None:
         self._store, self._bucket = store, bucket
 
-    def _points_of(self, wanted: str, start: int, stop: int) -> str:
+    def _points_of(self, wanted: str, start: int, stop: int, field: str = "value") -> str:
         return (
             f'from(bucket: "{flux_text(self._bucket)}") |> range(start: {flux_time(start)}, stop: {flux_time(stop)})'
-            f' |> filter(fn: (r) => r._field == "value" and {wanted})'
+            f' |> filter(fn: (r) => r._field == "{field}" and {wanted})'
         )
 
     def _frames(self, query: str, columns: list[str]) -> Iterator[pd.DataFrame]:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from influx_server import MADE, InfluxServer, wait_until
+from influx_server import MADE, InfluxServer, is_rename, wait_until
 
 from faults import truth, truth_totals, truth_uploads
 from faults.proxy import FaultProxy
@@ -179,7 +179,8 @@ class Site:
         buckets = set(self._buckets())
         for bucket in buckets:
             for measurement, tags, seconds, value in self._points(bucket):
-                (made if measurement in MADE else points)[bucket, measurement, tags, seconds] = value
+                found = made if measurement in MADE or is_rename(tags) else points
+                found[bucket, measurement, tags, seconds] = value
         return points, made, buckets
 
     def _buckets(self) -> Iterator[str]:
@@ -198,7 +199,8 @@ class Site:
 
     def judge(self) -> Judgement:
         """Compare the store with what the files say, and the files with what was sent."""
-        wanted = truth_uploads.points_of(self.uploads, self.zone, self.now or datetime.now(UTC))
+        now = self.now or datetime.now(UTC)
+        wanted = truth_uploads.points_of(self.uploads, self.zone, now)
         found, made, buckets = self.store()
         lost = [key for key in wanted if key not in found]
         wrong = [key for key in found if wanted.get(key) != found[key]]
@@ -208,7 +210,8 @@ class Site:
         examples = [f"lost {k} {wanted[k]}" for k in lost[:3]]
         examples += [f"wrong {k}: {found.get(k)} for {wanted.get(k)}" for k in wrong[:3]]
         if not lost and not wrong:  # what is made of other readings is not as it should be, either
-            wrong = truth_totals.differences(made, truth_totals.made_of(wanted))
+            renames = truth_uploads.renames_of(self.uploads, self.zone, now)
+            wrong = truth_totals.differences(made, truth_totals.made_of(wanted) | renames)
             examples += wrong[:3]
         examples += [f"misplaced {k}" for k in misplaced[:6]]
         return Judgement(len(lost), len(wrong), len(misplaced), examples)

@@ -48,6 +48,41 @@ def points_of(uploads: list[Upload], local: str, arrived: datetime, admin_bucket
     return store
 
 
+def renames_of(uploads: list[Upload], local: str, arrived: datetime, admin_bucket: str = "powerview") -> Points:
+    """When labels of places changed: at a second counts what the latest upload says whose rows begin and end around it.
+
+    A place whose label is another one than before has a point at the second from which that counts.
+    """
+    files: dict[tuple[str, str, str], list[tuple[int, int, dict[Place, str]]]] = {}
+    for upload in sorted(uploads, key=upload_order):
+        if is_refused(upload, admin_bucket):
+            continue
+        try:
+            contents = contents_of_file(upload, ZoneInfo(local), arrived)
+        except Unreadable:
+            continue
+        for device in {place_of(tags)[0] for tags in contents.columns} if contents.rows else ():
+            names = {place_of(tags): dict(tags)["channel_name"] for tags in contents.columns}
+            mine = {place: name for place, name in names.items() if place[0] == device}
+            where = (upload.client, upload.campaign, device)
+            files.setdefault(where, []).append((min(contents.rows), max(contents.rows), mine))
+    found: Points = {}
+    for (client, campaign, _), spans in files.items():
+        called: dict[Place, str] = {}
+        for second in sorted({first for first, _, _ in spans} | {last + 1 for _, last, _ in spans}):
+            around = [names for first, last, names in spans if first <= second <= last]
+            for place, name in around[-1].items() if around else ():
+                if called.setdefault(place, name) != name:
+                    tags = {
+                        "campaign": campaign, "device": place[0], "channel_idx": place[1], "unit": place[2],
+                        "event": "renamed", "former": called[place], "channel_name": name,
+                    }  # fmt: skip
+                    tags = tuple(sorted((key, value) for key, value in tags.items() if value))
+                    found[client, "powerview_events", tags, second] = 1.0
+                    called[place] = name
+    return found
+
+
 def distinct(labels: Labels, latest: dict[tuple[str, str, str], set[Place]]) -> Labels:
     """The labels, with its position behind one that another place of the device has as well, of the same unit.
 

@@ -105,17 +105,27 @@ union(tables: [windows, edges(at: begin - int(v: every)), edges(at: int(v: stop)
 """,
 )
 
+RENAMED = 'r._measurement == "powerview_events" and r.campaign == "${campaign:raw}" and r._field == "count"'
+
 CHANGED = query(f"""\
 all = () => {read("", DEVICES, EVER, "    ", READINGS)}
-begins = all() |> first() |> map(fn: (r) => ({{r with begin: r._time, what: "From"}}))
-ends = all() |> last() |> map(fn: (r) => ({{r with begin: r._time, what: "To"}}))
-series = union(tables: [begins, ends])
-  |> group()
-  |> map(fn: (r) => ({{
-    Device: r.device, place: r.channel_idx, Label: r.channel_name, unit: if exists r.unit then r.unit else "",
-    channel: r.channel, what: r.what, _time: r.begin,
-  }}))
-  |> pivot(rowKey: ["Device", "place", "Label", "unit", "channel"], columnKey: ["what"], valueColumn: "_time")
+text = (r, order, label, channel) => ({{
+  _time: r._time, order: order, Device: r.device, place: r.channel_idx, unit: if exists r.unit then r.unit else "",
+  Label: label, channel: channel,
+}})
+
+// What begins, and what ends: an input's readings, which are stored under its last label; and an earlier label.
+begins = all() |> first() |> map(fn: (r) => text(r: r, order: 0, label: "", channel: ""))
+ends = all() |> last() |> map(fn: (r) => text(r: r, order: 2, label: r.channel_name, channel: r.channel))
+renames = {read('r.event == "renamed"', DEVICES, EVER, "    ", RENAMED)}
+    |> map(fn: (r) => text(r: r, order: 1, label: r.former, channel: "SN: " + r.device + " - Ch: " + r.former))
+
+labels = union(tables: [begins, ends, renames])
+  |> group(columns: ["Device", "place", "unit"])
+  |> sort(columns: ["_time", "order"])
+  |> elapsed(unit: 1s)
+  |> filter(fn: (r) => r.order != 0)
+  |> map(fn: (r) => ({{r with From: time(v: int(v: r._time) - r.elapsed * 1000000000), To: r._time}}))
 several = (tables=<-, by) => tables
   |> group(columns: by)
   |> count(column: "Label")
@@ -125,9 +135,12 @@ several = (tables=<-, by) => tables
 columns = ["Device", "Place", "Label", "Unit", "From", "To"]
 
 // An input that has had several labels or units, and a label that has been at several inputs.
-inputs = join(tables: {{series: series, at: series |> several(by: ["Device", "place"])}}, on: ["Device", "place"])
+inputs = join(
+  tables: {{labels: labels |> group(), at: labels |> several(by: ["Device", "place"])}},
+  on: ["Device", "place"],
+)
 moved = join(
-  tables: {{series: series, at: series |> several(by: ["Device", "channel", "unit"])}},
+  tables: {{labels: labels |> group(), at: labels |> several(by: ["Device", "channel", "unit"])}},
   on: ["Device", "channel", "unit"],
 )
 
@@ -138,6 +151,7 @@ union(tables: [inputs, moved])
   |> limit(n: 1)
   |> group()
   |> sort(columns: ["Device", "From", "Place"])
+  |> limit(n: 500)
 """)
 
 DOUBTS = query(
@@ -267,7 +281,8 @@ def panels() -> list[dict]:
             "Channels that changed",
             """
             Inputs of the chosen devices that have had more than one label or unit, and labels that have been at more
-            than one input, since the beginning of the campaign, and from when to when there are readings under each.
+            than one input, since the beginning of the campaign, and from when to when the logger used each. Readings
+            of an input count as one channel, under its last label.
             """,
             CHANGED,
             (24, 7),

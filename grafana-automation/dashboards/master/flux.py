@@ -63,11 +63,11 @@ def window(every: str, how: str, empty: bool = False, more: str = "") -> str:
     return f'aggregateWindow(every: {every}, fn: {how}, createEmpty: {str(empty).lower()}, timeSrc: "_start"{more})'
 
 
-def sum_up(every: str, indent: str = "    ") -> str:
+def sum_up(every: str, indent: str = "    ", more: str = "") -> str:
     """From readings of power to the mean of each channel in each step, and on to their total in W."""
     kept = 'keep(columns: ["_time", "_value", "_start", "_stop", "unit"])'
     scaled = f"map(fn: (r) => ({{r with _value: {WATTS}}}))"
-    steps = [window(every, "mean"), kept, scaled, "group()", window(every, "sum")]
+    steps = [window(every, "mean", more=more), kept, scaled, "group()", window(every, "sum", more=more)]
     return f"\n{indent}|> ".join(["", *steps, "group()"])[1:]
 
 
@@ -79,12 +79,13 @@ def whole_or(name: str, of_whole: str, else_: str, head: str = "") -> str:
     return f"{name} = {head}if whole then\n  {of_whole}\nelse\n  {else_}\n"
 
 
-def total(name: str, span: str = RANGE, head: str = "") -> str:
+def total(name: str, span: str = RANGE, head: str = "", more: str = "") -> str:
     """`name` becomes the total at each step, in W: columns _time, _value.
 
-    It has a row for each step in which one of the channels that make it has a reading.
+    It has a row for each step in which one of the channels that make it has a reading. `more` is for the steps of a
+    choice of channels.
     """
-    chosen = f"{read(POWER, span=span, indent='    ')}\n{sum_up('every')}"
+    chosen = f"{read(POWER, span=span, indent='    ')}\n{sum_up('every', more=more)}"
     return whole_or(name, figure("total", span=span), chosen, head)
 
 
@@ -93,7 +94,7 @@ TOTAL = "\n".join([WHOLE, STEP, total("total")])
 CLOCKS = f"""\
 // The stretches of the time range in which the clock is the same number of minutes ahead of UTC. It changes on a day
 // that is shorter or longer than others.
-hour = int(v: 1h)
+half_hour = int(v: 30m)
 ahead = (t) => (
   (date.hour(t: t, location: place) - date.hour(t: t)) * 60
   + date.minute(t: t, location: place) - date.minute(t: t)
@@ -101,18 +102,18 @@ ahead = (t) => (
 odd = array.from(rows: [{{_time: v.timeRangeStart, _value: 0}}])
   |> range(start: date.sub(d: 2d, from: v.timeRangeStart), stop: date.add(d: 2d, to: v.timeRangeStop))
   |> aggregateWindow(every: 1d, fn: count, createEmpty: true, timeSrc: "_stop", location: place)
-  |> elapsed(unit: 1h)
-  |> filter(fn: (r) => r.elapsed != 24)
+  |> elapsed(unit: 30m)
+  |> filter(fn: (r) => r.elapsed != 48)
   |> findColumn(fn: (key) => true, column: "_time")
-back = (t, hours) => time(v: int(v: t) - hours * hour)
+back = (t, halves) => time(v: int(v: t) - halves * half_hour)
 change = (t) => {{
   now_ahead = ahead(t: t)
-  before = array.filter(arr: {list(range(1, 27))}, fn: (x) => ahead(t: back(t: t, hours: x)) != now_ahead)
+  before = array.filter(arr: {list(range(1, 53))}, fn: (x) => ahead(t: back(t: t, halves: x)) != now_ahead)
 
-  return back(t: t, hours: before[0] - 1)
+  return back(t: t, halves: before[0] - 1)
 }}
 changes = odd
-  |> array.filter(fn: (x) => ahead(t: back(t: x, hours: 26)) != ahead(t: x))
+  |> array.filter(fn: (x) => ahead(t: back(t: x, halves: 52)) != ahead(t: x))
   |> array.map(fn: (x) => change(t: x))
   |> array.filter(fn: (x) => x > v.timeRangeStart and x < v.timeRangeStop)
 behind = (t) => array.concat(arr: array.filter(arr: changes, fn: (x) => x > t), v: [v.timeRangeStop])

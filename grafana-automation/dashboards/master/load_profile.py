@@ -12,11 +12,16 @@ EMPTY = "rgb(128, 128, 128)"
 WEEK, WEEKEND = "Monday to Friday", "Saturday and Sunday"
 
 CELLS = f"""\
-{total("part", "range(start: start, stop: stop)", "(start, stop) => ")}
+// Where the clock is half an hour or 45 minutes off, its hours begin in the middle of those of UTC.
+begin = (ahead) => duration(v: (60 - ahead % 60) % 60 * int(v: 1m))
+by_hour = int(v: every) == int(v: 1h)
+{total("part", "range(start: start, stop: stop)", "(start, stop, offset) => ", ", offset: offset")}
 // Local times, written as if they were UTC. What passes from a Monday's midnight on tells hour and weekday, and for a
 // whole column at once.
-local = array.map(arr: stretches, fn: (x) => part(start: x.start, stop: x.stop)
-  |> {window("1h", "mean")}
+local = array.map(arr: stretches, fn: (x) => part(
+  start: x.start, stop: x.stop, offset: if by_hour then begin(ahead: x.ahead) else 0s,
+)
+  |> {window("1h", "mean", more=", offset: begin(ahead: x.ahead)")}
   |> timeShift(duration: duration(v: x.ahead * int(v: 1m)))
   |> keep(columns: ["_time", "_value"]))
 monday = array.from(rows: [{{_time: 2000-01-03T00:00:00Z, _value: 0.0}}])
@@ -79,7 +84,8 @@ def panels() -> list[dict]:
             "Mean power by hour and weekday, kW",
             """
             Mean total in kW, for each hour of each weekday in the dashboard's time zone: 07:00
-            is from 07:00 to 08:00. Each hour with readings weighs alike; beside it is how many of them make a cell.
+            is from 07:00 to 08:00. Each ten minutes belong to the hour in which they begin. Each hour with readings
+            weighs alike; beside it is how many of them make a cell.
             """,
             KILOWATTS,
             (12, 26),

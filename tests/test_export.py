@@ -6,6 +6,7 @@ import csv
 import io
 import subprocess
 import sys
+from contextlib import contextmanager
 from datetime import date
 
 import pandas as pd
@@ -102,6 +103,13 @@ def test_odd_labels_come_back_the_same_from_influxdb_and_from_the_files(stored, 
         }
     ]
     assert powerview(stored, "export", client, "roof", "-d", stored.data).stdout == from_influxdb
+
+
+def test_a_campaign_in_which_nothing_has_a_unit_comes_back_from_influxdb(stored, client):
+    stored.put(f"{client}/roof/02001283/a.tsv", v002("01/07/25 00:00:00 1.5", labels=["Chambre"]))
+    assert stored.run().returncode == 0
+    done = powerview(stored, "export", client, "roof")
+    assert (done.stdout, done.stderr) == ("time,SN: 02001283 - Ch: Chambre\n2025-07-01T00:00:00+02:00,1.5\n", "")
 
 
 def test_many_slices_make_the_same_table_as_one(stored, client, monkeypatch):
@@ -228,7 +236,13 @@ def test_an_answer_that_is_cut_short_is_no_table(stored, client, monkeypatch):
     settings = stored.settings()
     with influx_client(settings) as connection:
         source = sources.InfluxSource(settings, connection, wanted(settings, client, "roof", None, None))
-        whole = source._raw
-        monkeypatch.setattr(source, "_raw", lambda query: io.BytesIO(b"\n".join(whole(query).read().split(b"\n")[:-3])))
+        whole = sources.csv_answer
+
+        @contextmanager
+        def cut(*arguments):
+            with whole(*arguments) as answer:
+                yield io.BytesIO(b"\n".join(answer.read().split(b"\n")[:-3]))
+
+        monkeypatch.setattr(sources, "csv_answer", cut)
         with pytest.raises(StoreAway, match="counted 6 readings and gave"):
             list(source.frames())

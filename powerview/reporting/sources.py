@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import BinaryIO, Protocol
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -19,6 +18,7 @@ from powerview.reporting.places import Series
 from powerview.settings import Settings
 from powerview.store import StoreAway
 from powerview.store.answers import reporting_influxdb
+from powerview.store.csv_answer import csv_answer
 
 SLICE_READINGS = 200_000
 """About how many readings are asked of InfluxDB at a time."""
@@ -227,19 +227,14 @@ class InfluxSource:
     def _slice(self, start: int, stop: int, place: dict[Channel, int]) -> pd.DataFrame:
         columns = ["_time", "_value", *TAGS]
         query = self._query(start, stop, f"keep(columns: {_flux_list(columns)}) |> group()")
-        with self._asking(), contextlib.closing(self._raw(query)) as answer:
-            try:
-                found = pd.read_csv(answer, usecols=columns, dtype=dict.fromkeys(TAGS, "str"), keep_default_na=False)
-            except pd.errors.EmptyDataError:  # they were deleted meanwhile
-                return pd.DataFrame()
+        with self._asking():
+            with csv_answer(self._client, self._settings, query) as answer:
+                try:
+                    found = pd.read_csv(answer, dtype=dict.fromkeys(TAGS, "str"), keep_default_na=False)
+                except pd.errors.EmptyDataError:  # they were deleted meanwhile
+                    return pd.DataFrame()
             self._got += len(found)
-            return _wide(found, place)
-
-    def _raw(self, query: str) -> BinaryIO:
-        from influxdb_client import Dialect
-
-        plain = Dialect(header=True, annotations=[], delimiter=",", date_time_format="RFC3339")
-        return self._client.query_api().query_raw(query, dialect=plain)
+            return _wide(found.reindex(columns=columns, fill_value=""), place)
 
 
 def _slices(days: dict[int, int]) -> Iterator[tuple[int, int]]:

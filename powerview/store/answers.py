@@ -14,6 +14,7 @@ from powerview.store.protocol import StoreAway
 def reporting_influxdb(settings: Settings, what: str) -> Iterator[None]:
     """Turn what InfluxDB's client raises into StoreAway, naming the variable to look at; `what` is being worked on."""
     from influxdb_client.client.exceptions import InfluxDBError
+    from influxdb_client.client.flux_csv_parser import FluxQueryException
     from urllib3.exceptions import HTTPError
 
     try:
@@ -22,6 +23,8 @@ def reporting_influxdb(settings: Settings, what: str) -> Iterator[None]:
         if getattr(error, "status", None) == 0:  # how the client reports that TLS failed
             raise StoreAway(_no_tls(settings, str(error.reason))) from error
         raise StoreAway(_refusal(settings, what, error)) from error
+    except FluxQueryException as error:
+        raise StoreAway(broken_off(settings, str(error.message))) from error
     except (HTTPError, OSError) as error:
         raise StoreAway(_no_answer(settings, _short(error))) from error
     except (ValueError, TypeError, AttributeError) as error:  # an answer that the client cannot read
@@ -67,6 +70,12 @@ def _refusal(settings: Settings, what: str, error) -> str:
     if status and status >= 500:
         return f"InfluxDB at {host} failed ({status}): {answer}. Its own log shows why"
     return not_influxdb(settings, f"{status} {answer}")
+
+
+def broken_off(settings: Settings, reason: str) -> str:
+    """The sentence for an answer that ended before it was whole."""
+    reason = " ".join(reason.split())[:300]
+    return f"InfluxDB at {settings.influxdb_host} failed while it answered: {reason}. Its own log shows why"
 
 
 def _is_influxdbs(error) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from powerview.store.answers import reporting_influxdb
+from powerview.store.csv_answer import csv_answer
 from powerview.store.protocol import BadLines, Delivery
 
 if TYPE_CHECKING:
@@ -46,14 +47,7 @@ class InBucket:
 
     @contextlib.contextmanager
     def _raw(self, query: str) -> Iterator[BinaryIO]:
-        # The answer as CSV without annotations.
-        from influxdb_client import Dialect
-
-        plain = Dialect(header=True, annotations=[], delimiter=",", date_time_format="RFC3339")
-        with (
-            self._reporting(),
-            contextlib.closing(self._store.client.query_api().query_raw(query, dialect=plain)) as answer,
-        ):
+        with self._reporting(), csv_answer(self._store.client, self._store.settings, query) as answer:
             yield answer
 
     def _reporting(self):

@@ -258,6 +258,17 @@ SHEETS = [
 ]
 
 
+def test_a_file_of_markers_alone_brings_its_labels_to_what_is_shown(influx, roof, client):
+    lines = sheet(roof, client, "device,place,role\n02001283,1,main\n")
+    assert run(roof).status == 0
+    check(influx, roof, client, {"roof": lines})
+    labels = ("Grid W", *LABELS[1:])
+    put(roof, client, LATER, v003("03/07/25 00:00:00 0 0 0 0", labels=labels, devices=SLAVES, master="02001283"))
+    assert run(roof).status == 0
+    made = check(influx, roof, client, {"roof": lines})
+    assert "SN: 02001283 - Ch: Grid" in figures(made, "powerview_channels", "channel")
+
+
 def test_sheets_one_after_another_and_none(influx, roof, client):
     for text in [*SHEETS, *reversed(SHEETS[:3])]:
         lines = sheet(roof, client, text)

@@ -177,9 +177,8 @@ class Ingest:
         # What a file changes in the store depends on the files before it that have other columns for its devices.
         devices = {c.device for c in header.channels}
         for sent in self._sent:
-            if not sent.recording or sent.recording.header.channels == header.channels:  # nearly always the same
-                continue
-            if (sent.upload.client, sent.upload.campaign) == (upload.client, upload.campaign):
+            differ = sent.recording and sent.recording.header.channels != header.channels  # nearly never
+            if differ and (sent.upload.client, sent.upload.campaign) == (upload.client, upload.campaign):
                 theirs = {c for c in sent.recording.header.channels if c.device in devices}
                 if theirs and theirs != {c for c in header.channels if c.device in {t.device for t in theirs}}:
                     self._collect(0)
@@ -187,19 +186,18 @@ class Ingest:
 
     def _mark(self, sent: Sent) -> None:
         # What is sent, moved and deleted for this file: totals of it are to be made anew.
-        for part in sent.parts:
-            times = sent.recording.times[part.keep]
+        for times in (sent.recording.times[part.keep] for part in sent.parts):
             self._totals.mark(sent.upload.client, sent.upload.campaign, int(times.min()), int(times.max()))
 
     def _prepare_store(self, sent: Sent, others: list[Channel]) -> None:
         client, campaign = sent.upload.client, sent.upload.campaign
         sent.changes = self._places.changes(client, campaign, sent.header, others)
         if sent.changes:
+            self._totals.mark_labels(client, campaign)
             self._collect(0)
+            seconds = points.seconds(sent.recording, sent.header, sent.parts)
             with _bad_lines_are_ours():
-                self._places.carry_out(
-                    sent.changes, client, campaign, points.seconds(sent.recording, sent.header, sent.parts)
-                )
+                self._places.carry_out(sent.changes, client, campaign, seconds)
         # Before anything is written: if the process dies and a later upload is stored first, that one must know of it.
         self._places.remember(client, campaign, sent.header, sent.changes)
 

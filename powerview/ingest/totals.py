@@ -42,6 +42,11 @@ class Totals:
         if self._active:
             self._marks.add(client, campaign, (first // WINDOW * WINDOW, (last // WINDOW + 1) * WINDOW))
 
+    def mark_labels(self, client: str, campaign: str) -> None:
+        """Labels are about to change; what is shown by them is to be made anew, even if no reading is sent."""
+        if self._active:
+            self._marks.add(client, campaign, (0, 0))
+
     def outstanding(self, campaigns: Iterable[Campaign]) -> bool:
         """Whether totals are to be made: where there are marks or another sheet, and of these if they never were."""
         return bool(self._urgent() or self._never_made(campaigns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 
 import pytest
@@ -107,6 +108,16 @@ def test_a_sheet_that_was_removed_is_no_longer_in_force(site, before):
     assert site.logged()[-1] == f"TIME OK      {PATH}: it was removed and is no longer in force"
     logged = site.logged()
     assert (lane(site), site.logged()) == (0, logged)
+
+
+def test_a_reason_goes_with_its_sheet_also_when_nothing_is_remembered_of_it(site):
+    put(site, BAD)
+    lane(site)
+    shutil.rmtree(site.state)
+    site.state.mkdir()
+    (site.data / PATH).unlink()
+    lane(site)
+    assert site.files() == {}
 
 
 def test_a_campaign_that_was_renamed_takes_its_sheet_along(site):

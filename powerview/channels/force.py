@@ -95,6 +95,8 @@ def _sheets(data_dir: Path, admin_bucket: str) -> tuple[dict[tuple[str, str], st
                             unseen.add(f"{client}/{campaign}")
                         elif mark:
                             found[client, campaign] = mark
+                        elif _is_there(folder, f"{campaign}/{REASON_NAME}"):
+                            _remove_reason(data_dir, client, campaign)  # of a sheet that went when nothing was known
         except FileNotFoundError:
             continue  # it was moved away meanwhile
         except OSError:
@@ -115,6 +117,14 @@ def _mark(client: int, campaign: str) -> str | None:
         return ""
     except OSError:
         return None
+
+
+def _is_there(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 class _Step:

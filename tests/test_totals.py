@@ -157,6 +157,17 @@ def test_a_logger_of_one_minute_counts_by_its_means(influx, influx_site, client)
     assert len(check(influx, influx_site, client)) == 4 * 18
 
 
+def test_a_sum_beyond_all_numbers_is_no_value_and_keeps_no_other_from_being_made(influx, influx_site, client, capsys):
+    rows = ("01/07/25 00:00:00 1e308 1e308", "01/07/25 00:10:00 1.5 2.5")
+    put(influx_site, client, f"{ROOF}/T_250702_031500.tsv", v003(*rows, labels=("A W", "B W"), master="02001283"))
+    assert run(influx_site).status == 0
+    assert capsys.readouterr().err == ""
+    made = {(dict(tags)["figure"], second % 3600): value for (_, tags, second), value in influx.made(client).items()}
+    assert made == {
+        ("covered", 0): 2, ("covered", 600): 2, ("total", 600): 4, ("drawn", 600): 4, ("fed_in", 600): 0,
+    }  # fmt: skip
+
+
 def test_two_loggers_in_one_campaign_are_added_up(influx, influx_site, client):
     for master, offset in (("02001283", 0), ("02001300", 3)):
         rows = [f"01/07/25 12:{10 * i + offset:02}:00 {i + offset}.5" for i in range(5)]

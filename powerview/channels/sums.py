@@ -18,6 +18,10 @@ WINDOW = 600
 """Seconds of a window: ten minutes."""
 
 
+_BEYOND_ALL_NUMBERS = np.errstate(over="ignore", invalid="ignore")
+"""What is too large for a number is no value."""
+
+
 @dataclass(frozen=True)
 class Windows:
     """The windows in which a channel has readings: their begin in UTC seconds, in time, and the mean in each."""
@@ -33,6 +37,7 @@ def windows_of(times: np.ndarray, values: np.ndarray) -> Windows:
     return Windows(number * WINDOW, mean)
 
 
+@_BEYOND_ALL_NUMBERS
 def summed(parts: Collection[Windows], *, every: bool) -> Windows:
     """The sum of windows: `every`, where all of them have a value; else where one of them has."""
     if len(parts) == 1:
@@ -48,7 +53,7 @@ def summed(parts: Collection[Windows], *, every: bool) -> Windows:
         total[place] += part.mean
         count[place] += 1
     there = np.flatnonzero(count == len(parts) if every else count)
-    return Windows(first + there * WINDOW, total[there])
+    return _finite(Windows(first + there * WINDOW, total[there]))
 
 
 def counted(parts: Collection[Windows]) -> Windows:
@@ -57,9 +62,15 @@ def counted(parts: Collection[Windows]) -> Windows:
     return Windows(begin, count.astype(float))
 
 
+@_BEYOND_ALL_NUMBERS
 def scaled(windows: Windows, factor: float) -> Windows:
     """The windows with their means times a factor."""
-    return windows if factor == 1 else Windows(windows.begin, windows.mean * factor)
+    return windows if factor == 1 else _finite(Windows(windows.begin, windows.mean * factor))
+
+
+def _finite(windows: Windows) -> Windows:
+    there = np.isfinite(windows.mean)
+    return windows if there.all() else Windows(windows.begin[there], windows.mean[there])
 
 
 def thing_windows(thing: Thing, windows: list[Windows]) -> Windows:
@@ -106,6 +117,7 @@ def totals_of(things: Collection[tuple[str, str | None, Windows]]) -> Totals | N
     )
 
 
+@_BEYOND_ALL_NUMBERS
 def _rest(total: Windows, production: Windows, parts: Windows) -> Windows:
     return Windows(total.begin, total.mean + _at(production, total.begin) - _at(parts, total.begin))
 

@@ -116,11 +116,16 @@ class Beside(Renamed):
         return {series(kind, **dict(zip(TAGS, tags, strict=True))): int(count) for count, kind, *tags in rows}
 
     def write(self, found: Iterable[tuple[Series, Values]]) -> dict[Series, np.ndarray]:
-        """Store values, and wait until they are; returns the times of each series. Raises BadLines, too."""
+        """Store values, and wait until they are; returns the times of each series. Raises BadLines, too.
+
+        A sum beyond all numbers is no value: InfluxDB would refuse it, and the campaign's other sums with it.
+        """
         delivery = self._store.deliver(self._bucket)
         written = {}
         try:
             for each, (times, values) in found:
+                finite = np.isfinite(values)
+                times, values = times[finite], values[finite]
                 written[each] = times
                 if len(times):
                     start = f"{each.text} value="

@@ -230,6 +230,24 @@ def test_a_bucket_that_is_not_there_and_a_token_that_is_wrong_are_named(stored, 
     assert (wrong.returncode, "INFLUXDB_ADMIN_TOKEN" in wrong.stderr) == (75, True)
 
 
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_channel_that_comes_while_an_export_is_made_is_left_out_and_one_that_goes_stops_it(stored, client, renamed):
+    stored.put(f"{client}/roof/02001283/T_250702_031500.tsv", v002(*day_rows(count=3)))
+    assert stored.run().returncode == 0
+    settings = stored.settings()
+    with influx_client(settings) as connection:
+        source = sources.InfluxSource(settings, connection, wanted(settings, client, "roof", None, None))
+        labels = ["Ph 1 V", "Oven W"] if renamed else ["Ph 1 V", "Voie1 W", "Oven W"]
+        row = "01/07/25 12:00:00 " + " ".join("1.5" for _ in labels)
+        stored.put(f"{client}/roof/02001283/T_250702_041500.tsv", v002(row, labels=labels))
+        assert stored.run().returncode == 0
+        if renamed:
+            with pytest.raises(StoreAway, match="counted 6 readings and gave 3: try again"):
+                list(source.frames())
+        else:
+            assert [len(frame.columns) for frame in source.frames()] == [2]
+
+
 def test_an_answer_that_is_cut_short_is_no_table(stored, client, monkeypatch):
     stored.put(f"{client}/roof/02001283/a.tsv", v002(*day_rows(count=3)))
     assert stored.run().returncode == 0

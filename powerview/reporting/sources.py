@@ -233,8 +233,9 @@ class InfluxSource:
                     found = pd.read_csv(answer, dtype=dict.fromkeys(TAGS, "str"), keep_default_na=False)
                 except pd.errors.EmptyDataError:  # they were deleted meanwhile
                     return pd.DataFrame()
-            self._got += len(found)
-            return _wide(found.reindex(columns=columns, fill_value=""), place)
+            wide, count = _wide(found.reindex(columns=columns, fill_value=""), place)
+            self._got += count
+            return wide
 
 
 def _slices(days: dict[int, int]) -> Iterator[tuple[int, int]]:
@@ -265,10 +266,13 @@ def _channel(tags: dict[str, str | None]) -> Channel:
     return Channel(**(fields | {"idx": int(fields["idx"])}))
 
 
-def _wide(found: pd.DataFrame, place: dict[Channel, int]) -> pd.DataFrame:
+def _wide(found: pd.DataFrame, place: dict[Channel, int]) -> tuple[pd.DataFrame, int]:
+    # A column for each channel, and how many readings that are. What a file has brought meanwhile is left out.
     series = found.groupby(list(TAGS), sort=False).ngroup()
     tags = found.loc[~series.duplicated(), list(TAGS)].to_dict("records")  # numbered as they first come
-    columns = np.array([place[_channel(each)] for each in tags])[series]
+    columns = np.array([place.get(_channel(each), -1) for each in tags])[series]
     times = pd.to_datetime(found["_time"], format="ISO8601", utc=True).dt.as_unit("s").astype("int64")
-    wide = pd.DataFrame({"time": times, "column": columns, "value": found["_value"].astype(float)})
-    return wide.pivot(index="time", columns="column", values="value").reindex(columns=range(len(place)))
+    readings = pd.DataFrame({"time": times, "column": columns, "value": found["_value"].astype(float)})
+    readings = readings[readings["column"] >= 0]
+    wide = readings.pivot(index="time", columns="column", values="value").reindex(columns=range(len(place)))
+    return wide, len(readings)

@@ -280,6 +280,34 @@ def test_nothing_is_deleted_before_its_copy_is_stored(influx, influx_site, clien
     assert held(influx, client) == {"02001283/1 Voie1 W": {0: 1.5, 10: 2.5}}
 
 
+@pytest.mark.parametrize("times", [1, 100])
+def test_nothing_is_deleted_before_its_copy_is_seen(influx, influx_site, client, times):
+    before = [at(minute, minute + 0.5) for minute in range(0, 50, 10)]
+    upload(influx_site, client, "250702_031500", ("Voie1 W",), *before)
+    run(influx_site)
+    late = upload(influx_site, client, "250703_031500", ("Oven W",), at(50, 9.5))
+    lost = []
+
+    def confirms_and_loses(request):
+        if request.is_write and b"Oven" in request.body() and b"value=10.5" in request.body() and len(lost) < times:
+            lost.append(request.body())
+            request.answer(204, [], b"")
+        else:
+            proxies.hand_on(request)
+
+    with FaultProxy(influx.url) as between:
+        between.plan = confirms_and_loses
+        influx_site.environment["INFLUXDB_HOST"] = between.url
+        ended = run(influx_site)
+    kept = {minute: minute + 0.5 for minute in range(0, 50, 10)}
+    if times == 1:
+        assert (ended.status, held(influx, client)) == (0, {"02001283/1 Oven W": {**kept, 50: 9.5}})
+    else:
+        assert "does not have them all: look at its own log and disk" in ended.away
+        assert (late.exists(), held(influx, client)) == (True, {"02001283/1 Voie1 W": kept})
+    assert lost
+
+
 STEPS = ("move", "delete", "remember")
 
 

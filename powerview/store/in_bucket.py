@@ -61,8 +61,9 @@ class InBucket:
             )
 
 
-def but_for_what_expires(delivery: Delivery) -> None:
-    """Wait for a delivery of points that are in the store already. Raises StoreAway and BadLines.
+def but_for_what_expires(delivery: Delivery) -> bool:
+    """Wait for a delivery of points that are in the store already, or were made of some that are; returns whether all
+    were taken. Raises StoreAway and BadLines.
 
     A bucket that keeps readings for a time still shows some that are older, and takes them no more.
     """
@@ -71,6 +72,8 @@ def but_for_what_expires(delivery: Delivery) -> None:
     except BadLines as bad:
         if "retention policy" not in str(bad):
             raise
+        return False
+    return True
 
 
 def stretches(seconds: np.ndarray, others: np.ndarray) -> Iterable[tuple[int, int]]:

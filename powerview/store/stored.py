@@ -24,9 +24,13 @@ from powerview.store.in_bucket import (
     seconds_of,
     stretches,
 )  # fmt: skip
+from powerview.store.protocol import StoreAway
 
 if TYPE_CHECKING:
     from powerview.store.influxdb import InfluxStore
+
+MOST_COPIES = 3
+"""How often readings are copied to another label, where InfluxDB does not have what it confirmed."""
 
 
 class Stored(InBucket):
@@ -64,7 +68,23 @@ class Stored(InBucket):
 
         Values go through InfluxDB's own text of a float, which is the shortest that means the same number. Moving
         twice, or again after it was broken off, ends the same.
+
+        InfluxDB can lose a write that it confirmed (docs/promises.md), and these go where nothing was written lately:
+        nothing is deleted before its copy is seen.
         """
+        for _ in range(MOST_COPIES):
+            all_taken = self._copy(old, new)
+            there = self.times(old)
+            if not all_taken or not len(np.setdiff1d(there, self.times(new))):
+                self.delete(old, there)
+                return
+        raise StoreAway(
+            f"InfluxDB confirmed {MOST_COPIES} times that it has the readings of {old.channel} as {new.channel}, and "
+            f"does not have them all: look at its own log and disk"
+        )
+
+    def _copy(self, old: Channel, new: Channel) -> bool:
+        # Whether all were taken that the new channel lacked; the others expire.
         taken = self.times(new)
         series = line_protocol.series_key(new, self._campaign)
         delivery = self._store.deliver(self._bucket)
@@ -76,8 +96,7 @@ class Stored(InBucket):
                     delivery.send(series, "".join(lines).encode(), (int(times[free].min()), int(times[free].max())))
         finally:
             delivery.finish()
-        but_for_what_expires(delivery)
-        self.delete(old, self.times(old))
+        return but_for_what_expires(delivery)
 
     def delete(self, channel: Channel, seconds: np.ndarray) -> None:
         """Delete a channel's points at these UTC seconds (sorted), and no other point."""

@@ -178,6 +178,13 @@ def test_influxdb_is_set_up_from_env_at_its_first_start(project):
     }
 
 
+@pytest.mark.parametrize(("named", "admin"), [("", "admin"), ("jean.dupont", "jean.dupont")])
+def test_grafanas_admin_is_the_one_of_env(project, named, admin):
+    project.settings(**SECRETS, GRAFANA_USERNAME=named)
+    for name in PROGRAMS:
+        assert environment(project.services(name)["grafana"])["GF_SECURITY_ADMIN_USER"] == admin
+
+
 def test_grafana_is_closed_and_calls_nobody(project):
     settings = environment(project.services("docker-compose")["grafana"])
     closed = {

@@ -980,12 +980,18 @@ def test_an_env_that_is_a_link_is_refused_and_not_followed(server):
 # ── a clone, a login, a password, a program as they come ─────────────────────────────────────────────────────────────
 
 
-def test_a_clone_made_under_umask_027_can_be_read_by_grafanas_container(server):
+@pytest.mark.parametrize("place", ["root's place", "/srv, as older notes say"])
+def test_a_clone_made_under_umask_027_can_be_read_by_grafanas_container(server, place):
     for path in [server.source, *server.source.rglob("*")]:
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & 0o750)
-    server.install(*INSTALL, before="umask 027")
     project = server.folder / "srv/powerview"
+    if place == "root's place":
+        server.install(*INSTALL, before="umask 027")
+    else:
+        project.rmdir()
+        server.source.rename(project)
+        server.install(*INSTALL, script=OLD_PLACE, before="umask 027")
     for mounted in ("grafana-automation/provisioning", "grafana-automation/dashboards"):
         for path in [project / mounted, *(project / mounted).rglob("*")]:
             assert path.stat().st_mode & 0o005 == (0o005 if path.is_dir() else 0o004), path

@@ -198,6 +198,8 @@ def test_grafana_is_closed_and_calls_nobody(project):
     }  # fmt: skip
     assert {name for name, value in settings.items() if value == "false"} == closed
     assert settings["GF_SECURITY_DISABLE_GRAVATAR"] == settings["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
+    assert settings["GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED"] == "true"
+    assert settings["GF_LIVE_ALLOWED_ORIGINS"] == "http://localhost:8088"  # an admin at the machine itself
     assert settings["GF_USERS_AUTO_ASSIGN_ORG_ROLE"] == "Viewer"
     assert settings["GF_USERS_DEFAULT_LANGUAGE"] == "detect"
     assert settings["GF_DATE_FORMATS_USE_BROWSER_LOCALE"] == "true"

@@ -177,10 +177,9 @@ class Ingest:
         # What a file changes in the store depends on the files before it that have other columns for its devices.
         devices = {c.device for c in header.channels}
         for sent in self._sent:
-            if not sent.recording or sent.recording.header.channels == header.channels:  # nearly always the same
-                continue
-            if (sent.upload.client, sent.upload.campaign) == (upload.client, upload.campaign):
-                theirs = {c for c in sent.recording.header.channels if c.device in devices}
+            before = sent.recording and sent.recording.header.channels  # nearly always the same
+            if before and before != header.channels and sent.upload.folder[:2] == upload.folder[:2]:
+                theirs = {c for c in before if c.device in devices}
                 if theirs and theirs != {c for c in header.channels if c.device in {t.device for t in theirs}}:
                     self._collect(0)
                     return
@@ -196,10 +195,9 @@ class Ingest:
         sent.changes = self._places.changes(client, campaign, sent.header, others)
         if sent.changes:
             self._collect(0)
+            seconds = points.seconds(sent.recording, sent.header, sent.parts)
             with _bad_lines_are_ours():
-                self._places.carry_out(
-                    sent.changes, client, campaign, points.seconds(sent.recording, sent.header, sent.parts)
-                )
+                self._places.carry_out(sent.changes, client, campaign, seconds)
         # Before anything is written: if the process dies and a later upload is stored first, that one must know of it.
         self._places.remember(client, campaign, sent.header, sent.changes)
 

@@ -86,8 +86,18 @@ def test_the_sweep_is_sftpgos_and_writes_where_uploads_are():
     lines = dict(line.split("=", 1) for line in unit.splitlines() if "=" in line and not line.startswith("#"))
     assert (lines["User"], lines["Group"]) == ("sftpgo", "sftpgo")
     assert lines["ExecStart"] == "/srv/powerview/on-upload.sh sweep"
+    assert lines["Type"] == "oneshot"  # whoever starts it waits for its end, and sees how it ended
     # Without it the file system is read-only to the sweep (ProtectSystem=strict), and nothing could be moved.
     assert (lines["ProtectSystem"], lines["ReadWritePaths"]) == ("strict", "/srv/sftpgo")
+    # systemd-analyze weighs them; each one that is gone would still leave a good mark.
+    assert {name for name, value in lines.items() if value == "yes"} == {
+        "LockPersonality", "NoNewPrivileges", "PrivateDevices", "PrivateTmp", "ProtectClock", "ProtectControlGroups",
+        "ProtectHome", "ProtectHostname", "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables",
+        "RemoveIPC", "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID",
+    }  # fmt: skip
+    assert lines["CapabilityBoundingSet"] == lines["AmbientCapabilities"] == ""
+    assert "SystemCallFilter=@system-service\nSystemCallFilter=~@privileged\n" in unit
+    assert (lines["RestrictAddressFamilies"], lines["UMask"]) == ("AF_INET AF_INET6 AF_UNIX", "0007")
     # A refused file, or an InfluxDB that is away, is no failure of the unit.
     assert lines["SuccessExitStatus"].split() == ["1", "75"]
     # Systemd gives a oneshot all the time in the world: one that hangs would be the last, without a word.

@@ -134,6 +134,13 @@ def test_logrotate_finds_no_mistake_and_every_log(rotation):
     assert [name for name in LOGS if f"considering log {rotation.parent}/logs/{name}" not in done.stderr] == []
 
 
+def test_logs_are_rotated_weekly_kept_for_a_year_and_by_their_owner():
+    text = (DEPLOY / "powerview.logrotate").read_text(encoding="utf-8")
+    lines = {line.strip() for line in text.splitlines()}
+    # Without `su` logrotate refuses a folder that somebody else than root may write.
+    assert {"weekly", "rotate 52", "maxsize 100M", "dateext", "compress", "missingok", "su sftpgo sftpgo"} <= lines
+
+
 def test_no_line_is_lost_while_logs_are_rotated(rotation):
     logrotate = program("logrotate", "the Debian package logrotate")
     folder, stop, written = rotation.parent / "logs", threading.Event(), []

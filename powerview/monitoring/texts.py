@@ -280,7 +280,7 @@ PROBLEMS: dict[str, Problem] = {
         Texts("Move the file away when that is seen to.", "Déplacez le fichier une fois le problème réglé."),
     ),
     "pending": Problem(
-        Texts("{path} has waited for {hours:.0f} hours{why}", "{path} attend depuis {hours:.0f} heures{why}"),
+        Texts("{path} has waited for {hours:.0f} h{why}", "{path} attend depuis {hours:.0f} h{why}"),
         Texts(
             "uploads.log says why; on-upload.sh sweep tries it now.",
             "uploads.log dit pourquoi ; on-upload.sh sweep essaie tout de suite.",

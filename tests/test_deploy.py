@@ -108,6 +108,9 @@ def test_the_timer_comes_every_five_minutes():
     when = re.search(r"^OnCalendar=(.*)$", (DEPLOY / "powerview-sweep.timer").read_text(encoding="utf-8"), re.MULTILINE)
     shown = run(program("systemd-analyze", "the Debian package systemd"), "calendar", when[1]).stdout
     assert "Normalized form: *-*-* *:00/5:00\n" in shown
+    lines = (DEPLOY / "powerview-sweep.timer").read_text(encoding="utf-8").splitlines()
+    assert "WantedBy=timers.target" in lines[lines.index("[Install]") :]  # else it is gone with the next reboot
+    assert "AccuracySec=10s" in lines  # systemd may come a minute late, and the watch wants its two looks in time
 
 
 # ── log rotation ─────────────────────────────────────────────────────────────────────────────────────────────────────

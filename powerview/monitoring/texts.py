@@ -301,6 +301,7 @@ PROBLEMS: dict[str, Problem] = {
 
 PHRASES: dict[str, Texts] = {
     "no_connection": Texts("no connection", "pas de connexion"),
+    "not_trusted": Texts("its certificate is not accepted", "son certificat n'est pas accepté"),
     "no_answer": Texts("no answer within {number:.0f} s", "pas de réponse en {number:.0f} s"),
     "no_reason": Texts("no reason was written beside it", "aucune raison n'est écrite à côté"),
 }

@@ -24,6 +24,15 @@ def test_an_influxdb_that_is_away_is_reported(installation):
     }  # fmt: skip
 
 
+def test_proxies_and_logins_of_the_shell_reach_no_server_of_ours(installation, monkeypatch, tmp_path):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+    assert installation.broken() == {}
+
+
 def test_another_server_is_not_taken_for_influxdb(installation):
     broken = installation.broken(influxdb_host=installation.grafana.url)
     assert broken["InfluxDB"].startswith(f"✗ InfluxDB: does not answer at {installation.grafana.url} (")

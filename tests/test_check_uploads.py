@@ -107,7 +107,7 @@ def test_a_file_that_waits_for_more_than_an_hour_is_reported(installation, monke
     now = time.time()
     monkeypatch.setattr(uploads.time, "time", lambda: now + 7200)
     assert installation.broken() == {
-        "pending files": f"✗ pending files: {DEVICE}/T302_250703_031500.tsv has waited for 2 hours. uploads.log says "
+        "pending files": f"✗ pending files: {DEVICE}/T302_250703_031500.tsv has waited for 2 h. uploads.log says "
                          "why; on-upload.sh sweep tries it now.",
     }  # fmt: skip
 

@@ -178,6 +178,13 @@ def test_influxdb_is_set_up_from_env_at_its_first_start(project):
     }
 
 
+@pytest.mark.parametrize(("named", "admin"), [("", "admin"), ("jean.dupont", "jean.dupont")])
+def test_grafanas_admin_is_the_one_of_env(project, named, admin):
+    project.settings(**SECRETS, GRAFANA_USERNAME=named)
+    for name in PROGRAMS:
+        assert environment(project.services(name)["grafana"])["GF_SECURITY_ADMIN_USER"] == admin
+
+
 def test_grafana_is_closed_and_calls_nobody(project):
     settings = environment(project.services("docker-compose")["grafana"])
     closed = {
@@ -191,6 +198,8 @@ def test_grafana_is_closed_and_calls_nobody(project):
     }  # fmt: skip
     assert {name for name, value in settings.items() if value == "false"} == closed
     assert settings["GF_SECURITY_DISABLE_GRAVATAR"] == settings["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
+    assert settings["GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED"] == "true"
+    assert settings["GF_LIVE_ALLOWED_ORIGINS"] == "http://localhost:8088"  # an admin at the machine itself
     assert settings["GF_USERS_AUTO_ASSIGN_ORG_ROLE"] == "Viewer"
     assert settings["GF_USERS_DEFAULT_LANGUAGE"] == "detect"
     assert settings["GF_DATE_FORMATS_USE_BROWSER_LOCALE"] == "true"

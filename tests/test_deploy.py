@@ -86,8 +86,18 @@ def test_the_sweep_is_sftpgos_and_writes_where_uploads_are():
     lines = dict(line.split("=", 1) for line in unit.splitlines() if "=" in line and not line.startswith("#"))
     assert (lines["User"], lines["Group"]) == ("sftpgo", "sftpgo")
     assert lines["ExecStart"] == "/srv/powerview/on-upload.sh sweep"
+    assert lines["Type"] == "oneshot"  # whoever starts it waits for its end, and sees how it ended
     # Without it the file system is read-only to the sweep (ProtectSystem=strict), and nothing could be moved.
     assert (lines["ProtectSystem"], lines["ReadWritePaths"]) == ("strict", "/srv/sftpgo")
+    # systemd-analyze weighs them; each one that is gone would still leave a good mark.
+    assert {name for name, value in lines.items() if value == "yes"} == {
+        "LockPersonality", "NoNewPrivileges", "PrivateDevices", "PrivateTmp", "ProtectClock", "ProtectControlGroups",
+        "ProtectHome", "ProtectHostname", "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables",
+        "RemoveIPC", "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID",
+    }  # fmt: skip
+    assert lines["CapabilityBoundingSet"] == lines["AmbientCapabilities"] == ""
+    assert "SystemCallFilter=@system-service\nSystemCallFilter=~@privileged\n" in unit
+    assert (lines["RestrictAddressFamilies"], lines["UMask"]) == ("AF_INET AF_INET6 AF_UNIX", "0007")
     # A refused file, or an InfluxDB that is away, is no failure of the unit.
     assert lines["SuccessExitStatus"].split() == ["1", "75"]
     # Systemd gives a oneshot all the time in the world: one that hangs would be the last, without a word.
@@ -98,6 +108,9 @@ def test_the_timer_comes_every_five_minutes():
     when = re.search(r"^OnCalendar=(.*)$", (DEPLOY / "powerview-sweep.timer").read_text(encoding="utf-8"), re.MULTILINE)
     shown = run(program("systemd-analyze", "the Debian package systemd"), "calendar", when[1]).stdout
     assert "Normalized form: *-*-* *:00/5:00\n" in shown
+    lines = (DEPLOY / "powerview-sweep.timer").read_text(encoding="utf-8").splitlines()
+    assert "WantedBy=timers.target" in lines[lines.index("[Install]") :]  # else it is gone with the next reboot
+    assert "AccuracySec=10s" in lines  # systemd may come a minute late, and the watch wants its two looks in time
 
 
 # ── log rotation ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -122,6 +135,13 @@ def test_logrotate_finds_no_mistake_and_every_log(rotation):
     done = run(program("logrotate", "the Debian package logrotate"), "--debug", rotation)
     assert "error" not in done.stderr
     assert [name for name in LOGS if f"considering log {rotation.parent}/logs/{name}" not in done.stderr] == []
+
+
+def test_logs_are_rotated_weekly_kept_for_a_year_and_by_their_owner():
+    text = (DEPLOY / "powerview.logrotate").read_text(encoding="utf-8")
+    lines = {line.strip() for line in text.splitlines()}
+    # Without `su` logrotate refuses a folder that somebody else than root may write.
+    assert {"weekly", "rotate 52", "maxsize 100M", "dateext", "compress", "missingok", "su sftpgo sftpgo"} <= lines
 
 
 def test_no_line_is_lost_while_logs_are_rotated(rotation):
@@ -171,6 +191,7 @@ def test_caddy_accepts_its_file_and_asks_for_certificates_on_443_alone(tmp_path)
     run(caddy, "validate", "--adapter", "caddyfile", "--config", DEPLOY / "Caddyfile", env=environment)
     shown = run(caddy, "adapt", "--adapter", "caddyfile", "--config", DEPLOY / "Caddyfile", env=environment).stdout
     assert re.findall(r'"listen":\[(.*?)\]', shown) == ['":443"']
+    assert '"automatic_https":{"disable_redirects":true}' in shown  # else it listens on 80 as well
     assert '"challenges":{"http":{"disabled":true}}' in shown
     assert '"email":"contact@example.org"' in shown
     assert re.findall(r'"host":\["(.*?)"\]', shown) == [f"{name}powerview.example.org" for name in ("ftp.", "db.", "")]
@@ -182,7 +203,8 @@ class Behind(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Set-Cookie", "grafana_session=1; Path=/; HttpOnly")
-        self.send_header("X-Frame-Options", "deny")
+        if self.server.label == "Grafana":
+            self.send_header("X-Frame-Options", "deny")
         self.end_headers()
         self.wfile.write(f"{self.server.label} saw {self.headers['Host']}".encode())
 
@@ -268,7 +290,9 @@ def test_each_public_name_leads_to_its_server(tmp_path):
         assert f"{label} saw {host}" in body
         assert "Strict-Transport-Security: max-age=31536000" in head
         assert "X-Content-Type-Options: nosniff" in head
-        assert [line for line in head if line.startswith("X-Frame-Options")] == ["X-Frame-Options: deny"]
+        assert "Referrer-Policy: strict-origin-when-cross-origin" in head
+        framing = "deny" if label == "Grafana" else "SAMEORIGIN"  # what the server behind sends stays
+        assert [line for line in head if line.startswith("X-Frame-Options")] == [f"X-Frame-Options: {framing}"]
     assert {(head[0], body) for head, body in counters} == {("HTTP/1.1 404 Not Found", "")}
     cookies = [line for line in answers["powerview.localhost"][0] if line.startswith("Set-Cookie")]
     assert cookies == ["Set-Cookie: grafana_session=1; Path=/; HttpOnly; Secure"]
@@ -980,12 +1004,18 @@ def test_an_env_that_is_a_link_is_refused_and_not_followed(server):
 # ── a clone, a login, a password, a program as they come ─────────────────────────────────────────────────────────────
 
 
-def test_a_clone_made_under_umask_027_can_be_read_by_grafanas_container(server):
+@pytest.mark.parametrize("place", ["root's place", "/srv, as older notes say"])
+def test_a_clone_made_under_umask_027_can_be_read_by_grafanas_container(server, place):
     for path in [server.source, *server.source.rglob("*")]:
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & 0o750)
-    server.install(*INSTALL, before="umask 027")
     project = server.folder / "srv/powerview"
+    if place == "root's place":
+        server.install(*INSTALL, before="umask 027")
+    else:
+        project.rmdir()
+        server.source.rename(project)
+        server.install(*INSTALL, script=OLD_PLACE, before="umask 027")
     for mounted in ("grafana-automation/provisioning", "grafana-automation/dashboards"):
         for path in [project / mounted, *(project / mounted).rglob("*")]:
             assert path.stat().st_mode & 0o005 == (0o005 if path.is_dir() else 0o004), path

@@ -177,7 +177,7 @@ def test_a_late_file_of_a_finished_campaign_makes_its_span_longer(world: World):
 
 
 @QUICKLY
-def test_a_range_that_a_person_has_set_stays(world: World):
+def test_a_range_that_a_person_has_set_stays_until_an_update(world: World):
     world.campaigns("acme/roof")
     world.make_everything()
     mine = {"from": "now-1y", "to": "now"}
@@ -191,6 +191,9 @@ def test_a_range_that_a_person_has_set_stays(world: World):
     assert world.run().logged == ["powerview: repaired acme: overview's campaigns"]  # it is known to be over
     assert world.grafana.dashboard(ROOF)["time"] == mine
     assert (world.run().changed, world.journal.writes) == (0, [])
+
+    assert world.run(playbook="update_dashboards").logged == ["powerview: updated acme/roof: time"]
+    assert world.grafana.dashboard(ROOF)["time"] == DEFAULT  # all of it is the Master's again
 
 
 @QUICKLY_ON_CONTRACT

@@ -250,6 +250,23 @@ def test_a_person_is_taken_out_of_an_organisation(world: World):
 
 
 @QUICKLY
+def test_nobody_is_put_into_an_organisation_that_has_put_our_login_out(world: World):
+    world.env["POWERVIEW_ISOLATION"] = "org"
+    world.make_everything()
+    world.campaigns("acme/roof")
+    assert world.run().status == 0
+    acme = world.org("acme")
+    world.grafana.call("DELETE", f"/api/orgs/{acme}/users/{world.user_id(world.own_login())}")
+
+    refused = add(world, USER="ann", USER_PASSWORD="of-one-person")
+
+    assert refused.logged == ["powerview: acme has no team in Grafana yet: run create_grafana_resources.yml first."]
+    assert (refused.status, world.journal.writes) == (2, [])
+    assert world.run().status == 0
+    assert add(world, USER="ann", USER_PASSWORD="of-one-person").status == 0
+
+
+@QUICKLY
 def test_who_has_no_login_or_sees_more_than_a_team_is_reported(world: World):
     world.campaigns("acme/roof")
     world.make_everything()

@@ -440,6 +440,10 @@ def test_what_is_missing_for_a_person_is_reported(world: World):
 
     assert no_team.logged == ["powerview: acme has no team in Grafana yet: run create_grafana_resources.yml first."]
     assert add(world).logged == ["powerview: POWERVIEW_USER is not set: it is the person's login or e-mail."]
+    for user in (" ann", "ann\nbob", "a" * 191):
+        assert add(world, USER=user).logged == [
+            f"powerview: POWERVIEW_USER is {user!r}, which can be no login: no blanks around it, 190 characters."
+        ]
     assert add(world, USER="ann").logged == [
         "powerview: there is no login 'ann' yet: set POWERVIEW_USER_PASSWORD, and it is made."
     ]

@@ -15,6 +15,8 @@ from grafana_automation import FOLDER, checks, dashboard, servers
 from grafana_contract import GrafanaContract
 from provisioning_world import PASSWORD, QUICKLY, QUICKLY_ON_CONTRACT, World
 
+from powerview.monitoring.http import get as asked_by_check
+from powerview.monitoring.texts import in_english
 from powerview.settings import load_settings
 
 pytest_plugins = ("provisioning_fixture",)
@@ -148,12 +150,14 @@ def test_a_companys_authority_in_the_systems_store_is_accepted_and_another_is_no
 
         monkeypatch.setenv("SSL_CERT_FILE", str(company / "ca.pem"))  # where OpenSSL looks for the system's store
         assert grafana.get("/api/org", 1).status == 200
+        assert asked_by_check(f"{url}/api/health").status_code == 200
         assert grafana.write("Create the team", "POST", "/api/teams", {"name": "acme"}, org=1).status == 200
 
         monkeypatch.setenv("SSL_CERT_FILE", str(company / "names"))
         monkeypatch.setenv("SSL_CERT_DIR", str(company / "nowhere"))
         with pytest.raises(servers.ServerError, match="its certificate is not accepted"):
             grafana.get("/api/org", 1)
+        assert in_english(asked_by_check(f"{url}/api/health")) == "its certificate is not accepted"
 
 
 # ── what `check` asks ────────────────────────────────────────────────────────────────────────────────────────────────

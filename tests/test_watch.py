@@ -174,7 +174,7 @@ def test_files_that_wait_are_named_with_the_cause(watched):
     watched.sweeps.one()
     watched.site.put(f"{DEVICE}/T302_250703_031500.tsv", v002(*day_rows()))
     messages = watched.sweeps.during(HOUR + QUARTER)
-    assert f"{DEVICE}/T302_250703_031500.tsv has waited for 1 hours" in messages[-1]
+    assert f"{DEVICE}/T302_250703_031500.tsv has waited for 1 h" in messages[-1]
 
 
 @pytest.mark.parametrize(

@@ -158,3 +158,12 @@ def test_a_ping_that_is_refused_is_no_ping():
     with Receiver() as receiver:
         receiver.receive = lambda *_: 404
         assert notify.ping(load_settings({"POWERVIEW_PING_URL": receiver.ping_url})) == "answered 404"
+
+
+def test_a_ping_goes_through_the_proxy_of_a_network_that_has_one(monkeypatch):
+    with Receiver() as proxy:
+        calls = []
+        proxy.receive = lambda path, _body: calls.append(path) or 200
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        assert notify.ping(load_settings({"POWERVIEW_PING_URL": f"http://pings.invalid/{SECRET}"})) == ""
+        assert calls == [f"http://pings.invalid/{SECRET}"]

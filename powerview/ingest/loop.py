@@ -177,23 +177,23 @@ class Ingest:
         # What a file changes in the store depends on the files before it that have other columns for its devices.
         devices = {c.device for c in header.channels}
         for sent in self._sent:
-            differ = sent.recording and sent.recording.header.channels != header.channels  # nearly never
-            if differ and (sent.upload.client, sent.upload.campaign) == (upload.client, upload.campaign):
-                theirs = {c for c in sent.recording.header.channels if c.device in devices}
+            before = sent.recording and sent.recording.header.channels  # nearly always the same
+            if before and before != header.channels and sent.upload.folder[:2] == upload.folder[:2]:
+                theirs = {c for c in before if c.device in devices}
                 if theirs and theirs != {c for c in header.channels if c.device in {t.device for t in theirs}}:
                     self._collect(0)
                     return
 
     def _mark(self, sent: Sent) -> None:
         # What is sent, moved and deleted for this file: totals of it are to be made anew.
-        for times in (sent.recording.times[part.keep] for part in sent.parts):
+        for part in sent.parts:
+            times = sent.recording.times[part.keep]
             self._totals.mark(sent.upload.client, sent.upload.campaign, int(times.min()), int(times.max()))
 
     def _prepare_store(self, sent: Sent, others: list[Channel]) -> None:
         client, campaign = sent.upload.client, sent.upload.campaign
         sent.changes = self._places.changes(client, campaign, sent.header, others)
         if sent.changes:
-            self._totals.mark_labels(client, campaign)
             self._collect(0)
             seconds = points.seconds(sent.recording, sent.header, sent.parts)
             with _bad_lines_are_ours():

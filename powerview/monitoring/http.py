@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
+
 import requests
+from requests.adapters import HTTPAdapter
 
 from powerview.monitoring.texts import Phrase
 
@@ -11,15 +14,30 @@ TIMEOUT = 10
 Answer = requests.Response | Phrase | str
 
 
+class _SystemsAuthorities(HTTPAdapter):
+    # requests knows the authorities that it brings; a company's own is in the system's store.
+    def init_poolmanager(self, *arguments, **options) -> None:
+        super().init_poolmanager(*arguments, ssl_context=ssl.create_default_context(), **options)
+
+
 def get(address: str, **options: object) -> Answer:
-    """The answer to a GET request, or why there was none; `options` as requests takes them."""
+    """The answer of InfluxDB or Grafana to a GET request, or why there was none; `options` as requests takes them."""
     return ask("GET", address, **options)
 
 
-def ask(method: str, address: str, *, follow: bool = False, **options: object) -> Answer:
-    """The answer, or why there was none; the reason never repeats the address. InfluxDB and Grafana do not redirect."""
+def ask(method: str, address: str, *, outside: bool = False, **options: object) -> Answer:
+    """The answer, or why there was none; the reason never repeats the address.
+
+    InfluxDB and Grafana are asked as the playbooks ask them: past any proxy, without a login of `.netrc`, following no
+    redirect. What is `outside` may be behind a proxy, and may have moved.
+    """
     try:
-        return requests.request(method, address, timeout=TIMEOUT, allow_redirects=follow, **options)
+        with requests.Session() as session:
+            session.trust_env = outside
+            session.mount("https://", _SystemsAuthorities())
+            return session.request(method, address, timeout=TIMEOUT, allow_redirects=outside, **options)
+    except requests.exceptions.SSLError:
+        return Phrase("not_trusted")
     except requests.ConnectionError:
         return Phrase("no_connection")
     except requests.Timeout:

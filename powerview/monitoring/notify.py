@@ -68,7 +68,7 @@ def ping(settings: Settings, trouble: str = "") -> str:
         except ValueError:
             return "it is no URL"
         url = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/fail"))
-    answer = ask("POST" if trouble else "GET", url, follow=True, data=trouble.encode("utf-8", "replace"))
+    answer = ask("POST" if trouble else "GET", url, outside=True, data=trouble.encode("utf-8", "replace"))
     if 200 <= status_of(answer) < 300:
         return ""
     return f"answered {status_of(answer)}" if status_of(answer) else in_english(why(answer))

@@ -280,7 +280,7 @@ PROBLEMS: dict[str, Problem] = {
         Texts("Move the file away when that is seen to.", "Déplacez le fichier une fois le problème réglé."),
     ),
     "pending": Problem(
-        Texts("{path} has waited for {hours:.0f} hours{why}", "{path} attend depuis {hours:.0f} heures{why}"),
+        Texts("{path} has waited for {hours:.0f} h{why}", "{path} attend depuis {hours:.0f} h{why}"),
         Texts(
             "uploads.log says why; on-upload.sh sweep tries it now.",
             "uploads.log dit pourquoi ; on-upload.sh sweep essaie tout de suite.",
@@ -301,6 +301,7 @@ PROBLEMS: dict[str, Problem] = {
 
 PHRASES: dict[str, Texts] = {
     "no_connection": Texts("no connection", "pas de connexion"),
+    "not_trusted": Texts("its certificate is not accepted", "son certificat n'est pas accepté"),
     "no_answer": Texts("no answer within {number:.0f} s", "pas de réponse en {number:.0f} s"),
     "no_reason": Texts("no reason was written beside it", "aucune raison n'est écrite à côté"),
 }

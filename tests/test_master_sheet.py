@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import make_site
 import pandas as pd
 import pytest
 import totals_made
-from master_views import PARIS, SPRING, Grafana, channel, store
-from trees import day_rows, v002
+from master_views import PARIS, SPRING, channel, store
 
 pytest_plugins = ("master_fixture",)
 
-SUMMER_DAY = datetime(2025, 7, 1, tzinfo=UTC), datetime(2025, 7, 2, tzinfo=UTC)
 MIDDLE = SPRING[0] + timedelta(days=20, hours=5, minutes=20)
 
 
@@ -133,18 +131,3 @@ def test_hidden_channels_are_counted_and_nowhere_else(made, influx, client):
     assert made.number("Mean power A", SPRING) == 200
     names = {r["_value"] for r in made.rows("variable channel", SPRING)}
     assert {name.split("Ch: ")[1] for name in names} == {"Meter", "Room"}
-
-
-def test_a_campaign_whose_sheet_was_removed_is_shown_by_its_labels_beside_another_with_one(influx, influx_site, client):
-    sheets = [influx_site.data / client / campaign / "channels.csv" for campaign in ("roof", "hall")]
-    for path in sheets:
-        influx_site.put(f"{client}/{path.parent.name}/02001283/T_250702_031500.tsv", v002(*day_rows(count=144)))
-        path.write_text("device,place,name\n02001283,2,Oven\n")
-    assert influx_site.run().returncode == 0
-    sheets[0].unlink()
-    assert influx_site.run().returncode == 0
-    names = {}
-    for campaign in ("roof", "hall"):
-        of = Grafana(influx, client, campaign)
-        names[campaign] = {row["channel"] for row in of.rows("Power by channel A", SUMMER_DAY)}
-    assert names == {"roof": {"SN: 02001283 - Ch: Voie1"}, "hall": {"Oven"}}

@@ -39,17 +39,13 @@ def tag_values(name: str, label: str, description: str, tag: str, condition: str
 
 
 def source() -> dict:
-    """The hidden variable that says where channels are read under the names that people see.
-
-    Not asked for the measurement's name: where another campaign has a sheet, InfluxDB (2.9.1) goes on listing that for
-    one whose sheet was removed.
-    """
+    """The hidden variable that says where channels are read under the names that people see."""
     named = 'r._measurement == "powerview_channels" and r.campaign == "${campaign:raw}"'
     flux = f"""\
 import "array"
 import "influxdata/influxdb/schema"
 
-named = {values_of("role", named)}
+named = {values_of("_measurement", named)}
   |> findColumn(fn: (key) => true, column: "_value")
 
 array.from(rows: [{{_value: if length(arr: named) > 0 then "powerview_channels" else "${{campaign:raw}}"}}])"""

@@ -6,7 +6,6 @@ import csv
 import io
 import re
 import shutil
-from datetime import date
 
 import make_site
 import numpy as np
@@ -20,13 +19,10 @@ from powerview.channels import Sheet, read_sheet
 from powerview.channels.things import clamps_of
 from powerview.mv2 import Channel
 from powerview.reporting.campaign import read_tree
-from powerview.reporting.export import source_of, wanted
 from powerview.reporting.figures import days_between, figures_of, totals_of
 from powerview.reporting.places import Series
 from powerview.reporting.preview import write_preview
 from powerview.reporting.shown import ThingDays, shown
-from powerview.reporting.sources import SheetSource
-from powerview.reporting.study import study_of
 from powerview.reporting.view import View, view_of
 
 PARIS = make_site.ZONE
@@ -350,35 +346,6 @@ def test_remarks_are_about_what_is_shown_under_its_name(roof):
     remarks = " ".join(view_of(campaign, PARIS, 1000).remarks)
     assert "02009999" not in remarks
     assert "Oven, channel 2 of 02001283, was called Voie1 before." in remarks
-
-
-@pytest.mark.parametrize("stored", [False, True])
-def test_days_without_the_meter_or_a_member_of_a_group_are_shown_as_in_the_whole_campaign(request, site, stored):
-    where = request.getfixturevalue("influx_site") if stored else site
-    client = request.getfixturevalue("client") if stored else "acme"
-    rows = [f"{day:02}/07/25 12:{minute}0:00" for day in (1, 2) for minute in range(6)]
-    whole = [f"{row} 600.0 60.0 60.0 60.0" if row < "02" else f"{row} x 60.0 x 60.0" for row in rows]
-    labels = ["Meter W", "L1 W", "L2 W", "Lamp W"]
-    where.put(f"{client}/roof/02001283/T_250703_031500.tsv", v002(*whole, labels=labels))
-    lines = "device,place,name,role,group\n02001283,1,,main,\n02001283,2,,,Oven\n02001283,3,,,Oven\n"
-    where.put(f"{client}/roof/channels.csv", lines.encode())
-    assert where.run().returncode == 0
-    found = {}
-    for name, days in (("whole", ()), ("second", ("--from", "2025-07-02"))):
-        book = where.root / f"{name}.xlsx"
-        done = powerview(where, "export", client, "roof", "--sheet", "--format", "xlsx", "-o", book, *days)
-        assert done.stderr == ""
-        found[name] = pd.read_excel(book, sheet_name="kWh per day", index_col=0)
-    second = found["second"].loc["2025-07-02"].dropna()
-    assert second.to_dict() == {"drawn": 0, "fed in": 0, "rest": 0, "Lamp W": 0.06}
-    assert found["whole"].loc["2025-07-02"].dropna().to_dict() == second.to_dict()
-    settings = where.settings()
-    want = wanted(settings, client, "roof", date(2025, 7, 2), None)
-    with source_of(settings, want, from_files=not stored) as source:
-        study = study_of(SheetSource(source, read_sheet(lines.encode())), want)
-    assert (len(study.totals.total.begin), study.peaks) == (0, None)
-    assert [power.shown.name for power in study.powers] == ["Lamp"]
-    assert study.not_counted.never_whole == ["Oven"]
 
 
 def test_days_that_come_in_several_stretches_add_up_and_empty_ones_stay_empty():

@@ -38,7 +38,7 @@ class Plain:
     """A source of readings that a test makes up: each channel's as a series of UTC times."""
 
     def __init__(self, readings: dict[Channel, pd.Series]) -> None:
-        self.channels, self.clamps, self.absent = list(readings), (), ()
+        self.channels, self.clamps = list(readings), ()
         self._frame = pd.DataFrame(dict(enumerate(readings.values()))).sort_index()
         self._frame.index = self._frame.index.as_unit("s").asi8
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from powerview.channels import HIDDEN, MAIN, PRODUCTION, Sheet
-from powerview.channels.sums import NONE, WINDOW, Windows, summed, thing_windows, windows_of
+from powerview.channels.sums import WINDOW, Windows, summed, thing_windows, windows_of
 from powerview.channels.things import WATTS, Clamp, Thing, clamps_of, things_of
 from powerview.mv2 import Channel
 from powerview.reporting.figures import Days, days_between, totals_of
@@ -116,12 +116,11 @@ def _listed(names: list[str], say: Language) -> str:
 class ThingDays:
     """kWh of each local day of the totals and of each thing that is a power, of readings as DayTotals takes them."""
 
-    def __init__(self, clamps: Sequence[Clamp], zone: ZoneInfo, absent: Sequence[Clamp] = ()) -> None:
-        # The frames that come have the factors in them, and no column for what is absent.
-        self._things = things_of([dataclasses.replace(clamp, factor=1.0) for clamp in (*clamps, *absent)])
-        self._absent, self._zone = [NONE] * len(absent), zone
-        self._power = [t for t in self._things if t.shown.unit in WATTS and min(t.places) < len(clamps)]
-        self.power = [thing.shown for thing in self._power]
+    def __init__(self, clamps: Sequence[Clamp], zone: ZoneInfo) -> None:
+        # The frames that come have the factors in them.
+        self._things = things_of([dataclasses.replace(clamp, factor=1.0) for clamp in clamps])
+        self._zone = zone
+        self.power = [thing.shown for thing in self._things if thing.shown.unit in WATTS]
         roles = {thing.role for thing in self._things if thing.shown.unit in WATTS}
         there = {"drawn": roles, "fed in": roles, "production": PRODUCTION in roles, "rest": MAIN in roles}
         self.titles = [title for title, is_there in there.items() if is_there]
@@ -135,12 +134,11 @@ class ThingDays:
         self._span = (self._span[0] if self._span else begin, last)
         days = days_between(begin, last, self._zone)
         windows = [_column_windows(times, frame.iloc[:, i].to_numpy(float)) for i in range(frame.shape[1])]
-        windows += self._absent
-        totals = totals_of([(t.role, t.shown.unit, thing_windows(t, windows)) for t in self._things], days)
+        found = [(t.role, t.shown.unit, thing_windows(t, windows)) for t in self._things]
+        totals = totals_of(found, days)
         columns = list(totals.columns().values()) if totals else []
-        found = [(thing.shown.unit, thing_windows(thing, windows)) for thing in self._power]
-        columns += [self._energy(unit, w, days) for unit, w in found]
-        there = summed([w for _, w in found], every=False)
+        columns += [self._energy(unit, w, days) for _, unit, w in found if unit in WATTS]
+        there = summed([w for _, unit, w in found if unit in WATTS], every=False)
         columns = [np.where(days.covered(there) > 0, column, np.nan) for column in columns]
         for day, kwh in zip(days.dates, np.array(columns).T if columns else (), strict=False):
             before = self._kwh.get(day)

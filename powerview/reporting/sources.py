@@ -29,6 +29,7 @@ STRETCH = 28 * A_DAY
 TAGS = {"channel_idx": "idx", "device": "device", "channel_name": "name", "unit": "unit", "channel": "channel"}
 """InfluxDB's tag for each field of a Channel; what distinguishes a series from all others of a campaign."""
 
+
 ALL_TIME = 0, int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
 """In UTC seconds."""
 
@@ -66,12 +67,6 @@ class Source(Protocol):
 
     clamps: Sequence[Clamp]
     """Each channel as the sheet shows it; none if the readings are exported as they are."""
-
-    absent: Sequence[Clamp]
-    """The sheet's clamps that have readings elsewhere in the campaign: groups and the total lack them there."""
-
-    def others(self) -> list[Channel]:
-        """The campaign's channels that have no readings there."""
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """The readings in time: index UTC seconds (each one once), a column for each channel in their order."""
@@ -118,11 +113,6 @@ class SheetSource:
         self._source = source
         self.channels = source.channels
         self.clamps = clamps_of(source.channels, sheet)
-        self.absent = clamps_of(source.others(), sheet)
-
-    def others(self) -> list[Channel]:
-        """As the other source's."""
-        return self._source.others()
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """As the other source's."""
@@ -139,7 +129,6 @@ class FileSource:
     """From the files of the tree. Raises NotThere, and OSError if the tree cannot be read."""
 
     clamps: Sequence[Clamp] = ()
-    absent: Sequence[Clamp] = ()
 
     def __init__(self, settings: Settings, want: Wanted) -> None:
         from powerview.reporting.campaign import read_tree
@@ -147,17 +136,12 @@ class FileSource:
         campaigns, _ = read_tree(settings, want.client, want.campaign)
         series = campaigns[0].series if campaigns else {}
         self._spans = _spans((channel, int(s.times[0]), int(s.times[-1])) for channel, s in series.items())
-        cut = {channel: _between(s, want.start, want.stop) for channel, s in series.items()}
-        found = {channel: readings for channel, readings in cut.items() if len(readings.times)}
+        found = {c: _between(s, want.start, want.stop) for c, s in series.items()}
+        found = {channel: readings for channel, readings in found.items() if len(readings.times)}
         if not found:
             raise _no_readings(want, f"the files of {settings.data_dir}", self._spans)
         self.channels = _ordered(list(found))
         self._found = [found[channel] for channel in self.channels]
-        self._others = _ordered(list(series.keys() - found.keys()))
-
-    def others(self) -> list[Channel]:
-        """Of all files."""
-        return self._others
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """STRETCH seconds at a time; the readings are in memory, but a table of all of them is large."""
@@ -178,7 +162,6 @@ class InfluxSource:
     """From InfluxDB, by stretches of time. Raises NotThere and StoreAway."""
 
     clamps: Sequence[Clamp] = ()
-    absent: Sequence[Clamp] = ()
 
     def __init__(self, settings: Settings, client, want: Wanted) -> None:
         self._settings, self._client, self._want = settings, client, want
@@ -236,11 +219,6 @@ class InfluxSource:
         with self._asking():
             first, last = self._ends("first()"), self._ends("last()")
         return _spans((channel, first[channel], last[channel]) for channel in first.keys() & last.keys())
-
-    def others(self) -> list[Channel]:
-        """Asked of InfluxDB."""
-        with self._asking():
-            return _ordered(list(self._ends("last()").keys() - {*self.channels}))
 
     def _ends(self, which: str) -> dict[Channel, int]:
         tables = self._client.query_api().query(self._query(*ALL_TIME, which))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from powerview.channels import HIDDEN
-from powerview.channels.sums import NONE, WINDOW, Totals, Windows, scaled, thing_windows, totals_of
+from powerview.channels.sums import WINDOW, Totals, Windows, scaled, thing_windows, totals_of
 from powerview.channels.things import WATTS, Thing, clamps_of, things_of
 from powerview.mv2 import Channel
 from powerview.reporting.figures import Days, days_between
@@ -82,11 +82,9 @@ def study_of(source: Source, want: Wanted) -> Study:
     days = days_between(first, stop - 1, want.zone)
     # The frames that come have the factors in them.
     clamps = [replace(c, factor=1.0) for c in source.clamps or clamps_of(source.channels, None)]
-    things = things_of([*clamps, *source.absent])
-    with_absent = [*windows, *[NONE] * len(source.absent)]
-    found = [(thing, thing_windows(thing, with_absent)) for thing in things]
+    things = things_of(clamps)
+    found = [(thing, thing_windows(thing, windows)) for thing in things]
     totals = totals_of([(thing.role, thing.shown.unit, w) for thing, w in found])
-    there = [thing for thing in things if min(thing.places) < len(clamps)]
     load = totals.total if totals and len(totals.total.begin) else None
     shown = {c.shown: summary for c, summary in zip(clamps, summaries, strict=True) if c.role != HIDDEN}
     phases, never = phases_of(shown, want.zone)
@@ -101,8 +99,8 @@ def study_of(source: Source, want: Wanted) -> Study:
         profile=profile_of(load, want.zone) if load else None,
         phases=phases,
         never_connected=never,
-        has_groups=any(len(thing.places) > 1 for thing in there),
-        not_counted=not_counted_of(clamps, there, [t.shown.name for t, w in found if t in there and not len(w.begin)]),
+        has_groups=any(len(thing.places) > 1 for thing in things),
+        not_counted=not_counted_of(clamps, things, [t.shown.name for t, w in found if not len(w.begin)]),
     )  # fmt: skip
 
 

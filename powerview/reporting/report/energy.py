@@ -62,7 +62,7 @@ def by_group(report: Report) -> dict:
     left_out = _not_counted(report)
     if not study.powers:
         return section(text("section energy"), [paragraph(text("no power"))], left_out)
-    roles = {power.role for power in study.powers} | ({MAIN} if study.totals.rest is not None else set())
+    roles = {power.role for power in study.powers}
     total = "total main" if MAIN in roles else "total parts" if roles != {PART} else "total channels"
     explained = text(
         "small energy", total=text(total), groups=text("groups") if study.has_groups else "",

@@ -26,13 +26,11 @@ MOST_NAMED = 5
 @dataclass
 class Shown:
     """A campaign's readings as the sheet shows them. `clamps` has those that are not hidden, one by one; `series` has
-    what is shown: a group's readings are sums of ten minutes. `windows` are those of each thing with its role and unit,
-    also of a group that is never whole, for it may be what makes the total. `not_counted` is None without a sheet."""
+    what is shown: a group's readings are sums of ten minutes. `not_counted` is None without a sheet."""
 
     clamps: dict[Channel, Series] = field(default_factory=dict)
     series: dict[Channel, Series] = field(default_factory=dict)
     roles: dict[Channel, str] = field(default_factory=dict)
-    windows: list[tuple[str, str | None, Windows]] = field(default_factory=list)
     of_raw: dict[Channel, Channel] = field(default_factory=dict)
     """The shown channel of each channel that is not hidden."""
     not_counted: str | None = None
@@ -52,7 +50,6 @@ def shown(series: dict[Channel, Series], sheet: Sheet | None, say: Language = EN
     empty = []
     for thing in things:
         s = _thing_series(thing, [series[clamp.channel] for clamp in clamps])
-        result.windows.append((thing.role, thing.shown.unit, windows_of(s.times, s.values)))
         if len(s.times):
             result.series[thing.shown], result.roles[thing.shown] = s, thing.role
         else:

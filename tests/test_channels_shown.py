@@ -213,7 +213,16 @@ def test_one_group_in_two_roles_or_units_is_more_than_one_thing():
     found = {channel(i, u): series([JULY], [i]) for i, u in ((1, "W"), (2, "W"), (3, "V"), (4, "V"))}
     seen = shown(found, sheet("7,1,,,main,G,", "7,2,,,part,G,", "7,3,,,part,G,", "7,4,,,part,G,"))
     assert [(c.name, c.unit, seen.roles[c], s.values.tolist()) for c, s in seen.series.items()] == [
-        ("G", "W", "main", [1]), ("G", "W", "part", [2]), ("G", "V", "part", [7])
+        ("G", "W", "main", [1]), ("G", "W", "part", [2]), ("Voie3", "V", "part", [3]), ("Voie4", "V", "part", [4])
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", ["V", "A", "kWh", "°C", None])
+def test_only_power_adds_up(unit):
+    found = {channel(i, unit): series([JULY], [i]) for i in (1, 2)}
+    seen = shown(found, sheet("7,1,,L1,,G,", "7,2,,,,G,2"))
+    assert [(c.name, c.device, s.values.tolist()) for c, s in seen.series.items()] == [
+        ("L1", "7", [1]), ("Voie2", "7", [4])
     ]  # fmt: skip
 
 

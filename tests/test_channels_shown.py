@@ -19,7 +19,7 @@ from powerview.channels import Sheet, read_sheet
 from powerview.channels.sums import windows_of
 from powerview.channels.things import clamps_of
 from powerview.mv2 import Channel
-from powerview.reporting.campaign import read_tree
+from powerview.reporting.campaign import Campaign, read_tree
 from powerview.reporting.figures import days_between, figures_of, totals_of
 from powerview.reporting.places import Series
 from powerview.reporting.preview import write_preview
@@ -207,6 +207,17 @@ def test_a_group_whose_members_never_meet_is_named_as_not_counted():
     found = {channel(1): series([JULY], [1]), channel(2): series([JULY + 600], [10])}
     seen = shown(found, sheet("7,1,,,,G,", "7,2,,,,G,"))
     assert (seen.series, seen.not_counted) == ({}, "G (its channels are never there together)")
+
+
+def test_a_meter_that_is_never_whole_leaves_no_total_and_no_parts_for_it(tmp_path):
+    found = {channel(i): series([JULY + 600 * i], [6000]) for i in (1, 2, 3)}
+    sheet_of_all = sheet("7,1,,,main,G,", "7,2,,,main,G,", "7,3,,Oven,,,")
+    view = view_of(Campaign("acme", "roof", series=found, sheet=sheet_of_all), PARIS, 1000)
+    assert (view.totals, view.not_counted) == ({}, "G (its channels are never there together)")
+    days = ThingDays(clamps_of(found, sheet_of_all), PARIS)
+    days.add(pd.DataFrame({i: pd.Series(s.values, s.times) for i, s in enumerate(found.values())}))
+    ((_, kwh),) = days.days()
+    assert (days.titles, kwh.tolist()) == (["drawn", "fed in", "rest"], pytest.approx([np.nan] * 4 + [1], nan_ok=True))
 
 
 def test_one_group_in_two_roles_or_units_is_more_than_one_thing():

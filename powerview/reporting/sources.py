@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, Protocol
@@ -32,6 +32,10 @@ TAGS = {"channel_idx": "idx", "device": "device", "channel_name": "name", "unit"
 
 ALL_TIME = 0, int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
 """In UTC seconds."""
+
+
+Ends = dict[Channel, tuple[int, int]]
+"""Of each channel the UTC seconds of its first and its last reading."""
 
 
 class NotExported(Exception):
@@ -68,6 +72,9 @@ class Source(Protocol):
     clamps: Sequence[Clamp]
     """Each channel as the sheet shows it; none if the readings are exported as they are."""
 
+    absent: Sequence[Clamp]
+    """The same of the campaign's other channels, those without a reading there."""
+
     def frames(self) -> Iterator[pd.DataFrame]:
         """The readings in time: index UTC seconds (each one once), a column for each channel in their order."""
 
@@ -94,9 +101,9 @@ def _between(series: Series, start: int, stop: int) -> Series:
     return Series(series.times[begin:end], series.values[begin:end], series.steps[begin:end])
 
 
-def _spans(ends: Iterable[tuple[Channel, int, int]]) -> dict[str, tuple[int, int]]:
+def _spans(ends: Ends) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
-    for channel, first, last in ends:
+    for channel, (first, last) in ends.items():
         begin, end = found.get(channel.device, (first, last))
         found[channel.device] = (min(begin, first), max(end, last))
     return found
@@ -109,10 +116,17 @@ def _ordered(channels: list[Channel]) -> list[Channel]:
 class SheetSource:
     """Another source's readings times the factors of a channels.csv."""
 
-    def __init__(self, source: Source, sheet: Sheet) -> None:
+    def __init__(self, source: FileSource | InfluxSource, sheet: Sheet) -> None:
         self._source = source
         self.channels = source.channels
         self.clamps = clamps_of(source.channels, sheet)
+        self._sheet = sheet
+
+    @property
+    def absent(self) -> Sequence[Clamp]:
+        """Those without a reading there. May ask InfluxDB."""
+        others = set(self._source.ends()) - set(self.channels)
+        return clamps_of(_ordered(list(others)), self._sheet)
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """As the other source's."""
@@ -129,17 +143,18 @@ class FileSource:
     """From the files of the tree. Raises NotThere, and OSError if the tree cannot be read."""
 
     clamps: Sequence[Clamp] = ()
+    absent: Sequence[Clamp] = ()
 
     def __init__(self, settings: Settings, want: Wanted) -> None:
         from powerview.reporting.campaign import read_tree
 
         campaigns, _ = read_tree(settings, want.client, want.campaign)
         series = campaigns[0].series if campaigns else {}
-        self._spans = _spans((channel, int(s.times[0]), int(s.times[-1])) for channel, s in series.items())
+        self._ends = {channel: (int(s.times[0]), int(s.times[-1])) for channel, s in series.items()}
         found = {c: _between(s, want.start, want.stop) for c, s in series.items()}
         found = {channel: readings for channel, readings in found.items() if len(readings.times)}
         if not found:
-            raise _no_readings(want, f"the files of {settings.data_dir}", self._spans)
+            raise _no_readings(want, f"the files of {settings.data_dir}", self.spans())
         self.channels = _ordered(list(found))
         self._found = [found[channel] for channel in self.channels]
 
@@ -155,17 +170,23 @@ class FileSource:
 
     def spans(self) -> dict[str, tuple[int, int]]:
         """Of all files."""
-        return self._spans
+        return _spans(self._ends)
+
+    def ends(self) -> Ends:
+        """The first and the last reading of each channel of the campaign, of all files."""
+        return self._ends
 
 
 class InfluxSource:
     """From InfluxDB, by stretches of time. Raises NotThere and StoreAway."""
 
     clamps: Sequence[Clamp] = ()
+    absent: Sequence[Clamp] = ()
 
     def __init__(self, settings: Settings, client, want: Wanted) -> None:
         self._settings, self._client, self._want = settings, client, want
         self._got = 0
+        self._ends: Ends | None = None
         with self._asking():
             if client.buckets_api().find_bucket_by_name(want.client) is None:
                 raise NotThere(
@@ -216,11 +237,17 @@ class InfluxSource:
 
     def spans(self) -> dict[str, tuple[int, int]]:
         """Asked of InfluxDB."""
-        with self._asking():
-            first, last = self._ends("first()"), self._ends("last()")
-        return _spans((channel, first[channel], last[channel]) for channel in first.keys() & last.keys())
+        return _spans(self.ends())
 
-    def _ends(self, which: str) -> dict[Channel, int]:
+    def ends(self) -> Ends:
+        """The first and the last reading of each channel of the campaign, asked of InfluxDB once."""
+        if self._ends is None:
+            with self._asking():
+                first, last = self._times("first()"), self._times("last()")
+            self._ends = {channel: (first[channel], last[channel]) for channel in first.keys() & last.keys()}
+        return self._ends
+
+    def _times(self, which: str) -> dict[Channel, int]:
         tables = self._client.query_api().query(self._query(*ALL_TIME, which))
         return {_channel(r.values): int(r.get_time().timestamp()) for table in tables for r in table.records}
 

@@ -58,6 +58,12 @@ sums = totals(figure: "total")
   |> sum()
   |> map(fn: (r) => row(campaign: r.campaign, what: "sum", value: r._value))
 
+// While a long campaign gets another channels.csv, its sum is partly old.
+being = totals(figure: "being_made")
+  |> last()
+  |> group()
+  |> map(fn: (r) => row(campaign: r.campaign, what: "being made", value: r._value))
+
 // Ten minutes in which a device has a reading, of all those from the campaign's first to its last.
 covered = () => totals(figure: "covered")
 windows = covered()
@@ -90,9 +96,11 @@ nothing = array.from(rows: [
   {{campaign: "", what: "opened", _value: 0.0}},
   {{campaign: "", what: "closed", _value: 0.0}},
   {{campaign: "", what: "sum", _value: 0.0}},
+  {{campaign: "", what: "being made", _value: 0.0}},
+  {{campaign: "", what: "nothing", _value: 0.0}},
 ])
 each = known |> map(fn: (r) => row(campaign: r.campaign, what: "known", value: 1.0))
-figures = union(tables: [nothing, each, begins, ends, devices, sums, windowed, counted, opened, closed])
+figures = union(tables: [nothing, each, begins, ends, devices, sums, being, windowed, counted, opened, closed])
   |> group()
   |> pivot(rowKey: ["campaign"], columnKey: ["what"], valueColumn: "_value")
 
@@ -112,7 +120,7 @@ join(tables: {{known: known, figures: figures}}, on: ["campaign"])
     To: r.end,
     Devices: r.devices,
     Coverage: if exists r.windows then coverage(r: r) else r.windows,
-    Energy: if exists r.sum then r.sum / 6.0 else r.sum,
+    Energy: if exists r["being made"] then r.nothing else if exists r.sum then r.sum / 6.0 else r.sum,
     opens_from: if finished(r: r) then string(v: int(v: r.begin)) else "now-7d",
     opens_to: if finished(r: r) then string(v: int(v: r.end + ten)) else "now",
     order: if exists r.end then r.end else 0.0,

@@ -19,6 +19,7 @@ _TEXTS = {
     "Timezone": "Fuseau horaire",
     "Device": "Appareil",
     "Source": "Origine",
+    "Ready": "Prêt",
     "Unit": "Unité",
     "Channel": "Voie",
     "Subscribed power, kW": "Puissance souscrite, kW",

@@ -36,6 +36,9 @@ TEXTS = {
     "Where channels are read: by the names of channels.csv where there is one.": (
         "D'où les voies sont lues : sous les noms de channels.csv s'il existe."
     ),
+    "Whether the figures that are kept are whole, or being made anew.": (
+        "Si les chiffres conservés sont complets, ou en cours de recalcul."
+    ),
     # At a glance
     "Sum of the last readings in the time range, with the time of the newest. Grey: that is more than 36 hours ago, so "
     "it is not the power of now. Loggers send once a day, so it may be last night's. Channels whose last reading is "

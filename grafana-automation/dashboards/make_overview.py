@@ -175,7 +175,9 @@ def panels() -> list[dict]:
         (24, 10),
         "–",
         override("byName", "campaign", displayName="Campaign", links=[to_span], custom__minWidth=150),
-        override("byName", "State", mappings=mappings, custom__cellOptions={"type": "color-text"}, custom__minWidth=90),
+        override(
+            "byName", "State", mappings=mappings, custom__cellOptions={"type": "color-text"}, custom__minWidth=115
+        ),
         override("byRegexp", "From|To", unit=DATE, custom__minWidth=110),
         override("byName", "Devices", decimals=0, custom__minWidth=80),
         override("byName", "Coverage", unit="percentunit", decimals=1, custom__minWidth=145),
@@ -193,9 +195,9 @@ def panels() -> list[dict]:
         DEVICES,
         (24, 14),
         "No readings",
-        override("byName", "device", displayName="Device", unit="string", links=[to_device], custom__minWidth=110),
-        override("byName", "campaign", displayName="Campaign", custom__minWidth=150),
-        override("byName", "last", displayName="Last reading", unit=f"{DATE} HH:mm", custom__minWidth=150),
+        override("byName", "device", displayName="Device", unit="string", links=[to_device], custom__minWidth=80),
+        override("byName", "campaign", displayName="Campaign", custom__minWidth=120),
+        override("byName", "last", displayName="Last reading", unit=f"{DATE} HH:mm", custom__minWidth=140),
         override("byName", "uid", **hidden),
         transformations=[organize(["device", "campaign", "last"])],
     )

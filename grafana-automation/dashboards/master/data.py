@@ -118,7 +118,6 @@ row = (r, order, label, channel) => ({{
 begins = all() |> first() |> group() |> map(fn: (r) => row(r: r, order: 0, label: "", channel: ""))
 ends = all() |> last() |> group() |> map(fn: (r) => row(r: r, order: 2, label: r.channel_name, channel: r.channel))
 renames = {read('r.event == "renamed"', DEVICES, EVER, "    ", RENAMED)}
-    |> group()
     |> map(fn: (r) => row(r: r, order: 1, label: r.former, channel: "SN: " + r.device + " - Ch: " + r.former))
 
 labels = union(tables: [begins, ends, renames])

@@ -55,7 +55,7 @@ sums
 """,
 )
 
-BY_NAME = f"{SHOWN} and r.role =~ /./"
+BY_NAME = f"{SHOWN} and r.role =~ /^(main|part|production)$/"
 """Only what a channels.csv shows has a role."""
 
 SPAN = "range(start: start, stop: stop)"

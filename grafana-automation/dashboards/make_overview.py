@@ -195,11 +195,11 @@ def panels() -> list[dict]:
         DEVICES,
         (24, 14),
         "No readings",
-        override("byName", "device", displayName="Device", unit="string", links=[to_device], custom__minWidth=80),
-        override("byName", "campaign", displayName="Campaign", custom__minWidth=120),
-        override("byName", "last", displayName="Last reading", unit=f"{DATE} HH:mm", custom__minWidth=140),
+        override("byName", "device", displayName="Device", unit="string", links=[to_device], custom__minWidth=95),
+        override("byName", "campaign", displayName="Campaign", custom__minWidth=150),
+        override("byName", "last", displayName="Last reading", unit=f"{DATE} HH:mm", custom__minWidth=145),
         override("byName", "uid", **hidden),
-        transformations=[organize(["device", "campaign", "last"])],
+        transformations=[organize(["device", "last", "campaign"])],
     )
     campaigns["gridPos"] |= {"x": 0, "y": 0}
     devices["gridPos"] |= {"x": 0, "y": 10}

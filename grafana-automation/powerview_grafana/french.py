@@ -66,7 +66,7 @@ _TEXTS = {
     "Mean": "Moyenne",
     # Load profile
     "Load profile": "Profil de charge",
-    "Mean power by hour and weekday, kW": "Puissance moyenne par heure et jour de la semaine, kW",
+    "Mean power by hour and weekday, kW": "Puissance moyenne par heure et jour, kW",
     "Hour": "Heure",
     "Hours behind each cell": "Nombre d'heures par case",
     "Mean day": "Journée moyenne",
@@ -84,7 +84,7 @@ _TEXTS = {
     "Base load": "Talon",
     "Base load's share of the energy": "Part du talon dans l'énergie",
     "Load factor": "Facteur de charge",
-    "Hours above the subscribed power": "Heures au-dessus de la puissance souscrite",
+    "Hours above the subscribed power": "Heures > puissance souscrite",
     "Type in the subscribed power, in kW, at the top": "Saisissez la puissance souscrite, en kW, en haut",
     "Load duration curve": "Monotone de charge",
     "Hours": "Heures",

@@ -30,7 +30,7 @@ TEXTS = {
     "Narrows the channels and the table to units.": "Limite les voies et le tableau à certaines unités.",
     "Which channels are shown and added up.": "Les voies affichées et additionnées.",
     'For "Hours above the subscribed power": a number of kW, not kVA.': (
-        "Pour « Heures au-dessus de la puissance souscrite » : un nombre de kW, pas de kVA."
+        "Pour « Heures > puissance souscrite » : un nombre de kW, pas de kVA."
     ),
     "Units that are neither power nor voltage.": "Les unités qui ne sont ni des puissances ni des tensions.",
     "Where channels are read: by the names of channels.csv where there is one.": (

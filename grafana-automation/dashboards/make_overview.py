@@ -195,7 +195,7 @@ def panels() -> list[dict]:
         DEVICES,
         (24, 14),
         "No readings",
-        override("byName", "device", displayName="Device", unit="string", links=[to_device], custom__minWidth=95),
+        override("byName", "device", displayName="Device", unit="string", links=[to_device], custom__minWidth=110),
         override("byName", "campaign", displayName="Campaign", custom__minWidth=150),
         override("byName", "last", displayName="Last reading", unit=f"{DATE} HH:mm", custom__minWidth=145),
         override("byName", "uid", **hidden),

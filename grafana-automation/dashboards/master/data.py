@@ -236,7 +236,7 @@ def panels() -> list[dict]:
             BY_DEVICE,
             (10, 9),
             "No readings of this campaign in this time range",
-            override("byName", "Coverage", unit="percentunit", decimals=1, custom__minWidth=140),
+            override("byName", "Coverage", unit="percentunit", decimals=1, custom__minWidth=150),
             override("byName", "Missing", displayName="Without readings", **hours),
             device,
             transformations=[organize(["Device", "Coverage", "Missing"])],

@@ -196,10 +196,9 @@ class Ingest:
         sent.changes = self._places.changes(client, campaign, sent.header, others)
         if sent.changes:
             self._collect(0)
-            with _bad_lines_are_ours():
-                self._places.carry_out(
-                    sent.changes, client, campaign, points.seconds(sent.recording, sent.header, sent.parts)
-                )
+            self._places.carry_out(
+                sent.changes, client, campaign, points.seconds(sent.recording, sent.header, sent.parts)
+            )
         # Before anything is written: if the process dies and a later upload is stored first, that one must know of it.
         self._places.remember(client, campaign, sent.header, sent.changes)
 
@@ -291,12 +290,3 @@ class Ingest:
             self.store.report(self.settings.influxdb_bucket, b"".join(lines))
         except StoreAway as error:
             print(f"the record of these uploads cannot be stored in INFLUXDB_BUCKET: {error}", file=sys.stderr)
-
-
-@contextmanager
-def _bad_lines_are_ours() -> Iterator[None]:
-    # Points that InfluxDB holds already, and refuses under another label: nothing is wrong with the file.
-    try:
-        yield
-    except BadLines as bad:
-        raise RuntimeError(f"InfluxDB refused readings that it holds under another label: {bad}") from bad

@@ -24,7 +24,7 @@ from powerview.reporting.load import duration_curve, hours_above
 from powerview.reporting.report.content import content_of
 from powerview.reporting.report.parts import Report
 from powerview.reporting.report.words import Words
-from powerview.reporting.sources import SheetSource
+from powerview.reporting.sheet_source import SheetSource
 from powerview.reporting.study import Study, study_of
 
 DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]

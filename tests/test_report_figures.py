@@ -19,7 +19,8 @@ from powerview.channels import read_sheet
 from powerview.mv2 import Channel
 from powerview.reporting.export import wanted
 from powerview.reporting.load import duration_curve, hours_above
-from powerview.reporting.sources import ALL_TIME, FileSource, NotThere, SheetSource, Wanted
+from powerview.reporting.sheet_source import SheetSource
+from powerview.reporting.sources import ALL_TIME, FileSource, NotThere, Wanted
 from powerview.reporting.study import Study, study_of
 
 PARIS = ZoneInfo("Europe/Paris")

@@ -12,8 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from powerview.channels import Sheet
-from powerview.channels.things import Clamp, clamps_of
+from powerview.channels.things import Clamp
 from powerview.mv2 import A_DAY, Channel
 from powerview.reporting.places import Series
 from powerview.settings import Settings
@@ -109,34 +108,9 @@ def _spans(ends: Ends) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _ordered(channels: list[Channel]) -> list[Channel]:
+def ordered(channels: list[Channel]) -> list[Channel]:
+    """Channels in the order of an export's columns."""
     return sorted(channels, key=lambda c: (c.device, c.idx, c.name, c.unit or "", c.channel))
-
-
-class SheetSource:
-    """Another source's readings times the factors of a channels.csv."""
-
-    def __init__(self, source: FileSource | InfluxSource, sheet: Sheet) -> None:
-        self._source = source
-        self.channels = source.channels
-        self.clamps = clamps_of(source.channels, sheet)
-        self._sheet = sheet
-
-    @property
-    def absent(self) -> Sequence[Clamp]:
-        """Those without a reading there. May ask InfluxDB."""
-        others = set(self._source.ends()) - set(self.channels)
-        return clamps_of(_ordered(list(others)), self._sheet)
-
-    def frames(self) -> Iterator[pd.DataFrame]:
-        """As the other source's."""
-        factors = [clamp.factor for clamp in self.clamps]
-        for frame in self._source.frames():
-            yield frame * factors
-
-    def spans(self) -> dict[str, tuple[int, int]]:
-        """As the other source's."""
-        return self._source.spans()
 
 
 class FileSource:
@@ -155,7 +129,7 @@ class FileSource:
         found = {channel: readings for channel, readings in found.items() if len(readings.times)}
         if not found:
             raise _no_readings(want, f"the files of {settings.data_dir}", self.spans())
-        self.channels = _ordered(list(found))
+        self.channels = ordered(list(found))
         self._found = [found[channel] for channel in self.channels]
 
     def frames(self) -> Iterator[pd.DataFrame]:
@@ -197,7 +171,7 @@ class InfluxSource:
             days = self._days() if counts else {}
         if not counts:
             raise _no_readings(want, f"InfluxDB at {settings.influxdb_host}", self.spans())
-        self.channels = _ordered(list(counts))
+        self.channels = ordered(list(counts))
         self._readings = sum(counts.values())
         self._slices = list(_slices(days))
 

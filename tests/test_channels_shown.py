@@ -19,7 +19,7 @@ from powerview.channels import Sheet, read_sheet
 from powerview.channels.sums import windows_of
 from powerview.channels.things import clamps_of
 from powerview.mv2 import Channel
-from powerview.reporting.campaign import read_tree
+from powerview.reporting.campaign import Campaign, read_tree
 from powerview.reporting.figures import days_between, figures_of, totals_of
 from powerview.reporting.places import Series
 from powerview.reporting.preview import write_preview
@@ -209,11 +209,31 @@ def test_a_group_whose_members_never_meet_is_named_as_not_counted():
     assert (seen.series, seen.not_counted) == ({}, "G (its channels are never there together)")
 
 
+def test_a_meter_that_is_never_whole_leaves_no_total_and_no_parts_for_it(tmp_path):
+    found = {channel(i): series([JULY + 600 * i], [6000]) for i in (1, 2, 3)}
+    sheet_of_all = sheet("7,1,,,main,G,", "7,2,,,main,G,", "7,3,,Oven,,,")
+    view = view_of(Campaign("acme", "roof", series=found, sheet=sheet_of_all), PARIS, 1000)
+    assert (view.totals, view.not_counted) == ({}, "G (its channels are never there together)")
+    days = ThingDays(clamps_of(found, sheet_of_all), PARIS)
+    days.add(pd.DataFrame({i: pd.Series(s.values, s.times) for i, s in enumerate(found.values())}))
+    ((_, kwh),) = days.days()
+    assert (days.titles, kwh.tolist()) == (["drawn", "fed in", "rest"], pytest.approx([np.nan] * 4 + [1], nan_ok=True))
+
+
 def test_one_group_in_two_roles_or_units_is_more_than_one_thing():
     found = {channel(i, u): series([JULY], [i]) for i, u in ((1, "W"), (2, "W"), (3, "V"), (4, "V"))}
     seen = shown(found, sheet("7,1,,,main,G,", "7,2,,,part,G,", "7,3,,,part,G,", "7,4,,,part,G,"))
     assert [(c.name, c.unit, seen.roles[c], s.values.tolist()) for c, s in seen.series.items()] == [
-        ("G", "W", "main", [1]), ("G", "W", "part", [2]), ("G", "V", "part", [7])
+        ("G", "W", "main", [1]), ("G", "W", "part", [2]), ("Voie3", "V", "part", [3]), ("Voie4", "V", "part", [4])
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", ["V", "A", "kWh", "°C", None])
+def test_only_power_adds_up(unit):
+    found = {channel(i, unit): series([JULY], [i]) for i in (1, 2)}
+    seen = shown(found, sheet("7,1,,L1,,G,", "7,2,,,,G,2"))
+    assert [(c.name, c.device, s.values.tolist()) for c, s in seen.series.items()] == [
+        ("L1", "7", [1]), ("Voie2", "7", [4])
     ]  # fmt: skip
 
 

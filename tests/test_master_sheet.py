@@ -12,6 +12,7 @@ from master_views import PARIS, SPRING, channel, store
 
 pytest_plugins = ("master_fixture",)
 
+MINUTES = timedelta(minutes=10)
 MIDDLE = SPRING[0] + timedelta(days=20, hours=5, minutes=20)
 
 
@@ -131,3 +132,58 @@ def test_hidden_channels_are_counted_and_nowhere_else(made, influx, client):
     assert made.number("Mean power A", SPRING) == 200
     names = {r["_value"] for r in made.rows("variable channel", SPRING)}
     assert {name.split("Ch: ")[1] for name in names} == {"Meter", "Room"}
+
+
+# --- while a long campaign's sheet is being put into force ---
+
+
+@pytest.fixture
+def being_made(bakery):
+    """The bakery while a part of its figures is old and a part is new."""
+    series = f"powerview_totals,campaign={make_site.CAMPAIGN},figure="
+    wrong = f"{series}total value=1e9 {int(MIDDLE.timestamp()) // 600 * 600 + 300}"
+    bakery.influx.write(bakery.bucket, f"{series}being_made value=1 {int(SPRING[0].timestamp())}\n{wrong}")
+    yield bakery
+    for predicate, (start, stop) in (
+        ('figure="being_made"', SPRING), ('figure="total"', (MIDDLE - timedelta(seconds=1), MIDDLE + MINUTES)),
+    ):  # fmt: skip
+        bakery.influx.call("POST", "/api/v2/delete", params={"bucket": bakery.bucket, "org": bakery.influx.org},
+                           json={"start": start.isoformat(), "stop": stop.isoformat(),
+                                 "predicate": f'_measurement="powerview_totals" AND {predicate}'})  # fmt: skip
+
+
+def test_while_it_is_being_put_into_force_every_channel_counts_under_its_label(being_made, baked):
+    (ready,) = being_made.rows("variable ready", SPRING)
+    chosen = {"ready": ready["_value"]}
+    assert being_made.view(SPRING).chosen["source"] == make_site.CAMPAIGN
+    power = [i for i, clamp in enumerate(baked.clamps) if clamp["unit"] == "W"]
+    labels = {f"SN: {baked.clamps[i]['device']} - Ch: {baked.clamps[i]['logger']}" for i in power}
+    everything = baked.readings[power].sum(axis=1)
+    assert being_made.number("Energy A", SPRING, **chosen) == pytest.approx(everything.sum() / 6)
+    assert being_made.number("Peak power A", SPRING, **chosen) == pytest.approx(everything.max())
+    assert sum(being_made.days(SPRING, **chosen).values()) == pytest.approx(everything.sum() / 6)
+    assert {r["channel"] for r in being_made.rows("Share by channel A", SPRING, **chosen)} <= labels
+    for panel in ("Rest A", "Energy per day by channel A"):
+        assert being_made.rows(panel, SPRING, **chosen) == []
+
+
+def test_afterwards_the_sheet_counts_again(bakery):
+    assert [row["_value"] for row in bakery.rows("variable ready", SPRING)] == ["yes"]
+    assert bakery.view(SPRING).chosen["source"] == "powerview_channels"
+
+
+@pytest.mark.parametrize("measurement", ["powerview_channels,campaign={},channel=Oven,device=1,role=part,unit=W",
+                                         "powerview_totals,campaign={},figure=being_made"])  # fmt: skip
+def test_what_is_deleted_counts_no_more_while_another_campaign_has_it(made, influx, client, measurement):
+    store(influx, client, "made", channel(), SPRING[0], [1.0], 600)
+    seconds = int(SPRING[0].timestamp())
+    influx.write(client, "".join(f"{measurement.format(name)} value=1 {seconds}\n" for name in ("made", "other")))
+
+    def found() -> tuple[str, str]:
+        return made.view(SPRING).chosen["source"], made.rows("variable ready", SPRING)[0]["_value"]
+
+    assert found() == (("made", "no") if "being_made" in measurement else ("powerview_channels", "yes"))
+    influx.call("POST", "/api/v2/delete", params={"bucket": client, "org": influx.org},
+                json={"start": "2000-01-01T00:00:00Z", "stop": "2100-01-01T00:00:00Z",
+                      "predicate": f'_measurement="{measurement.split(",")[0]}" AND campaign="made"'})  # fmt: skip
+    assert found() == ("made", "yes")

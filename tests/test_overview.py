@@ -110,6 +110,13 @@ def test_each_campaign_has_its_span_devices_coverage_and_energy(influx, client, 
     assert (rows["new"]["State"], rows["new"]["From"], rows["new"]["Devices"]) == ("empty", "", "")
 
 
+def test_a_sum_that_is_being_made_is_left_out(influx, client, asked):
+    two_campaigns(influx, client)
+    store(influx, client, total("hall", NOW - TEN, 1, "being_made"))
+    energy = {row["campaign"]: row["Energy"] for row in asked("Campaigns A")}
+    assert (energy["hall"], bool(energy["roof"])) == ("", True)
+
+
 def test_coverage_and_energy_are_those_of_the_campaigns_own_dashboard(influx, client, asked):
     two_campaigns(influx, client)
     rows = {row["campaign"]: row for row in asked("Campaigns A")}

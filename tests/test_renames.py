@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sqlite3
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -15,6 +16,7 @@ from test_places import at, held, upload
 from trees import v002
 
 from powerview.ingest import renames as renames_module
+from powerview.ingest.index import UploadIndex
 from powerview.ingest.journal import Status
 from powerview.ingest.renames import renames_of
 from powerview.store.renamed import Renamed
@@ -181,6 +183,22 @@ def test_a_run_that_dies_between_is_made_good(influx, influx_site, client, monke
     monkeypatch.undo()
     run(influx_site)
     assert renames(influx, client) == ["02001283/1 W: Voie1 → Oven 10"]
+
+
+def test_an_index_that_is_lost_just_then_takes_no_rename_along(influx, influx_site, client, monkeypatch):
+    for number, label in enumerate(("A W", "B W"), start=2):
+        day(influx_site, client, number, (label,), 10 * number)
+    run(influx_site)
+    once = renames(influx, client)
+    day(influx_site, client, 4, ("B W",), 40)
+
+    def lost(index, *_) -> list:
+        index._start_anew(sqlite3.OperationalError("database or disk is full"))
+        return []
+
+    monkeypatch.setattr(UploadIndex, "wordings", lost)
+    assert run(influx_site).status == 0
+    assert renames(influx, client) == once
 
 
 def test_files_of_one_wording_ask_influxdb_nothing(influx, influx_site, client, monkeypatch):

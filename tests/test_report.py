@@ -25,7 +25,8 @@ from powerview.reporting.report.parts import Report
 from powerview.reporting.report.pdf import pdf_of
 from powerview.reporting.report.texts import TEXTS
 from powerview.reporting.report.words import Words
-from powerview.reporting.sources import ALL_TIME, FileSource, SheetSource, Wanted
+from powerview.reporting.sheet_source import SheetSource
+from powerview.reporting.sources import ALL_TIME, FileSource, Wanted
 from powerview.reporting.study import study_of
 
 MOST_PAGES = 6

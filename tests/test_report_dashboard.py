@@ -9,29 +9,84 @@ from types import SimpleNamespace
 
 import make_site
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 from master_views import PARIS, Grafana
 from sample_tree import SAMPLES, serial
-from trees import Site
+from test_export import powerview
+from trees import Site, v002
 
 from powerview.channels import sheet_for
 from powerview.mv2 import Channel
 from powerview.reporting.export import source_of, wanted
 from powerview.reporting.load import duration_curve, hours_above
-from powerview.reporting.sources import SheetSource
+from powerview.reporting.report.content import content_of
+from powerview.reporting.report.parts import Report
+from powerview.reporting.report.words import Words
+from powerview.reporting.sheet_source import SheetSource
 from powerview.reporting.study import Study, study_of
 
 DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 SHEETED, PLAIN, ROOF = "with-sheet", "without", "roof"
+MINUTES, MINUTES_SHEETED = "minutes", "minutes-with-sheet"
+METER = "meter-comes-later"
+WITH_SHEET = {SHEETED, MINUTES_SHEETED, METER}
 CASES = {
     "bakery with its sheet": (SHEETED, date(2026, 3, 23), date(2026, 5, 3)),
     "part of it": (SHEETED, date(2026, 3, 28), date(2026, 4, 17)),
     "bakery without": (PLAIN, date(2026, 3, 23), date(2026, 5, 3)),
     "summer": (ROOF, date(2025, 7, 29), date(2025, 8, 4)),
     "october": (ROOF, date(2025, 10, 22), date(2025, 10, 26)),
+    "readings of each minute": (MINUTES, date(2025, 11, 7), date(2025, 11, 11)),
+    "readings of each minute with a sheet": (MINUTES_SHEETED, date(2025, 11, 7), date(2025, 11, 11)),
 }
 """Campaign and local days, no more than three months: beyond, gaps are whole hours on the dashboard."""
+
+
+MINUTES_LABELS = ("Ph 1 V", "Ph 2 V", "Ph 3 V", "Ph 4 V", "Meter kW", "Oven L1 W", "Oven L2 W", "Roof W")
+MINUTES_SHEET = """\
+device,place,unit,name,role,group,factor
+02009999,1,V,U1,,Mains,
+02009999,2,V,,,Mains,
+02009999,4,V,,hidden,,
+02009999,5,,Meter,main,,
+02009999,6,,,,Oven,
+02009999,7,,,,Oven,-1
+02009999,8,,Roof,production,,0.5
+"""
+"""Two of the phases are in a group, one is hidden."""
+
+
+METERS = (
+    ("02000001", ("Oven W",), 8, range(24)), ("02000001", ("Oven W",), 9, range(24)),
+    ("02000002", ("Grid L1 kW",), 8, range(12)), ("02000002", ("Grid L1 kW",), 9, range(18)),
+    ("02000003", ("Grid L2 kW",), 9, range(6, 24)),
+)  # fmt: skip
+METER_SHEET = """\
+device,place,name,role,group
+02000001,1,Oven,,Kitchen
+02000002,1,,main,Meter
+02000003,1,,main,Meter
+"""
+"""On the 8th the meter has one of its phases; on the 9th both, from 6 to 18 o'clock."""
+
+
+def each_minute() -> list[tuple[str, bytes]]:
+    """Files of a logger that is set to a minute: dips and spikes shorter than ten minutes, a phase without a wire."""
+    chance = np.random.default_rng(3)
+    files = []
+    for day in (8, 9, 10):
+        rows = []
+        for minute in range(20, 1420):
+            volts = 230 + chance.normal(0, 9, 3) + 8 * np.sin(minute / 90)
+            volts[0] = 120.5 if minute % 700 == 13 else volts[0]
+            volts[2] = 160.5 if minute == 777 else 114 + chance.random()
+            cells = [*volts, 400, chance.normal(2, 1), *chance.normal([900, -400, -300], 300)]
+            stamp = f"{day:02}/11/25 {minute // 60:02}:{minute % 60:02}:00"
+            rows.append(" ".join([stamp, *(f"{cell:.2f}" for cell in cells)]))
+        files.append((f"T_2511{day + 1:02}_031500.tsv", v002(*rows, labels=MINUTES_LABELS, master="02009999")))
+    return files
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +102,14 @@ def stored(influx, tmp_path_factory) -> SimpleNamespace:
     shutil.copyfile(make_site.SHEET, site.data / client / SHEETED / "channels.csv")
     for file in (SAMPLES / "v002").glob("*.tsv"):
         site.put(f"{client}/{ROOF}/{serial(file)}/{file.name}", file.read_bytes())
+    for campaign in (MINUTES, MINUTES_SHEETED):
+        for name, data in each_minute():
+            site.put(f"{client}/{campaign}/02009999/{name}", data)
+    site.put(f"{client}/{MINUTES_SHEETED}/channels.csv", MINUTES_SHEET.encode())
+    for device, labels, day, hours in METERS:
+        rows = [f"{day:02}/11/25 {hour:02}:{minute}0:00 {hour}.5" for hour in hours for minute in range(6)]
+        site.put(f"{client}/{METER}/{device}/T_2511{day + 1:02}_031500.tsv", v002(*rows, labels=labels, master=device))
+    site.put(f"{client}/{METER}/channels.csv", METER_SHEET.encode())
     done = site.run()
     assert done.returncode == 0, done.stderr
     return SimpleNamespace(site=site, client=client)
@@ -54,13 +117,17 @@ def stored(influx, tmp_path_factory) -> SimpleNamespace:
 
 @pytest.fixture(scope="module", params=CASES)
 def seen(request, influx, stored) -> SimpleNamespace:
+    """One of CASES."""
+    return look(influx, stored, *CASES[request.param])
+
+
+def look(influx, stored: SimpleNamespace, campaign: str, first: date, last: date) -> SimpleNamespace:
     """Some days of a campaign: the study of what InfluxDB has, and Grafana's look at the same days."""
-    campaign, first, last = CASES[request.param]
     settings = stored.site.settings()
     want = wanted(settings, stored.client, campaign, first, last)
     span = datetime.fromtimestamp(want.start, UTC), datetime.fromtimestamp(want.stop, UTC)
     sheet = sheet_for(settings.data_dir, settings.state_dir, want.client, want.campaign)
-    assert (sheet is None) == (campaign != SHEETED)
+    assert (sheet is None) == (campaign not in WITH_SHEET)
     sources = {}
     for name, from_files in (("influxdb", False), ("files", True)):
         with source_of(settings, want, from_files=from_files) as source:
@@ -111,7 +178,7 @@ def test_energy_by_day(seen):
 
 def test_energy_by_group_and_day(seen):
     rows = seen.grafana.rows("Energy per day by channel A", seen.span)
-    if seen.grafana.campaign != SHEETED:
+    if seen.grafana.campaign not in WITH_SHEET:
         assert rows == []  # without a sheet each channel would have to be added up anew
         return
     found = pd.DataFrame(rows).set_index("_time").apply(pd.to_numeric) / 1000
@@ -133,6 +200,40 @@ def test_coverage_and_gaps(seen):
     gaps = {(r["Device"], seconds(r["From"]), seconds(r["To"]))
             for r in seen.grafana.rows("Gaps of more than an hour A", seen.span)}  # fmt: skip
     assert gaps == {(d.device, *gap) for d in seen.study.devices for gap in d.gaps}
+
+
+@pytest.mark.parametrize(("first", "last", "hours"), [(8, 8, 0), (9, 9, 12), (8, 9, 12)])
+def test_without_its_meter_a_campaign_has_no_total_and_its_parts_are_none(influx, stored, tmp_path, first, last, hours):
+    days = date(2025, 11, first), date(2025, 11, last)
+    seen = look(influx, stored, METER, *days)
+    total = seen.study.totals.total
+    assert len(total.begin) == 6 * hours
+    for tile in ("Energy", "Drawn", "Peak power", "Rest"):
+        assert bool(seen.grafana.rows(f"{tile} A", seen.span)) == bool(hours), tile
+    if hours:
+        assert seen.grafana.number("Energy A", seen.span) == pytest.approx(total.mean.sum() / 6)
+    assert (seen.study.peaks is None) == (not hours)
+    assert seen.study.not_counted.never_whole == ([] if hours else ["Meter"])
+    assert [p.shown.name for p in seen.study.powers] == (["Kitchen", "Meter"] if hours else ["Kitchen"])
+    source_days = [f"--{end}={day}" for end, day in zip(("from", "to"), days, strict=True)]
+    for data in ([], ["--data", stored.site.data]):
+        arguments = ["export", stored.client, METER, *source_days, "--sheet", "--format", "xlsx", *data]
+        file = tmp_path / f"{len(data)}.xlsx"
+        done = powerview(stored.site, *arguments, "-o", file)
+        assert (done.returncode, done.stderr) == (0, "")
+        header, *rows = openpyxl.load_workbook(file)["kWh per day"].iter_rows(values_only=True)
+        drawn = [row[header.index("drawn")] for row in rows]
+        by_day = seen.study.days.energy(total).tolist()
+        assert drawn == [pytest.approx(kwh) if kwh else None for kwh in by_day]
+
+
+def test_a_campaign_whose_meter_is_never_whole_has_a_report_without_a_total(influx, stored):
+    seen = look(influx, stored, METER, date(2025, 11, 8), date(2025, 11, 8))
+    content = str(content_of(Report(seen.study, Words("en"))))
+    assert "The total is the sum of the main channels" in content
+    assert "Meter (its channels are never there together)" in content
+    assert "'Drawn'" not in content
+    assert "'Load profile'" not in content
 
 
 def seconds(moment: str) -> int:
@@ -182,9 +283,20 @@ def test_voltages(seen):
     ends = {r["channel"]: (float(r["Lowest"]), seconds(r["At"]), float(r["Highest"]), seconds(r["Since"]))
             for r in seen.grafana.rows("Lowest and highest voltage A", seen.span)}  # fmt: skip
     ours = {seen.names[p.channel]: (p.lowest, p.lowest_at, p.highest, p.highest_at) for p in seen.study.phases}
-    assert ends == ours
+    assert set(ends) == set(ours)
+    for name, found in ours.items():
+        assert ends[name] == pytest.approx(found, rel=1e-12), name
     never = {r["channel"] for r in seen.grafana.rows("Phases never connected A", seen.span)}
     assert never == {seen.names[channel] for channel in seen.study.never_connected}
+
+
+def test_a_dip_of_a_minute_is_no_lowest_voltage_and_a_spike_connects_no_phase(seen):
+    if seen.grafana.campaign in (MINUTES, MINUTES_SHEETED):
+        assert min(phase.lowest for phase in seen.study.phases) > 200
+        assert [channel.name for channel in seen.study.never_connected] == ["Ph 3"]
+        # Voltages in a group are not added up, and a hidden one is nowhere.
+        names = ["U1", "Ph 2"] if seen.grafana.campaign == MINUTES_SHEETED else ["Ph 1", "Ph 2", "Ph 4"]
+        assert [phase.channel.name for phase in seen.study.phases] == names
 
 
 def monday(moment: str) -> date:

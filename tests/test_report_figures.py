@@ -19,7 +19,8 @@ from powerview.channels import read_sheet
 from powerview.mv2 import Channel
 from powerview.reporting.export import wanted
 from powerview.reporting.load import duration_curve, hours_above
-from powerview.reporting.sources import ALL_TIME, FileSource, NotThere, SheetSource, Wanted
+from powerview.reporting.sheet_source import SheetSource
+from powerview.reporting.sources import ALL_TIME, FileSource, NotThere, Wanted
 from powerview.reporting.study import Study, study_of
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -38,7 +39,7 @@ class Plain:
     """A source of readings that a test makes up: each channel's as a series of UTC times."""
 
     def __init__(self, readings: dict[Channel, pd.Series]) -> None:
-        self.channels, self.clamps = list(readings), ()
+        self.channels, self.clamps, self.absent = list(readings), (), ()
         self._frame = pd.DataFrame(dict(enumerate(readings.values()))).sort_index()
         self._frame.index = self._frame.index.as_unit("s").asi8
 
@@ -161,15 +162,14 @@ def test_coverage_and_gaps_are_those_of_a_plain_reading(part):
 
 def test_voltages_are_those_of_a_plain_reading(part):
     volts = part.readings[part.readings.unit == "V"]
-    highest = volts.groupby("channel").value.max()
+    highest = means(volts).groupby("channel").value.max()
     assert {c.channel for c in part.study.never_connected} == set(highest[highest < 150].index)
     assert {p.channel.channel for p in part.study.phases} == set(highest[highest >= 150].index)
     for phase in part.study.phases:
-        own = volts[volts.channel == phase.channel.channel].sort_values("time")
-        low, high = own.loc[own.value.idxmin()], own.loc[own.value.idxmax()]
-        assert (phase.lowest, phase.lowest_at) == (low.value, low.time.timestamp())
-        assert (phase.highest, phase.highest_at) == (high.value, high.time.timestamp())
-        windows = means(own)
+        windows = means(volts[volts.channel == phase.channel.channel].sort_values("time"))
+        low, high = windows.loc[windows.value.idxmin()], windows.loc[windows.value.idxmax()]
+        assert (phase.lowest, phase.lowest_at) == (pytest.approx(low.value), low.time.timestamp())
+        assert (phase.highest, phase.highest_at) == (pytest.approx(high.value), high.time.timestamp())
         local = windows.time.dt.tz_convert(PARIS)
         monday = (local.dt.tz_localize(None).dt.normalize() - pd.to_timedelta(local.dt.day_of_week, unit="D")).dt.date
         outside = pd.DataFrame({

@@ -438,12 +438,46 @@ def test_an_influxdb_that_refuses_totals_costs_one_line_and_the_next_run_makes_t
     check(influx, roof, client, {"roof": lines})
 
 
+def test_what_takes_long_is_announced_until_all_of_it_is_there(influx, roof, client, monkeypatch):
+    monkeypatch.setattr(making, "MOST_VALUES", 300)
+    seen = []
+    real = making.Beside.counts
+
+    def counts(beside, *arguments):
+        seen.append("being_made" in figures(influx.made(client)))
+        return real(beside, *arguments)
+
+    monkeypatch.setattr(making.Beside, "counts", counts)
+    lines = sheet(roof, client, EVERYTHING)
+    run(roof)
+    assert len(seen) > 3
+    assert all(seen)
+    check(influx, roof, client, {"roof": lines})
+    seen.clear()
+    put(roof, client, LATER, an_hour())
+    run(roof)
+    assert seen
+    assert not any(seen)  # it is made for some minutes, in a moment
+
+
+def test_a_sheet_that_is_in_force_in_a_moment_is_not_announced(influx, roof, client, monkeypatch):
+    written = []
+    real = making.Beside.write
+    monkeypatch.setattr(making.Beside, "write", lambda *a: written.append(real(*a)) or written[-1])
+    lines = sheet(roof, client, EVERYTHING)
+    run(roof)
+    assert not any("being_made" in each.text for found in written for each in found)
+    check(influx, roof, client, {"roof": lines})
+
+
 class Dies(BaseException):
     """The process ends here."""
 
 
+@pytest.mark.parametrize("most", [150_000, 300], ids=["one piece", "pieces"])
 @pytest.mark.parametrize("step", range(10))
-def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(influx, roof, client, monkeypatch, step):
+def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(influx, roof, client, monkeypatch, step, most):
+    monkeypatch.setattr(making, "MOST_VALUES", most)
     sheet(roof, client, EVERYTHING)
     run(roof)
     lines = sheet(roof, client, SHEETS[(1, 2, 5)[step % 3]])

@@ -27,10 +27,11 @@ def things(readings: pd.DataFrame, sheet: Collection[dict] | None) -> pd.DataFra
     for (device, idx, unit), clamp in means.groupby(place, sort=False):
         line = lines.get((device, idx), {})
         scale = float(line.get("factor") or 1) * WATTS.get(unit, 1)
+        group = line.get("group") if unit in WATTS else ""
         found.append(clamp.assign(
             value=clamp.value * scale, unit="W" if unit in WATTS else unit, role=line.get("role") or "part",
-            channel=line.get("group") or line.get("name") or clamp.channel, member=f"{device} {idx}",
-            thing=("group " + line["group"]) if line.get("group") else f"{device} {idx} {unit}",
+            channel=group or line.get("name") or clamp.channel, member=f"{device} {idx}",
+            thing=f"group {group}" if group else f"{device} {idx} {unit}",
         ))  # fmt: skip
     shown = pd.concat(found)
     shown = shown[shown.role != "hidden"]

@@ -58,6 +58,12 @@ sums = totals(figure: "total")
   |> sum()
   |> map(fn: (r) => row(campaign: r.campaign, what: "sum", value: r._value))
 
+// While a long campaign gets another channels.csv, its sum is partly old.
+being = totals(figure: "being_made")
+  |> last()
+  |> group()
+  |> map(fn: (r) => row(campaign: r.campaign, what: "being made", value: r._value))
+
 // Ten minutes in which a device has a reading, of all those from the campaign's first to its last.
 covered = () => totals(figure: "covered")
 windows = covered()
@@ -90,9 +96,11 @@ nothing = array.from(rows: [
   {{campaign: "", what: "opened", _value: 0.0}},
   {{campaign: "", what: "closed", _value: 0.0}},
   {{campaign: "", what: "sum", _value: 0.0}},
+  {{campaign: "", what: "being made", _value: 0.0}},
+  {{campaign: "", what: "nothing", _value: 0.0}},
 ])
 each = known |> map(fn: (r) => row(campaign: r.campaign, what: "known", value: 1.0))
-figures = union(tables: [nothing, each, begins, ends, devices, sums, windowed, counted, opened, closed])
+figures = union(tables: [nothing, each, begins, ends, devices, sums, being, windowed, counted, opened, closed])
   |> group()
   |> pivot(rowKey: ["campaign"], columnKey: ["what"], valueColumn: "_value")
 
@@ -112,7 +120,7 @@ join(tables: {{known: known, figures: figures}}, on: ["campaign"])
     To: r.end,
     Devices: r.devices,
     Coverage: if exists r.windows then coverage(r: r) else r.windows,
-    Energy: if exists r.sum then r.sum / 6.0 else r.sum,
+    Energy: if exists r["being made"] then r.nothing else if exists r.sum then r.sum / 6.0 else r.sum,
     opens_from: if finished(r: r) then string(v: int(v: r.begin)) else "now-7d",
     opens_to: if finished(r: r) then string(v: int(v: r.end + ten)) else "now",
     order: if exists r.end then r.end else 0.0,
@@ -167,7 +175,9 @@ def panels() -> list[dict]:
         (24, 10),
         "–",
         override("byName", "campaign", displayName="Campaign", links=[to_span], custom__minWidth=150),
-        override("byName", "State", mappings=mappings, custom__cellOptions={"type": "color-text"}, custom__minWidth=90),
+        override(
+            "byName", "State", mappings=mappings, custom__cellOptions={"type": "color-text"}, custom__minWidth=115
+        ),
         override("byRegexp", "From|To", unit=DATE, custom__minWidth=110),
         override("byName", "Devices", decimals=0, custom__minWidth=80),
         override("byName", "Coverage", unit="percentunit", decimals=1, custom__minWidth=145),
@@ -187,9 +197,9 @@ def panels() -> list[dict]:
         "No readings",
         override("byName", "device", displayName="Device", unit="string", links=[to_device], custom__minWidth=110),
         override("byName", "campaign", displayName="Campaign", custom__minWidth=150),
-        override("byName", "last", displayName="Last reading", unit=f"{DATE} HH:mm", custom__minWidth=150),
+        override("byName", "last", displayName="Last reading", unit=f"{DATE} HH:mm", custom__minWidth=145),
         override("byName", "uid", **hidden),
-        transformations=[organize(["device", "campaign", "last"])],
+        transformations=[organize(["device", "last", "campaign"])],
     )
     campaigns["gridPos"] |= {"x": 0, "y": 0}
     devices["gridPos"] |= {"x": 0, "y": 10}

@@ -30,11 +30,14 @@ TEXTS = {
     "Narrows the channels and the table to units.": "Limite les voies et le tableau à certaines unités.",
     "Which channels are shown and added up.": "Les voies affichées et additionnées.",
     'For "Hours above the subscribed power": a number of kW, not kVA.': (
-        "Pour « Heures au-dessus de la puissance souscrite » : un nombre de kW, pas de kVA."
+        "Pour « Heures > puissance souscrite » : un nombre de kW, pas de kVA."
     ),
     "Units that are neither power nor voltage.": "Les unités qui ne sont ni des puissances ni des tensions.",
     "Where channels are read: by the names of channels.csv where there is one.": (
         "D'où les voies sont lues : sous les noms de channels.csv s'il existe."
+    ),
+    "Whether the figures that are kept are whole, or being made anew.": (
+        "Si les chiffres conservés sont complets, ou en cours de recalcul."
     ),
     # At a glance
     "Sum of the last readings in the time range, with the time of the newest. Grey: that is more than 36 hours ago, so "
@@ -216,17 +219,17 @@ TEXTS = {
         "La première et la dernière semaine ne contiennent que ce qui est dans la période. Les temps sans mesure ne "
         "comptent pas, et les phases jamais raccordées sont écartées."
     ),
-    "The lowest and the highest reading of each phase of the chosen devices in the time range (with a channels.csv: "
-    "mean over ten minutes), and when it was taken (the first time, if it was more than once). Phases that were never "
-    "connected are left out.": (
-        "La plus basse et la plus haute mesure de chaque phase des appareils choisis sur la période (avec un "
-        "channels.csv : moyenne sur dix minutes), et sa date (la première, s'il y en a plusieurs). Les phases jamais "
-        "raccordées sont écartées."
+    "The lowest and the highest mean over ten minutes of each phase of the chosen devices in the time range, and when "
+    "those ten minutes began (the first time, if it was more than once). Phases that were never connected are left "
+    "out.": (
+        "La plus basse et la plus haute moyenne sur dix minutes de chaque phase des appareils choisis sur la période, "
+        "et le début de ces dix minutes (la première fois, s'il y en a plusieurs). Les phases jamais raccordées sont "
+        "écartées."
     ),
-    "Inputs for a voltage that never reach 150 V in the time range: an input without a wire shows about 114 V, or 0. "
-    "They are in no figure of this row.": (
-        "Entrées de tension qui n'atteignent jamais 150 V sur la période : une entrée sans fil affiche environ 114 V, "
-        "ou 0. Elles ne figurent dans aucun chiffre de cette section."
+    "Inputs for a voltage whose mean over ten minutes never reaches 150 V in the time range: an input without a wire "
+    "shows about 114 V, or 0. They are in no figure of this row.": (
+        "Entrées de tension dont la moyenne sur dix minutes n'atteint jamais 150 V sur la période : une entrée sans "
+        "fil affiche environ 114 V, ou 0. Elles ne figurent dans aucun chiffre de cette section."
     ),
     # Data
     "For each chosen device how much of the time range has readings: windows of ten minutes with a reading, between "
@@ -245,15 +248,16 @@ TEXTS = {
         "heures d'horloge entières sans mesure."
     ),
     "Chosen channels whose readings in the time range look as if something was mounted or connected wrongly, by their "
-    "lowest and highest reading (W, or V for a phase) and the share of readings below zero. Mostly negative: more than "
-    "half of them, unless channels.csv calls it production. Always under 1 W: of either sign. Half voltage: a phase "
-    "whose highest reading is between 80 V and 150 V. Looks like a voltage: power that is always between 190 W and "
-    "270 W.": (
+    "lowest and highest reading (W, or V for a phase) and the share of readings below zero; with a channels.csv a "
+    "reading is a mean over ten minutes. Mostly negative: more than half of them, unless channels.csv calls it "
+    "production. Always under 1 W: of either sign. Half voltage: a phase whose highest reading is between 80 V and "
+    "150 V. Looks like a voltage: power that is always between 190 W and 270 W.": (
         "Voies choisies dont les mesures de la période font penser à une erreur de montage ou de raccordement, d'après "
-        "leur plus basse et leur plus haute mesure (W, ou V pour une phase) et la part des mesures sous zéro. Négative "
-        "la plupart du temps : plus de la moitié, sauf production selon channels.csv. Toujours sous 1 W : quel que "
-        "soit le signe. Mi-tension : une phase dont la plus haute mesure est entre 80 V et 150 V. Ressemble à une "
-        "tension : puissance toujours entre 190 W et 270 W."
+        "leur plus basse et leur plus haute mesure (W, ou V pour une phase) et la part des mesures sous zéro ; avec "
+        "un channels.csv, une mesure est une moyenne sur dix minutes. Négative la plupart du temps : plus de la "
+        "moitié, sauf production selon channels.csv. Toujours sous 1 W : quel que soit le signe. Mi-tension : une "
+        "phase dont la plus haute mesure est entre 80 V et 150 V. Ressemble à une tension : puissance toujours entre "
+        "190 W et 270 W."
     ),
     "Inputs of the chosen devices that have had more than one label or unit, and labels that have been at more than "
     "one input, since the beginning of the campaign, and from when to when the logger used each. Readings of an input "

@@ -131,7 +131,7 @@ def _named(campaign: str, clamps: Sequence[Clamp], things: Iterable[Thing]) -> I
     found: dict[str, set[str]] = {}
     for thing in things:
         first = clamps[thing.places[0]]
-        name = line_protocol.stored_text(first.group or first.name or first.channel.channel)
+        name = line_protocol.stored_text(thing.group or first.name or first.channel.channel)
         device, unit = first.channel.device, "W" if thing.shown.unit in WATTS else thing.shown.unit or ""
         for candidate in _candidates(name, device, first.channel.idx):
             units = found.setdefault(candidate, set())

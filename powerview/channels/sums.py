@@ -30,6 +30,10 @@ class Windows:
     mean: np.ndarray
 
 
+NOTHING = Windows(np.zeros(0, int), np.zeros(0))
+"""The windows of a channel that has no reading."""
+
+
 def windows_of(times: np.ndarray, values: np.ndarray) -> Windows:
     """Means over ten minutes of readings that are in time."""
     number, place = np.unique(times // WINDOW, return_inverse=True)
@@ -44,7 +48,7 @@ def summed(parts: Collection[Windows], *, every: bool) -> Windows:
         return next(iter(parts))
     ends = [(int(part.begin[0]), int(part.begin[-1])) for part in parts if len(part.begin)]
     if not ends:
-        return Windows(np.zeros(0, int), np.zeros(0))
+        return NOTHING
     first, last = min(begin for begin, _ in ends), max(end for _, end in ends)
     # One part after the other: with a hundred of them, all at once need a gigabyte.
     total, count = np.zeros((last - first) // WINDOW + 1), np.zeros((last - first) // WINDOW + 1, np.int32)

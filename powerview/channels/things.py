@@ -31,12 +31,13 @@ class Clamp:
 @dataclass(frozen=True)
 class Thing:
     """What people see as one: a lone clamp or a group. `places` are its members' in the list of clamps, `scales` what
-    each member's reading is multiplied with to be in the unit of `shown`."""
+    each member's reading is multiplied with to be in the unit of `shown`; `group` is empty for a lone clamp."""
 
     shown: Channel
     role: str
     places: tuple[int, ...]
     scales: tuple[float, ...]
+    group: str = ""
 
 
 def clamps_of(channels: Iterable[Channel], sheet: Sheet | None) -> list[Clamp]:
@@ -53,13 +54,16 @@ def clamps_of(channels: Iterable[Channel], sheet: Sheet | None) -> list[Clamp]:
 
 
 def things_of(clamps: list[Clamp]) -> list[Thing]:
-    """What is shown of them, in their order: members of a group have one role, and one unit or units of power."""
+    """What is shown of them, in their order: members of a group have one role and measure a power.
+
+    Only power adds up. A phase's voltage in a group, or anything else there, is shown by itself.
+    """
     found: dict[tuple, list[int]] = {}
     for place, clamp in enumerate(clamps):
         if clamp.role == HIDDEN:
             continue
-        unit = "W" if clamp.shown.unit in WATTS else clamp.shown.unit
-        found.setdefault((clamp.role, clamp.group, unit) if clamp.group else (place,), []).append(place)
+        grouped = clamp.group and clamp.shown.unit in WATTS
+        found.setdefault((clamp.role, clamp.group) if grouped else (place,), []).append(place)
     return [_thing([clamps[place] for place in places], tuple(places)) for places in found.values()]
 
 
@@ -69,7 +73,8 @@ def _thing(members: list[Clamp], places: tuple[int, ...]) -> Thing:
     unit = units[0] if len(units) == 1 else "W"
     scales = tuple(c.factor * (WATTS[c.shown.unit] / WATTS[unit] if len(units) > 1 else 1) for c in members)
     shown = dataclasses.replace(first.shown, unit=unit)
-    if first.group:
+    group = first.group if unit in WATTS else ""
+    if group:
         devices = ", ".join(dict.fromkeys(clamp.shown.device for clamp in members))
-        shown = dataclasses.replace(shown, name=first.group, device=devices)
-    return Thing(shown, first.role, places, scales)
+        shown = dataclasses.replace(shown, name=group, device=devices)
+    return Thing(shown, first.role, places, scales, group)

@@ -196,8 +196,7 @@ class Ingest:
         if sent.changes:
             self._collect(0)
             seconds = points.seconds(sent.recording, sent.header, sent.parts)
-            with _bad_lines_are_ours():
-                self._places.carry_out(sent.changes, client, campaign, seconds)
+            self._places.carry_out(sent.changes, client, campaign, seconds)
         # Before anything is written: if the process dies and a later upload is stored first, that one must know of it.
         self._places.remember(client, campaign, sent.header, sent.changes)
 
@@ -289,12 +288,3 @@ class Ingest:
             self.store.report(self.settings.influxdb_bucket, b"".join(lines))
         except StoreAway as error:
             print(f"the record of these uploads cannot be stored in INFLUXDB_BUCKET: {error}", file=sys.stderr)
-
-
-@contextmanager
-def _bad_lines_are_ours() -> Iterator[None]:
-    # Points that InfluxDB holds already, and refuses under another label: nothing is wrong with the file.
-    try:
-        yield
-    except BadLines as bad:
-        raise RuntimeError(f"InfluxDB refused readings that it holds under another label: {bad}") from bad

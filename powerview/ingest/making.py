@@ -4,10 +4,14 @@ A series whose making has changed (a sheet, a first clamp with the role `main`) 
 for the marked stretches. Campaigns of one client are worked through together, in pieces of bounded size, the latest
 first; the next piece's readings are asked for while one is written. What is remembered is written last: a run that dies
 begins again.
+
+What takes more than one piece is announced in the store until all of it is there, since in between a figure over a long
+time is neither the old one nor the new one; dashboards then add up the readings themselves.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -20,12 +24,18 @@ from powerview.channels.plan import Plan, plan_of
 from powerview.channels.sums import WINDOW, Windows
 from powerview.ingest.marks import Made, Marks, Stretch, merged
 from powerview.mv2 import Channel
-from powerview.names import CHANNELS
+from powerview.names import CHANNELS, TOTALS
 from powerview.store import Store
-from powerview.store.beside import BEGIN, END, Beside, Place, Series, Values, place_of
+from powerview.store.beside import BEGIN, END, Beside, Place, Series, Values, place_of, series
 
 MOST_VALUES = 150_000
 """So many means are asked for at a time, about."""
+
+BEING_MADE = "being_made"
+"""The figure that is there while a campaign's series are being made; its value says nothing."""
+
+AN_HOUR = 3600
+"""So long ago is the past by InfluxDB's clock, too."""
 
 NOTHING = np.zeros(0, np.int64), np.zeros(0)
 
@@ -49,8 +59,14 @@ def make(store: Store, marks: Marks, client: str, campaigns: dict[str, InForce])
         if job.changed and job.before.series:  # if the process dies, it is not known what these are made of
             kept = {text: digest for text, digest in job.before.series.items() if text not in job.changed_texts}
             marks.remember((client, job.campaign), Made(job.before.sheet, job.before.places, kept))
+        if job.is_long and not job.announced:
+            beside.write([(job.announcement, (np.array([int(time.time()) - AN_HOUR]), np.ones(1)))])
+            job.announced = True
         _remove(beside, job, unwanted)
     _run(beside, jobs)
+    for job in jobs:
+        if job.announced:
+            beside.delete(job.announcement)
     made = {job.campaign: job.plan for job in jobs}
     for campaign, in_force in campaigns.items():
         plan = made.get(campaign, Plan())
@@ -62,6 +78,7 @@ def make(store: Store, marks: Marks, client: str, campaigns: dict[str, InForce])
 @dataclass
 class _Job:
     # A campaign: what is to be made of it, what was, what is in the store; `changed` are made for all of the time.
+    # `announced`: the store says that this is going on, now or since a run that died.
     campaign: str
     plan: Plan
     spans: list[Stretch]
@@ -69,6 +86,19 @@ class _Job:
     there: set[Series]
     changed: set[Series] = field(default_factory=set)
     marked: list[Stretch] = field(default_factory=list)
+    announced: bool = False
+
+    @property
+    def announcement(self) -> Series:
+        return series(TOTALS, campaign=self.campaign, figure=BEING_MADE)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether what changed takes more than one piece."""
+        if not self.changed:
+            return False
+        first, stop = self.span()
+        return len(self.plan.needed(self.changed)) * (stop - first) // WINDOW > MOST_VALUES
 
     @property
     def changed_texts(self) -> set[str]:
@@ -89,7 +119,10 @@ def _jobs(beside: Beside, marks: Marks, client: str, campaigns: dict[str, InForc
         plan = plan_of(campaign, spans, in_force.sheet)
         before = marks.made((client, campaign)) or Made("")
         ours = {each for each in there if ("campaign", campaign) in each.tags}
-        jobs.append(_Job(campaign, plan, list(spans.values()), before, ours, _changed(plan, before)))
+        job = _Job(campaign, plan, list(spans.values()), before, ours, _changed(plan, before))
+        job.announced = job.announcement in ours
+        ours.discard(job.announcement)
+        jobs.append(job)
     return jobs
 
 

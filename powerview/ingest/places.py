@@ -15,7 +15,7 @@ import numpy as np
 
 from powerview.ingest.index import UploadIndex
 from powerview.mv2 import Channel, Header
-from powerview.store import Store
+from powerview.store import BadLines, Store
 from powerview.store.stored import Stored
 
 
@@ -61,7 +61,7 @@ class Places:
     def carry_out(self, changes: Changes, client: str, campaign: str, seconds: dict[str, np.ndarray]) -> None:
         """Move and delete; `seconds` are for each device the UTC seconds that the file is written for.
 
-        Ends the same when it is broken off and done again. Raises StoreAway and BadLines.
+        Ends the same when it is broken off and done again. Raises StoreAway.
         """
         stored = self._store.stored(client, campaign)
         for device, new in _by_device(new for _, new in changes.moves).items():
@@ -69,7 +69,10 @@ class Places:
             if known is not None:  # before there is a point of them: the process may die, and the file be taken away
                 self._index.remember_series(client, campaign, device, known.union(new))
         for old, new in changes.moves:
-            stored.move(old, new)
+            try:
+                stored.move(old, new)
+            except BadLines as bad:  # points that it holds already: nothing is wrong with the file
+                raise RuntimeError(f"InfluxDB refused readings that it holds under another label: {bad}") from bad
         for device, superseded in _by_device(changes.superseded).items():
             times = seconds.get(device)
             if times is None or not len(times):

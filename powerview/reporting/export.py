@@ -15,13 +15,13 @@ from pathlib import Path
 from powerview.channels import NAME, NotUnderstood, Sheet, sheet_for
 from powerview.names import refused_names
 from powerview.output import replacing
+from powerview.reporting.sheet_source import SheetSource
 from powerview.reporting.sources import (
     ALL_TIME,
     FileSource,
     InfluxSource,
     NotExported,
     NotThere,
-    SheetSource,
     Source,
     Wanted,
 )

@@ -146,11 +146,12 @@ def _figures(channel: Channel, summary: Summary, days: Days, span: int) -> Chann
 class Totals:
     """kWh of each local day of what a channels.csv makes the total; drawn - fed in is the net. None: there is none.
 
-    `rest` is total + production - parts, of the ten minutes in which the total has a value.
+    `rest` is total + production - parts, of the ten minutes in which the total has a value. What never has one, as a
+    main group whose channels never meet, is none.
     """
 
-    drawn: np.ndarray
-    fed_in: np.ndarray
+    drawn: np.ndarray | None
+    fed_in: np.ndarray | None
     production: np.ndarray | None
     rest: np.ndarray | None
 
@@ -166,7 +167,7 @@ def totals_of(things: Collection[tuple[str, str | None, Windows]], days: Days) -
     if totals is None:
         return None
     figures = (totals.drawn, totals.fed_in, totals.production, totals.rest)
-    return Totals(*(None if windows is None else days.energy(windows) for windows in figures))
+    return Totals(*(days.energy(w) if w is not None and len(w.begin) else None for w in figures))
 
 
 class DayTotals:

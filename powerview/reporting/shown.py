@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from powerview.channels import HIDDEN, MAIN, PRODUCTION, Sheet
-from powerview.channels.sums import WINDOW, Windows, summed, thing_windows, windows_of
+from powerview.channels import HIDDEN, MAIN, PRODUCTION, Sheet, sums
+from powerview.channels.sums import NOTHING, WINDOW, Windows, thing_windows, windows_of
 from powerview.channels.things import WATTS, Clamp, Thing, clamps_of, things_of
 from powerview.mv2 import Channel
-from powerview.reporting.figures import Days, days_between, totals_of
+from powerview.reporting.figures import Days, days_between
 from powerview.reporting.language import ENGLISH, Language
 from powerview.reporting.places import Series
 
@@ -26,13 +26,15 @@ MOST_NAMED = 5
 @dataclass
 class Shown:
     """A campaign's readings as the sheet shows them. `clamps` has those that are not hidden, one by one; `series` has
-    what is shown: a group's readings are sums of ten minutes. `not_counted` is None without a sheet."""
+    what is shown: a group's readings are sums of ten minutes. `never_whole` has role and unit of each thing without a
+    value, which decide with the others what the total is. `not_counted` is None without a sheet."""
 
     clamps: dict[Channel, Series] = field(default_factory=dict)
     series: dict[Channel, Series] = field(default_factory=dict)
     roles: dict[Channel, str] = field(default_factory=dict)
     of_raw: dict[Channel, Channel] = field(default_factory=dict)
     """The shown channel of each channel that is not hidden."""
+    never_whole: list[tuple[str, str | None]] = field(default_factory=list)
     not_counted: str | None = None
 
 
@@ -54,6 +56,7 @@ def shown(series: dict[Channel, Series], sheet: Sheet | None, say: Language = EN
             result.series[thing.shown], result.roles[thing.shown] = s, thing.role
         else:
             empty.append(thing.shown.name)
+            result.never_whole.append((thing.role, thing.shown.unit))
     result.not_counted = not_counted(clamps, things, empty, say)
     return result
 
@@ -113,11 +116,15 @@ def _listed(names: list[str], say: Language) -> str:
 class ThingDays:
     """kWh of each local day of the totals and of each thing that is a power, of readings as DayTotals takes them."""
 
-    def __init__(self, clamps: Sequence[Clamp], zone: ZoneInfo) -> None:
-        # The frames that come have the factors in them.
-        self._things = things_of([dataclasses.replace(clamp, factor=1.0) for clamp in clamps])
+    def __init__(self, clamps: Sequence[Clamp], zone: ZoneInfo, absent: Sequence[Clamp] = ()) -> None:
+        # The frames that come have the factors in them. `absent` are clamps of the campaign without a column: a group
+        # that has one of them is never whole.
+        self._things = things_of([dataclasses.replace(clamp, factor=1.0) for clamp in (*clamps, *absent)])
+        self._absent = len(absent)
         self._zone = zone
-        self.power = [thing.shown for thing in self._things if thing.shown.unit in WATTS]
+        columns = range(len(clamps))
+        self._power = [t for t in self._things if t.shown.unit in WATTS and any(p in columns for p in t.places)]
+        self.power = [thing.shown for thing in self._power]
         roles = {thing.role for thing in self._things if thing.shown.unit in WATTS}
         there = {"drawn": roles, "fed in": roles, "production": PRODUCTION in roles, "rest": MAIN in roles}
         self.titles = [title for title, is_there in there.items() if is_there]
@@ -131,12 +138,10 @@ class ThingDays:
         self._span = (self._span[0] if self._span else begin, last)
         days = days_between(begin, last, self._zone)
         windows = [_column_windows(times, frame.iloc[:, i].to_numpy(float)) for i in range(frame.shape[1])]
-        found = [(t.role, t.shown.unit, thing_windows(t, windows)) for t in self._things]
-        totals = totals_of(found, days)
-        columns = list(totals.columns().values()) if totals else []
-        columns += [self._energy(unit, w, days) for _, unit, w in found if unit in WATTS]
-        there = summed([w for _, unit, w in found if unit in WATTS], every=False)
-        columns = [np.where(days.covered(there) > 0, column, np.nan) for column in columns]
+        windows += [NOTHING] * self._absent
+        totals = sums.totals_of([(t.role, t.shown.unit, thing_windows(t, windows)) for t in self._things])
+        columns = [self._energy("W", getattr(totals, title.replace(" ", "_")), days) for title in self.titles]
+        columns += [self._energy(t.shown.unit, thing_windows(t, windows), days) for t in self._power]
         for day, kwh in zip(days.dates, np.array(columns).T if columns else (), strict=False):
             before = self._kwh.get(day)
             self._kwh[day] = kwh if before is None else np.where(np.isnan(before), kwh, before + np.nan_to_num(kwh))

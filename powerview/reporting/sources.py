@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from powerview.channels import Sheet
-from powerview.channels.things import Clamp, clamps_of
+from powerview.channels.things import Clamp
 from powerview.mv2 import A_DAY, Channel
 from powerview.reporting.places import Series
 from powerview.settings import Settings
@@ -32,6 +31,10 @@ TAGS = {"channel_idx": "idx", "device": "device", "channel_name": "name", "unit"
 
 ALL_TIME = 0, int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
 """In UTC seconds."""
+
+
+Ends = dict[Channel, tuple[int, int]]
+"""Of each channel the UTC seconds of its first and its last reading."""
 
 
 class NotExported(Exception):
@@ -68,6 +71,9 @@ class Source(Protocol):
     clamps: Sequence[Clamp]
     """Each channel as the sheet shows it; none if the readings are exported as they are."""
 
+    absent: Sequence[Clamp]
+    """The same of the campaign's other channels, those without a reading there."""
+
     def frames(self) -> Iterator[pd.DataFrame]:
         """The readings in time: index UTC seconds (each one once), a column for each channel in their order."""
 
@@ -94,53 +100,36 @@ def _between(series: Series, start: int, stop: int) -> Series:
     return Series(series.times[begin:end], series.values[begin:end], series.steps[begin:end])
 
 
-def _spans(ends: Iterable[tuple[Channel, int, int]]) -> dict[str, tuple[int, int]]:
+def _spans(ends: Ends) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
-    for channel, first, last in ends:
+    for channel, (first, last) in ends.items():
         begin, end = found.get(channel.device, (first, last))
         found[channel.device] = (min(begin, first), max(end, last))
     return found
 
 
-def _ordered(channels: list[Channel]) -> list[Channel]:
+def ordered(channels: list[Channel]) -> list[Channel]:
+    """Channels in the order of an export's columns."""
     return sorted(channels, key=lambda c: (c.device, c.idx, c.name, c.unit or "", c.channel))
-
-
-class SheetSource:
-    """Another source's readings times the factors of a channels.csv."""
-
-    def __init__(self, source: Source, sheet: Sheet) -> None:
-        self._source = source
-        self.channels = source.channels
-        self.clamps = clamps_of(source.channels, sheet)
-
-    def frames(self) -> Iterator[pd.DataFrame]:
-        """As the other source's."""
-        factors = [clamp.factor for clamp in self.clamps]
-        for frame in self._source.frames():
-            yield frame * factors
-
-    def spans(self) -> dict[str, tuple[int, int]]:
-        """As the other source's."""
-        return self._source.spans()
 
 
 class FileSource:
     """From the files of the tree. Raises NotThere, and OSError if the tree cannot be read."""
 
     clamps: Sequence[Clamp] = ()
+    absent: Sequence[Clamp] = ()
 
     def __init__(self, settings: Settings, want: Wanted) -> None:
         from powerview.reporting.campaign import read_tree
 
         campaigns, _ = read_tree(settings, want.client, want.campaign)
         series = campaigns[0].series if campaigns else {}
-        self._spans = _spans((channel, int(s.times[0]), int(s.times[-1])) for channel, s in series.items())
+        self._ends = {channel: (int(s.times[0]), int(s.times[-1])) for channel, s in series.items()}
         found = {c: _between(s, want.start, want.stop) for c, s in series.items()}
         found = {channel: readings for channel, readings in found.items() if len(readings.times)}
         if not found:
-            raise _no_readings(want, f"the files of {settings.data_dir}", self._spans)
-        self.channels = _ordered(list(found))
+            raise _no_readings(want, f"the files of {settings.data_dir}", self.spans())
+        self.channels = ordered(list(found))
         self._found = [found[channel] for channel in self.channels]
 
     def frames(self) -> Iterator[pd.DataFrame]:
@@ -155,17 +144,23 @@ class FileSource:
 
     def spans(self) -> dict[str, tuple[int, int]]:
         """Of all files."""
-        return self._spans
+        return _spans(self._ends)
+
+    def ends(self) -> Ends:
+        """The first and the last reading of each channel of the campaign, of all files."""
+        return self._ends
 
 
 class InfluxSource:
     """From InfluxDB, by stretches of time. Raises NotThere and StoreAway."""
 
     clamps: Sequence[Clamp] = ()
+    absent: Sequence[Clamp] = ()
 
     def __init__(self, settings: Settings, client, want: Wanted) -> None:
         self._settings, self._client, self._want = settings, client, want
         self._got = 0
+        self._ends: Ends | None = None
         with self._asking():
             if client.buckets_api().find_bucket_by_name(want.client) is None:
                 raise NotThere(
@@ -176,7 +171,7 @@ class InfluxSource:
             days = self._days() if counts else {}
         if not counts:
             raise _no_readings(want, f"InfluxDB at {settings.influxdb_host}", self.spans())
-        self.channels = _ordered(list(counts))
+        self.channels = ordered(list(counts))
         self._readings = sum(counts.values())
         self._slices = list(_slices(days))
 
@@ -216,11 +211,17 @@ class InfluxSource:
 
     def spans(self) -> dict[str, tuple[int, int]]:
         """Asked of InfluxDB."""
-        with self._asking():
-            first, last = self._ends("first()"), self._ends("last()")
-        return _spans((channel, first[channel], last[channel]) for channel in first.keys() & last.keys())
+        return _spans(self.ends())
 
-    def _ends(self, which: str) -> dict[Channel, int]:
+    def ends(self) -> Ends:
+        """The first and the last reading of each channel of the campaign, asked of InfluxDB once."""
+        if self._ends is None:
+            with self._asking():
+                first, last = self._times("first()"), self._times("last()")
+            self._ends = {channel: (first[channel], last[channel]) for channel in first.keys() & last.keys()}
+        return self._ends
+
+    def _times(self, which: str) -> dict[Channel, int]:
         tables = self._client.query_api().query(self._query(*ALL_TIME, which))
         return {_channel(r.values): int(r.get_time().timestamp()) for table in tables for r in table.records}
 

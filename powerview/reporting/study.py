@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from powerview.channels import HIDDEN
-from powerview.channels.sums import WINDOW, Totals, Windows, scaled, thing_windows, totals_of
+from powerview.channels.sums import NOTHING, WINDOW, Totals, Windows, scaled, thing_windows, totals_of
 from powerview.channels.things import WATTS, Thing, clamps_of, things_of
 from powerview.mv2 import Channel
 from powerview.reporting.figures import Days, days_between
@@ -80,11 +80,14 @@ def study_of(source: Source, want: Wanted) -> Study:
     spans = source.spans()
     first, stop = _time(spans.values(), windows, want)
     days = days_between(first, stop - 1, want.zone)
-    # The frames that come have the factors in them.
+    # The frames that come have the factors in them. What the total is, and when a group is whole, is decided by all
+    # channels of the campaign, as on the dashboard.
     clamps = [replace(c, factor=1.0) for c in source.clamps or clamps_of(source.channels, None)]
-    things = things_of(clamps)
-    found = [(thing, thing_windows(thing, windows)) for thing in things]
+    absent = [replace(c, factor=1.0) for c in source.absent]
+    of_all = [*windows, *([NOTHING] * len(absent))]
+    found = [(thing, thing_windows(thing, of_all)) for thing in things_of([*clamps, *absent])]
     totals = totals_of([(thing.role, thing.shown.unit, w) for thing, w in found])
+    found = [(thing, w) for thing, w in found if any(place < len(clamps) for place in thing.places)]
     load = totals.total if totals and len(totals.total.begin) else None
     shown = {c.shown: summary for c, summary in zip(clamps, summaries, strict=True) if c.role != HIDDEN}
     phases, never = phases_of(shown, want.zone)
@@ -99,8 +102,8 @@ def study_of(source: Source, want: Wanted) -> Study:
         profile=profile_of(load, want.zone) if load else None,
         phases=phases,
         never_connected=never,
-        has_groups=any(len(thing.places) > 1 for thing in things),
-        not_counted=not_counted_of(clamps, things, [t.shown.name for t, w in found if not len(w.begin)]),
+        has_groups=any(len(thing.places) > 1 for thing, _ in found),
+        not_counted=not_counted_of(clamps, [t for t, _ in found], [t.shown.name for t, w in found if not len(w.begin)]),
     )  # fmt: skip
 
 

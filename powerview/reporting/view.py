@@ -14,7 +14,7 @@ from bokeh.core.json_encoder import serialize_json
 from bokeh.document import Document
 from markupsafe import Markup
 
-from powerview.channels.sums import windows_of
+from powerview.channels.sums import NOTHING, windows_of
 from powerview.mv2 import Channel
 from powerview.reporting import axis, charts
 from powerview.reporting.campaign import Campaign
@@ -84,6 +84,7 @@ def view_of(campaign: Campaign, zone: ZoneInfo, most_values: int, say: Language 
 
 def _totals(seen: Shown, figures: Figures) -> dict[str, float]:
     things = [(seen.roles[c], c.unit, windows_of(s.times, s.values)) for c, s in seen.series.items()]
+    things += [(role, unit, NOTHING) for role, unit in seen.never_whole]
     totals = totals_of(things, figures.days)
     return {title: float(kwh.sum()) for title, kwh in totals.columns().items()} if totals else {}
 

@@ -16,7 +16,8 @@ from powerview.reporting.summaries import Summary
 
 VOLT = "V"
 CONNECTED = 150.0
-"""A phase that never reaches so many volts was never connected: such inputs show about 114 V, or 0."""
+"""A phase whose mean over ten minutes never reaches so many volts was never connected: such inputs show about 114 V,
+or 0."""
 
 LOWEST_NARROW, LOWEST_WIDE, HIGHEST = 207.0, 195.5, 253.0
 """230 V ±10 %, in which EN 50160 wants 95 % of a week's means; and 230 V +10/-15 %, in which it wants all of them."""
@@ -46,7 +47,8 @@ class Week:
 
 @dataclass(frozen=True)
 class Phase:
-    """A connected phase: its weeks with readings, in time, and its extremes with their first times, in UTC seconds."""
+    """A connected phase: its weeks with readings, in time, and its lowest and highest mean over ten minutes with when
+    the first such ten minutes begin, in UTC seconds."""
 
     channel: Channel
     weeks: list[Week]
@@ -62,10 +64,12 @@ def phases_of(summaries: Mapping[Channel, Summary], zone: ZoneInfo) -> tuple[lis
     for channel, summary in summaries.items():
         if channel.unit != VOLT:
             continue
-        if summary.highest < CONNECTED:
+        begin, mean = summary.windows.begin, summary.windows.mean
+        low, high = int(mean.argmin()), int(mean.argmax())
+        if mean[high] < CONNECTED:
             never.append(channel)
             continue
-        extremes = summary.lowest, summary.lowest_at, summary.highest, summary.highest_at
+        extremes = float(mean[low]), int(begin[low]), float(mean[high]), int(begin[high])
         phases.append(Phase(channel, _weeks(summary.windows, zone), *extremes))
     return phases, never
 

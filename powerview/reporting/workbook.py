@@ -64,7 +64,7 @@ def write_workbook(source: Source, zone: ZoneInfo, file: BinaryIO) -> None:
         book.set_properties({"created": datetime(2000, 1, 1, tzinfo=UTC)})  # the same input makes the same bytes
         book.use_zip64()
         totals = DayTotals(source.channels, zone)
-        things = ThingDays(source.clamps, zone) if source.clamps else None
+        things = ThingDays(source.clamps, zone, source.absent) if source.clamps else None
         _readings(book, source, names, zone, *filter(None, (totals, things)))
         if things:
             _days(book, "kWh per day", "0.00", [*things.titles, *names_of(things.power)], things.days())

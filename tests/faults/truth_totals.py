@@ -70,8 +70,9 @@ def things_of(means: Mapping[Tags, Values], sheet: Sheet | None) -> list[tuple[s
             continue
         factor = float(line.get("factor") or 1) * WATTS.get(unit, 1)
         unit = "W" if unit in WATTS else unit
-        name = line.get("group") or line.get("name") or dict(tags)["channel"]
-        key = (role, line["group"], unit) if line.get("group") else (role, tags, unit)
+        group = line.get("group") if unit == "W" else ""  # only power adds up
+        name = group or line.get("name") or dict(tags)["channel"]
+        key = (role, group, unit) if group else (role, tags, unit)
         values = {second: mean * factor for second, mean in means[tags].items()}
         groups.setdefault(key, []).append((name, device, place, values))
     found = []

@@ -75,13 +75,13 @@ def panels() -> list[dict]:
             [extreme("min", "Min"), MEANS, extreme("max", "Max")],
             (24, 14),
             "No readings in this time range",
-            override("byName", "Channel", custom__minWidth=122, mappings=CHANNEL_TEXT),
-            override("byName", "Unit", custom__width=45, noValue=" "),
-            override("byRegexp", "Min|Mean|Max", custom__minWidth=66),
+            override("byName", "channel", displayName="Channel", custom__minWidth=150, mappings=CHANNEL_TEXT),
+            override("byName", "unit", displayName="Unit", custom__width=45, noValue=" "),
+            override("byRegexp", "Min|Mean|Max", custom__minWidth=85),
             sort_by="Channel",
             transformations=[
                 {"id": "merge", "options": {}},
-                organize(["channel", "unit", "Min", "Mean", "Max"], {"channel": "Channel", "unit": "Unit"}),
+                organize(["channel", "unit", "Min", "Mean", "Max"]),
             ],
         ),
     ]

@@ -109,47 +109,47 @@ RENAMED = 'r._measurement == "powerview_events" and r.campaign == "${campaign:ra
 
 CHANGED = query(f"""\
 all = () => {read("", DEVICES, EVER, "    ", READINGS)}
-text = (r, order, label, channel) => ({{
+row = (r, order, label, channel) => ({{
   _time: r._time, order: order, Device: r.device, place: r.channel_idx, unit: if exists r.unit then r.unit else "",
   Label: label, channel: channel,
 }})
 
 // What begins, and what ends: an input's readings, which are stored under its last label; and an earlier label.
-begins = all() |> first() |> map(fn: (r) => text(r: r, order: 0, label: "", channel: ""))
-ends = all() |> last() |> map(fn: (r) => text(r: r, order: 2, label: r.channel_name, channel: r.channel))
+begins = all() |> first() |> group() |> map(fn: (r) => row(r: r, order: 0, label: "", channel: ""))
+ends = all() |> last() |> group() |> map(fn: (r) => row(r: r, order: 2, label: r.channel_name, channel: r.channel))
 renames = {read('r.event == "renamed"', DEVICES, EVER, "    ", RENAMED)}
-    |> map(fn: (r) => text(r: r, order: 1, label: r.former, channel: "SN: " + r.device + " - Ch: " + r.former))
+    |> map(fn: (r) => row(r: r, order: 1, label: r.former, channel: "SN: " + r.device + " - Ch: " + r.former))
 
 labels = union(tables: [begins, ends, renames])
   |> group(columns: ["Device", "place", "unit"])
   |> sort(columns: ["_time", "order"])
   |> elapsed(unit: 1s)
+  |> group()
   |> filter(fn: (r) => r.order != 0)
   |> map(fn: (r) => ({{r with From: time(v: int(v: r._time) - r.elapsed * 1000000000), To: r._time}}))
 several = (tables=<-, by) => tables
   |> group(columns: by)
-  |> count(column: "Label")
-  |> filter(fn: (r) => r.Label > 1)
-  |> keep(columns: by)
+  |> limit(n: 1, offset: 1)
   |> group()
-columns = ["Device", "Place", "Label", "Unit", "From", "To"]
+  |> keep(columns: by)
 
 // An input that has had several labels or units, and a label that has been at several inputs.
 inputs = join(
-  tables: {{labels: labels |> group(), at: labels |> several(by: ["Device", "place"])}},
+  tables: {{labels: labels, at: labels |> several(by: ["Device", "place"])}},
   on: ["Device", "place"],
 )
 moved = join(
-  tables: {{labels: labels |> group(), at: labels |> several(by: ["Device", "channel", "unit"])}},
+  tables: {{labels: labels, at: labels |> several(by: ["Device", "channel", "unit"])}},
   on: ["Device", "channel", "unit"],
 )
 
 union(tables: [inputs, moved])
-  |> map(fn: (r) => ({{r with Place: int(v: r.place), Unit: r.unit}}))
-  |> keep(columns: columns)
-  |> group(columns: columns)
-  |> limit(n: 1)
-  |> group()
+  |> map(fn: (r) => ({{
+    Device: r.Device, Place: int(v: r.place), Label: r.Label, Unit: r.unit, From: r.From, To: r.To,
+    row: r.Device + " " + r.place + " " + string(v: r.To) + " " + r.unit + " " + r.Label,
+  }}))
+  |> unique(column: "row")
+  |> drop(columns: ["row"])
   |> sort(columns: ["Device", "From", "Place"])
   |> limit(n: 500)
 """)
@@ -236,7 +236,7 @@ def panels() -> list[dict]:
             BY_DEVICE,
             (10, 9),
             "No readings of this campaign in this time range",
-            override("byName", "Coverage", unit="percentunit", decimals=1, custom__minWidth=80),
+            override("byName", "Coverage", unit="percentunit", decimals=1, custom__minWidth=150),
             override("byName", "Missing", displayName="Without readings", **hours),
             device,
             transformations=[organize(["Device", "Coverage", "Missing"])],
@@ -262,7 +262,8 @@ def panels() -> list[dict]:
             "Wiring to check",
             """
             Chosen channels whose readings in the time range look as if something was mounted or connected wrongly, by
-            their lowest and highest reading (W, or V for a phase) and the share of readings below zero. Mostly
+            their lowest and highest reading (W, or V for a phase) and the share of readings below zero; with a
+            channels.csv a reading is a mean over ten minutes. Mostly
             negative: more than half of them, unless channels.csv calls it production. Always under 1 W: of either
             sign. Half voltage: a phase whose highest reading is between 80 V and 150 V. Looks like a voltage: power
             that is always between 190 W and 270 W.

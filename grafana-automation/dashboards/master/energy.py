@@ -10,6 +10,7 @@ from master.flux import (
     PLACE,
     POWER,
     RANGE,
+    SHOWN,
     STEP,
     TOTAL,
     TOTALS,
@@ -54,7 +55,9 @@ sums
 """,
 )
 
-BY_NAME = 'r._measurement == "powerview_channels" and r.campaign == "${campaign:raw}" and r._field == "value"'
+BY_NAME = f"{SHOWN} and r.role =~ /^(main|part|production)$/"
+"""Only what a channels.csv shows has a role."""
+
 SPAN = "range(start: start, stop: stop)"
 
 ENERGY_BY_CHANNEL = query(

@@ -32,8 +32,9 @@ NAMED = 'named = "${source:raw}" == "powerview_channels"\n'
 """Whether what is shown has one value for each ten minutes, as a channels.csv makes it."""
 
 WHOLE = """\
-// All channels of all devices are chosen: no channel and no device is called a blank.
-whole = " " =~ /^${device:regex}$/ and " " =~ /^${channel:regex}$/
+// All channels of all devices are chosen: no channel and no device is called a blank. While a campaign's figures are
+// being made, they are added up here.
+whole = "${ready:raw}" == "yes" and " " =~ /^${device:regex}$/ and " " =~ /^${channel:regex}$/
 """
 
 STEP = """\

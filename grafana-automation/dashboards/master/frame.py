@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from master.panels import DATA_SOURCE
 
+NAMED = 'r._measurement == "powerview_channels" and r.campaign == "${campaign:raw}"'
+BEING = 'r._measurement == "powerview_totals" and r.campaign == "${campaign:raw}" and r.figure == "being_made"'
+"""A long campaign gets a first channels.csv, or another: the figures that are kept are partly old and partly new."""
+
 
 def constant(name: str, label: str, description: str, value: str) -> dict:
     """A hidden variable that a clone fills in."""
@@ -38,22 +42,30 @@ def tag_values(name: str, label: str, description: str, tag: str, condition: str
     }  # fmt: skip
 
 
-def source() -> dict:
-    """The hidden variable that says where channels are read under the names that people see."""
-    named = 'r._measurement == "powerview_channels" and r.campaign == "${campaign:raw}"'
-    flux = f"""\
-import "array"
-import "influxdata/influxdb/schema"
-
-named = {values_of("_measurement", named)}
+# Values of `_measurement` would go on to be listed when all series of the campaign are deleted and others are not.
+BEING_MADE = f"""\
+being_made = {values_of("campaign", BEING)}
   |> findColumn(fn: (key) => true, column: "_value")
+"""
 
-array.from(rows: [{{_value: if length(arr: named) > 0 then "powerview_channels" else "${{campaign:raw}}"}}])"""
+SOURCE = f"""\
+named = {values_of("campaign", NAMED)}
+  |> findColumn(fn: (key) => true, column: "_value")
+source = if length(arr: named) > 0 and length(arr: being_made) == 0 then "powerview_channels" else "${{campaign:raw}}"
+
+array.from(rows: [{{_value: source}}])"""
+
+READY = 'array.from(rows: [{_value: if length(arr: being_made) == 0 then "yes" else "no"}])'
+
+
+def asked(name: str, label: str, description: str, flux: str, value: str = "") -> dict:
+    """A hidden variable with the one value that a query finds, `value` until then."""
+    flux = f'import "array"\nimport "influxdata/influxdb/schema"\n\n{BEING_MADE}{flux}'
     return {
-        "type": "query", "name": "source", "label": "Source",
-        "description": "Where channels are read: by the names of channels.csv where there is one.",
+        "type": "query", "name": name, "label": label, "description": description,
         "datasource": dict(DATA_SOURCE), "query": flux, "definition": flux, "refresh": 2, "sort": 0, "regex": "",
-        "multi": False, "hide": 2, "includeAll": False, "skipUrlSync": True, "options": [], "current": {},
+        "multi": False, "hide": 2, "includeAll": False, "skipUrlSync": True, "options": [],
+        "current": {"selected": True, "text": value, "value": value} if value else {},
     }  # fmt: skip
 
 
@@ -113,7 +125,8 @@ NEITHER = " and ".join(f'r.unit != "{unit}"' for unit in ("W", "kW", "MW", "mW",
 VARIABLES = [
     constant("campaign", "Campaign", "Name of the campaign: what the readings' measurement is called.", "Master"),
     constant("timezone", "Timezone", "Time zone in which days, weeks and hours begin and end.", "Europe/Paris"),
-    source(),
+    asked("source", "Source", "Where channels are read: by the names of channels.csv where there is one.", SOURCE),
+    asked("ready", "Ready", "Whether the figures that are kept are whole, or being made anew.", READY, "yes"),
     tag_values("device", "Device", "Serial numbers of the logger and of the modules on its bus.", "device", THIS),
     tag_values("unit", "Unit", "Narrows the channels and the table to units.", "unit", f"{SHOWN} and {DEVICE}"),
     tag_values(

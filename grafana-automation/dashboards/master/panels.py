@@ -142,13 +142,13 @@ def table(number: int, title: str, description: str, queries: str | list[str], s
     return panel(number, "table", title, description, queries, size, fieldConfig=config, options=options, **more)
 
 
-def organize(order: list[str], names: dict[str, str] | None = None) -> dict:
-    """The transformation that puts columns into an order and renames them."""
+def organize(order: list[str]) -> dict:
+    """The transformation that puts columns into an order. Names come from overrides, which are translated as well."""
     return {
         "id": "organize",
         "options": {
             "excludeByName": {},
             "indexByName": {name: i for i, name in enumerate(order)},
-            "renameByName": names or {},
+            "renameByName": {},
         },
     }

@@ -2,48 +2,50 @@
 
 from __future__ import annotations
 
-from master.flux import DEVICES, PLACE, query, read, window
+from master.flux import DEVICES, NAMED, PLACE, query, read, window
 from master.panels import CHANNEL_TEXT, organize, override, row, table
 
 CONNECTED = 150
-"""A phase that never reaches so many volts was never connected: such inputs show about 114 V, or 0."""
+"""A phase whose mean over ten minutes never reaches so many volts was never connected: such inputs show about 114 V,
+or 0."""
 
 VOLTS = 'r.unit == "V"'
 
 EXTREMES = f"""\
+// Means over ten minutes; by name there is one value for each. The storage looks for the extremes where it can.
 readings = () => {read(VOLTS, DEVICES, indent="    ")}
-low = readings()
-  |> min()
-  |> group(columns: ["channel"])
-  |> min()
-  |> map(fn: (r) => ({{channel: r.channel, Lowest: r._value, At: r._time}}))
-high = readings()
-  |> max()
-  |> group(columns: ["channel"])
-  |> max()
-  |> map(fn: (r) => ({{channel: r.channel, Highest: r._value, Since: r._time}}))
+low = if named then readings() |> min() else readings() |> {window("10m", "mean")} |> min()
+high = if named then readings() |> max() else readings() |> {window("10m", "mean")} |> max()
+by_channel = (tables=<-) => tables |> keep(columns: ["_time", "_value", "channel"]) |> group(columns: ["channel"])
 """
 
 LOWEST_AND_HIGHEST = query(
+    NAMED,
     EXTREMES,
     f"""\
-join(tables: {{low: low, high: high}}, on: ["channel"])
+lowest = low |> by_channel() |> min() |> map(fn: (r) => ({{channel: r.channel, Lowest: r._value, At: r._time}}))
+highest = high |> by_channel() |> max() |> map(fn: (r) => ({{channel: r.channel, Highest: r._value, Since: r._time}}))
+
+join(tables: {{lowest: lowest, highest: highest}}, on: ["channel"])
   |> filter(fn: (r) => r.Highest >= {CONNECTED}.0)
   |> group()
   |> sort(columns: ["channel"])
 """,
 )
 
-NEVER_CONNECTED = query(f"""\
-{read(VOLTS, DEVICES)}
-  |> max()
-  |> group(columns: ["channel"])
+NEVER_CONNECTED = query(
+    NAMED,
+    EXTREMES,
+    f"""\
+high
+  |> by_channel()
   |> max()
   |> group()
   |> filter(fn: (r) => r._value < {CONNECTED}.0)
   |> map(fn: (r) => ({{channel: r.channel, Highest: r._value}}))
   |> sort(columns: ["channel"])
-""")
+""",
+)
 
 ONE, NONE = "(r._value + 1000.0) / (r._value + 1000.0)", "r._value * 0.0"
 """Written so, because InfluxDB computes only what depends on a column for the whole column at once (see `WATTS`), and
@@ -75,9 +77,7 @@ weeks = union(tables: [all, narrow, wide])
 """,
     f"""\
 // Phases that were never connected are left out.
-phases = {read(VOLTS, DEVICES)}
-  |> max()
-  |> group(columns: ["channel"])
+phases = means
   |> max()
   |> filter(fn: (r) => r._value >= {CONNECTED}.0)
   |> keep(columns: ["channel"])
@@ -102,7 +102,7 @@ def panels() -> list[dict]:
     """The row, its panels behind the heading."""
     no_volts = "No voltage readings of these devices in this time range"
     phase = override("byName", "channel", displayName="Phase", mappings=CHANNEL_TEXT, custom__minWidth=140)
-    date, volt = "time:D MMM YYYY HH:mm", {"unit": "volt", "decimals": 1, "custom__minWidth": 70}
+    date, volt = "time:D MMM YYYY HH:mm", {"unit": "volt", "decimals": 1, "custom__minWidth": 90}
     bad = {"mode": "absolute", "steps": [{"color": "text", "value": None}, {"color": "red", "value": 0.0500001}]}
     some = {"mode": "absolute", "steps": [{"color": "text", "value": None}, {"color": "red", "value": 1}]}
     colored = {"custom__cellOptions": {"type": "color-text"}}
@@ -123,7 +123,7 @@ def panels() -> list[dict]:
             no_volts,
             phase,
             override("byName", "Week", unit="time:D MMM YYYY", custom__minWidth=100),
-            override("byName", "Means", displayName="Ten-minute means", decimals=0, custom__minWidth=140),
+            override("byName", "Means", displayName="Ten-minute means", decimals=0, custom__minWidth=185),
             override("byName", "Outside", displayName="Outside ±10 %", decimals=0, custom__minWidth=115),
             override(
                 "byName",
@@ -150,9 +150,9 @@ def panels() -> list[dict]:
             34,
             "Lowest and highest voltage",
             """
-            The lowest and the highest reading of each phase of the chosen devices in the time range (with a
-            channels.csv: mean over ten minutes), and when it was taken (the first time, if it was more than once).
-            Phases that were never connected are left out.
+            The lowest and the highest mean over ten minutes of each phase of the chosen devices in the time range, and
+            when those ten minutes began (the first time, if it was more than once). Phases that were never connected
+            are left out.
             """,
             LOWEST_AND_HIGHEST,
             (16, 8),
@@ -168,8 +168,8 @@ def panels() -> list[dict]:
             35,
             "Phases never connected",
             f"""
-            Inputs for a voltage that never reach {CONNECTED} V in the time range: an input without a wire shows about
-            114 V, or 0. They are in no figure of this row.
+            Inputs for a voltage whose mean over ten minutes never reaches {CONNECTED} V in the time range: an input
+            without a wire shows about 114 V, or 0. They are in no figure of this row.
             """,
             NEVER_CONNECTED,
             (8, 8),

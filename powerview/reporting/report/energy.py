@@ -24,10 +24,10 @@ def kwh_of(windows: Windows) -> float:
 
 
 def flows(totals: Totals) -> dict[str, Windows]:
-    """What there is of the totals, by key; what is fed in only if something is."""
+    """What there is of the totals, by key: what has a value, and what is fed in only if something is."""
     fed_in = totals.fed_in if (totals.total.mean < 0).any() else None
     found = {"drawn": totals.drawn, "fed in": fed_in, "production": totals.production, "rest": totals.rest}
-    return {key: windows for key, windows in found.items() if windows is not None}
+    return {key: windows for key, windows in found.items() if windows is not None and len(windows.begin)}
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def by_group(report: Report) -> dict:
     if not study.powers:
         return section(text("section energy"), [paragraph(text("no power"))], left_out)
     roles = {power.role for power in study.powers}
-    total = "total main" if MAIN in roles else "total parts" if roles != {PART} else "total channels"
+    total = "total main" if study.totals.rest is not None else "total parts" if roles != {PART} else "total channels"
     explained = text(
         "small energy", total=text(total), groups=text("groups") if study.has_groups else "",
         parts=text("parts" if roles != {PART} else "all channels"),

@@ -16,7 +16,8 @@ from powerview.reporting.export import source_of
 from powerview.reporting.report.content import content_of
 from powerview.reporting.report.parts import Report
 from powerview.reporting.report.words import Words
-from powerview.reporting.sources import SheetSource, Wanted
+from powerview.reporting.sheet_source import SheetSource
+from powerview.reporting.sources import Wanted
 from powerview.reporting.study import study_of
 from powerview.reporting.tables import missing
 from powerview.settings import Settings

@@ -212,13 +212,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "small voltage": (
         "Ten-minute means of each phase outside 230 V ±10 % (207 V to 253 V) and outside 230 V +10/{minus}15 % "
         "(195.5 V to 253 V), in each week from Monday, as EN 50160 counts them: it wants 95 % of a week’s means inside "
-        "the first and all of them inside the second. Times without readings do not count. Lowest and highest: single "
-        "readings, with the first time. Phases that never reach 150 V were never connected and are left out.",
+        "the first and all of them inside the second. Times without readings do not count. Lowest and highest: means "
+        "of ten minutes too, with when the first of them began. Phases that never reach 150 V were never connected and "
+        "are left out.",
         "Moyennes sur dix minutes de chaque phase hors de 230 V ±10 % (207 V à 253 V) et hors de 230 V +10/{minus}15 % "
         "(195,5 V à 253 V), par semaine à partir du lundi, comme les compte l’EN 50160 : elle demande que 95 % des "
         "moyennes d’une semaine soient dans les premières limites et toutes dans les secondes. Le temps sans mesure ne "
-        "compte pas. Min. et max. : mesures isolées, avec leur premier instant. Les phases qui n’atteignent jamais "
-        "150 V n’ont jamais été raccordées et ne sont pas comptées.",
+        "compte pas. Min. et max. : moyennes sur dix minutes elles aussi, avec le début de la première. Les phases qui "
+        "n’atteignent jamais 150 V n’ont jamais été raccordées et ne sont pas comptées.",
     ),
 }  # fmt: skip
 """English and French, by what they are about."""

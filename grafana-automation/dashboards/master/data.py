@@ -156,31 +156,46 @@ union(tables: [inputs, moved])
 
 DOUBTS = query(
     f"""\
-known = (tables=<-, what) => tables
-  |> map(fn: (r) => ({{channel: r.channel, unit: r.unit, what: what, _value: float(v: r._value)}}))
-  |> group(columns: ["channel", "unit", "what"])
-ends = (tables=<-) => tables |> map(fn: (r) => ({{r with _value: {WATTS}}}))
+ends = (tables=<-, what) => tables
+  |> group()
+  |> map(fn: (r) => ({{
+    channel: r.channel, unit: r.unit, place: if exists r.channel_idx then r.channel_idx else "", what: what,
+    _value: {WATTS},
+  }}))
 
+// The highest reading is looked for, and readings below zero are counted (a condition on the value makes the storage
+// look at each of them), only where the lowest reading, and the first, leave a doubt open.
 power = () => {read(POWER, indent="    ")}
+open = (r) => r.lowest < 0.0 or (r.lowest < 1.0 and r.begin < 1.0) or (r.lowest >= 190.0 and r.begin <= 270.0)
+names = union(tables: [power() |> min() |> ends(what: "lowest"), power() |> first() |> ends(what: "begin")])
+  |> pivot(rowKey: ["channel", "unit", "place"], columnKey: ["what"], valueColumn: "_value")
+  |> filter(fn: (r) => open(r: r))
+  |> findColumn(fn: (key) => true, column: "channel")
+quoted = strings.joinStr(arr: array.map(arr: names, fn: (x) => regexp.quoteMeta(v: x)), v: "|")
+suspect = regexp.compile(v: "^(" + quoted + ")$")
+""",
+    f"""\
+suspects = () => {read(f"{POWER} and r.channel =~ suspect", DEVICES, indent="    ")}
 volts = () => {read('r.unit == "V"', DEVICES, indent="    ")}
 
 // A channel that moved to another column is one; its readings are added up.
-low = union(tables: [power() |> min() |> ends(), volts() |> min()]) |> known(what: "Lowest") |> min()
-high = union(tables: [power() |> max() |> ends(), volts() |> max()]) |> known(what: "Highest") |> max()
-
-// A condition on the value makes the storage look at each reading: only where some are negative.
-below = low |> group() |> filter(fn: (r) => r._value < 0.0) |> findColumn(fn: (key) => true, column: "channel")
-names = strings.joinStr(arr: array.map(arr: below, fn: (x) => regexp.quoteMeta(v: x)), v: "|")
-suspect = regexp.compile(v: "^(" + names + ")$")
-readings = {read(f"{POWER} and r.channel =~ suspect", "", indent="    ")}
-    |> count()
-    |> known(what: "Readings")
-    |> sum()
-negative = {read(f'{POWER} and r.role != "production" and r.channel =~ suspect', "", indent="    ")}
+each = (tables=<-) => tables |> group(columns: ["channel", "unit", "what"])
+counted = (tables=<-, what) => tables
+  |> group()
+  |> map(fn: (r) => ({{channel: r.channel, unit: r.unit, place: "", what: what, _value: float(v: r._value)}}))
+  |> each()
+  |> sum()
+low = union(tables: [suspects() |> min() |> ends(what: "Lowest"), volts() |> min() |> ends(what: "Lowest")])
+  |> each()
+  |> min()
+high = union(tables: [suspects() |> max() |> ends(what: "Highest"), volts() |> max() |> ends(what: "Highest")])
+  |> each()
+  |> max()
+readings = suspects() |> count() |> counted(what: "Readings")
+negative = {read(f'{POWER} and r.role != "production" and r.channel =~ suspect', DEVICES, indent="    ")}
     |> filter(fn: (r) => r._value < 0.0)
     |> count()
-    |> known(what: "Negative")
-    |> sum()
+    |> counted(what: "Negative")
 share = (r) => if exists r.Negative and exists r.Readings then r.Negative / r.Readings else 0.0
 doubt = (r) =>
   if r.unit == "V" then (if r.Highest >= 80.0 and r.Highest < 150.0 then "half" else "")

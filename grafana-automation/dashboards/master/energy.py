@@ -96,7 +96,6 @@ ten = int(v: 10m)
 period = int(v: v.windowPeriod)
 least = period * (1 + (int(v: v.timeRangeStop) - int(v: v.timeRangeStart)) / period / 1045)
 window = (least + ten - 1) / ten * ten
-wanted = window / ten
 floor = int(v: v.timeRangeStart) / window * window
 to = int(v: v.timeRangeStop) / window * window
 start = time(v: floor)
@@ -106,16 +105,24 @@ stop = time(v: if to > floor then to else floor + window)
 readings = {read('r.figure == "covered"', DEVICES, "range(start: start, stop: stop)", "    ", TOTALS)}
 
 // Without any reading there is no device to draw: one bar says so.
-some = readings |> first() |> group() |> findColumn(fn: (key) => true, column: "_value")
+some = readings |> first() |> group() |> findColumn(fn: (key) => true, column: "device")
+devices = if length(arr: some) > 0 then some else ["No device"]
 none = array.from(rows: [{{_time: start, _value: 0, device: "No device"}}])
   |> filter(fn: (r) => length(arr: some) == 0)
-  |> group(columns: ["device"])
-state = (n) => if n >= wanted then 2 else if n > 0 then 1 else 0
+first = time(v: floor - window)
+before = array.from(rows: array.map(arr: devices, fn: (x) => ({{_time: first, _value: 0, device: x}})))
 found = readings
   |> {window("duration(v: window)", "count", empty=True)}
-  |> map(fn: (r) => ({{_time: r._time, device: r.device, _value: state(n: r._value)}}))
+  |> keep(columns: ["_time", "_value", "device"])
 
-union(tables: [none, found])
+// 0: no reading, 1: some missing, 2: complete. `elapsed` is how many ten minutes a window has, written into each row,
+// because InfluxDB computes a whole column at once of nothing but columns and numbers.
+union(tables: [before, none, found])
+  |> group(columns: ["device"])
+  |> sort(columns: ["_time"])
+  |> elapsed(unit: 10m)
+  |> map(fn: (r) => ({{r with _value: r._value / r.elapsed + (r._value + r.elapsed - 1) / r.elapsed}}))
+  |> drop(columns: ["elapsed"])
 """,
     imports=("array",),
 )

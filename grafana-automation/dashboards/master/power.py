@@ -12,13 +12,13 @@ ROUNDING = """\
 MOVED = "// A channel that moved to another column goes on as another series."
 
 
-def steps_of(points: int) -> str:
-    """`every`: Grafana's window, made longer where it would give more than 1.5 times `points`."""
+def steps_of(points: int, name: str) -> str:
+    """`name` becomes the nanoseconds of Grafana's window, made longer where it gives more than 1.5 times `points`."""
     return f"""\
 {ROUNDING}
 window = int(v: v.windowPeriod)
 steps = (int(v: v.timeRangeStop) - int(v: v.timeRangeStart)) / window
-every = duration(v: window * (1 + steps / {points * 149 // 100}))
+{name} = window * (1 + steps / {points * 149 // 100})
 """
 
 
@@ -29,7 +29,7 @@ FIGURES = {
 
 TOTAL_POWER = query(
     WHOLE,
-    steps_of(1000),
+    steps_of(1000, "step") + "every = duration(v: step)\n",
     whole_or(
         "curves",
         f"""{figure(*FIGURES)}
@@ -53,13 +53,25 @@ curves
 )
 
 
+MOST_VALUES = 30_000
+"""So many values are drawn at most, of all curves of a panel: with a hundred curves each has some 250."""
+
+
 def each_channel(condition: str, points: int, chosen: str = CHOSEN, scaled: bool = False) -> str:
     """A curve for each channel, in W if it is `scaled`, broken where there are no readings."""
     scale = f"\n  |> map(fn: (r) => ({{r with _value: {WATTS}}}))" if scaled else ""
     kept = '["channel", "unit", "_start", "_stop"]' if scaled else '["channel", "_start", "_stop"]'
     return query(
-        steps_of(points),
+        steps_of(points, "each"),
         f"""\
+// Where there are many curves, each has fewer points: most of the time goes into writing them down.
+lines = {read(condition, chosen)}
+  |> first()
+  |> group()
+  |> findColumn(fn: (key) => true, column: "_time")
+values = length(arr: lines) * (int(v: v.timeRangeStop) - int(v: v.timeRangeStart)) / each
+every = duration(v: each * (1 + values / {MOST_VALUES}))
+
 {read(condition, chosen)}
   |> {window("every", "mean")}
   {MOVED}

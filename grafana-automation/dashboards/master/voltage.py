@@ -47,33 +47,42 @@ high
 """,
 )
 
-ONE, NONE = "(r._value + 1000.0) / (r._value + 1000.0)", "r._value * 0.0"
+ONE = "(r._value + 1000.0) / (r._value + 1000.0)"
 """Written so, because InfluxDB computes only what depends on a column for the whole column at once (see `WATTS`), and
 makes null of a constant that all of it takes."""
 
-BY_WEEK = query(
-    PLACE,
-    f"""\
-means = {read(VOLTS, DEVICES, indent="    ")}
-    |> {window("10m", "mean")}
-    |> keep(columns: ["_time", "_value", "_start", "_stop", "channel"])
-    // A channel that moved to another column goes on as another series.
-    |> group(columns: ["channel"])
+NARROW, WIDE = 4096, 4096 * 4096
+"""What a mean outside the limits is more than 1: a week has fewer than 4096 means of a phase."""
 
-// Weeks begin on Monday, at midnight in the dashboard's time zone.
-by_week = (tables=<-, how, what) => tables
-  |> aggregateWindow(every: 1w, offset: 4d, fn: how, createEmpty: false, timeSrc: "_start", location: place)
-  |> map(fn: (r) => ({{channel: r.channel, week: r._time, what: what, _value: float(v: r._value)}}))
-all = means |> by_week(how: count, what: "Means")
-narrow = means
-  |> map(fn: (r) => ({{r with _value: if r._value < 207.0 then {ONE} else if r._value > 253.0 then {ONE} else {NONE}}}))
-  |> by_week(how: sum, what: "narrow")
-wide = means
-  |> map(fn: (r) => ({{r with _value: if r._value < 195.5 then {ONE} else if r._value > 253.0 then {ONE} else {NONE}}}))
-  |> by_week(how: sum, what: "wide")
-weeks = union(tables: [all, narrow, wide])
+
+def outside_the_limits() -> str:
+    """What a mean counts for in the sum of its week."""
+    return (
+        f"if r._value < 195.5 then {ONE} * {1 + NARROW + WIDE}.0 else if r._value > 253.0 then {ONE} * "
+        f"{1 + NARROW + WIDE}.0 else if r._value < 207.0 then {ONE} * {1 + NARROW}.0 else {ONE}"
+    )
+
+
+BY_WEEK = query(
+    PLACE + NAMED,
+    f"""\
+// By name there is one value for each ten minutes.
+volts = {read(VOLTS, DEVICES, indent="    ")}
+means = if named then volts else volts |> {window("10m", "mean")}
+
+// Weeks begin on Monday, at midnight in the dashboard's time zone. One sum has three counts: each mean is 1, one
+// outside the narrow limits {NARROW} more, one outside the wide ones, and so outside both, {WIDE} more.
+weeks = means
+  |> keep(columns: ["_time", "_value", "_start", "_stop", "channel"])
+  // A channel that moved to another column goes on as another series.
   |> group(columns: ["channel"])
-  |> pivot(rowKey: ["channel", "week"], columnKey: ["what"], valueColumn: "_value")
+  |> map(fn: (r) => ({{r with _value: {outside_the_limits()}}}))
+  |> aggregateWindow(every: 1w, offset: 4d, fn: sum, createEmpty: false, timeSrc: "_start", location: place)
+  |> map(fn: (r) => ({{channel: r.channel, week: r._time, sum: int(v: r._value)}}))
+  |> map(fn: (r) => ({{
+    channel: r.channel, week: r.week,
+    Means: float(v: r.sum % {NARROW}), narrow: float(v: r.sum / {NARROW} % {NARROW}), wide: float(v: r.sum / {WIDE}),
+  }}))
 """,
     f"""\
 // Phases that were never connected are left out.

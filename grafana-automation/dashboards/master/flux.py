@@ -96,9 +96,9 @@ CLOCKS = f"""\
 // The stretches of the time range in which the clock is the same number of minutes ahead of UTC. It changes on a day
 // that is shorter or longer than others.
 half_hour = int(v: 30m)
+minute = int(v: 1m)
 ahead = (t) => (
-  (date.hour(t: t, location: place) - date.hour(t: t)) * 60
-  + date.minute(t: t, location: place) - date.minute(t: t)
+  date.hour(t: t, location: place) * 60 + date.minute(t: t, location: place) - int(v: t) / minute % 1440
   + 2040) % 1440 - 600
 odd = array.from(rows: [{{_time: v.timeRangeStart, _value: 0}}])
   |> range(start: date.sub(d: 2d, from: v.timeRangeStart), stop: date.add(d: 2d, to: v.timeRangeStop))
@@ -109,9 +109,10 @@ odd = array.from(rows: [{{_time: v.timeRangeStart, _value: 0}}])
 back = (t, halves) => time(v: int(v: t) - halves * half_hour)
 change = (t) => {{
   now_ahead = ahead(t: t)
-  before = array.filter(arr: {list(range(1, 53))}, fn: (x) => ahead(t: back(t: t, halves: x)) != now_ahead)
+  before = (t, steps) => array.filter(arr: steps, fn: (x) => ahead(t: back(t: t, halves: x)) != now_ahead)[0]
+  near = back(t: t, halves: before(t: t, steps: {list(range(8, 57, 8))}) - 8)
 
-  return back(t: t, halves: before[0] - 1)
+  return back(t: near, halves: before(t: near, steps: {list(range(1, 9))}) - 1)
 }}
 changes = odd
   |> array.filter(fn: (x) => ahead(t: back(t: x, halves: 52)) != ahead(t: x))

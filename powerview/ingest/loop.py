@@ -194,6 +194,7 @@ class Ingest:
         client, campaign = sent.upload.client, sent.upload.campaign
         sent.changes = self._places.changes(client, campaign, sent.header, others)
         if sent.changes:
+            self._totals.mark_labels(client, campaign)
             self._collect(0)
             seconds = points.seconds(sent.recording, sent.header, sent.parts)
             self._places.carry_out(sent.changes, client, campaign, seconds)

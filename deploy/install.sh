@@ -489,7 +489,7 @@ containers() {
   as_admin podman-compose up -d
   local address
   for address in http://127.0.0.1:8086/health http://127.0.0.1:8088/api/health; do
-    run curl -fsS --retry 120 --retry-delay 2 --retry-all-errors -o /dev/null "$address"
+    run curl -fsS --noproxy '*' --retry 120 --retry-delay 2 --retry-all-errors -o /dev/null "$address"
   done
 }
 

@@ -175,6 +175,8 @@ def test_influxdb_is_set_up_from_env_at_its_first_start(project):
         "INFLUXD_HARDENING_ENABLED": "true",
         "INFLUXD_METRICS_DISABLED": "true",
         "INFLUXD_PPROF_DISABLED": "true",
+        "NO_PROXY": "*",
+        "no_proxy": "*",
     }
 
 
@@ -199,6 +201,7 @@ def test_grafana_is_closed_and_calls_nobody(project):
     assert {name for name, value in settings.items() if value == "false"} == closed
     assert settings["GF_SECURITY_DISABLE_GRAVATAR"] == settings["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
     assert settings["GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED"] == "true"
+    assert settings["NO_PROXY"] == settings["no_proxy"] == "*"  # one that the admin's shell names would see all queries
     assert settings["GF_LIVE_ALLOWED_ORIGINS"] == "http://localhost:8088"  # an admin at the machine itself
     assert settings["GF_USERS_AUTO_ASSIGN_ORG_ROLE"] == "Viewer"
     assert settings["GF_USERS_DEFAULT_LANGUAGE"] == "detect"
@@ -298,12 +301,16 @@ def test_a_query_cannot_reach_what_only_the_server_can(influx, hardened):
 
 
 def health_check(service: dict, port: int, folder: Path) -> int:
-    """The exit status of a service's health check; the port that it asks is `port` of this machine."""
+    """The exit status of a service's health check; the port that it asks is `port` of this machine.
+
+    As podman starts a container from a shell that names a proxy.
+    """
     words = service["healthcheck"]["test"]
     assert words[0] == "CMD"
     inside = service["ports"][0].split(":")[-1]
     (folder / ".curlrc").write_text(f"connect-to = 127.0.0.1:{inside}:127.0.0.1:{port}\n", encoding="utf-8")
-    place = {"PATH": os.environ["PATH"], "CURL_HOME": str(folder)}
+    proxies = {"http_proxy": "http://127.0.0.1:1", "no_proxy": service["environment"]["no_proxy"]}
+    place = {"PATH": os.environ["PATH"], "CURL_HOME": str(folder), **proxies}
     return subprocess.run(words[1:], env=place, capture_output=True, timeout=30).returncode
 
 

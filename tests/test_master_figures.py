@@ -156,16 +156,18 @@ def test_a_day_has_the_hours_of_its_time_zone(made, influx, client, day, hours, 
     assert made.days(span)[day] == pytest.approx(600 * hours)
 
 
-def test_days_begin_at_midnight_where_clocks_differ_by_half_an_hour(made, influx, client):
-    midnight = datetime(2025, 6, 1, 18, 30, tzinfo=UTC)  # in India
-    store(influx, client, "made", channel(), midnight - timedelta(hours=1), [600.0] * 6, 600)
-    store(influx, client, "made", channel(), midnight, [1200.0] * 144, 600)
+@pytest.mark.parametrize(("zone", "minute"), [("Asia/Kolkata", 30), ("Asia/Kathmandu", 15)])
+def test_days_begin_at_midnight_where_clocks_differ_by_a_part_of_an_hour(made, influx, client, zone, minute):
+    midnight = datetime(2025, 6, 1, 18, minute, tzinfo=UTC)
+    first = midnight + timedelta(minutes=-minute % 10)  # ten minutes belong to the day in which they begin
+    store(influx, client, "made", channel(), first - timedelta(hours=1), [600.0] * 6, 600)
+    store(influx, client, "made", channel(), first, [1200.0] * 144, 600)
     span = (midnight - timedelta(days=2), midnight + timedelta(days=3))
     for chosen in ({}, {"device": ["02009999"]}):
-        rows = made.rows("Energy per day A", span, timezone="Asia/Kolkata", **chosen)
+        rows = made.rows("Energy per day A", span, timezone=zone, **chosen)
         days = {pd.Timestamp(r["Day"]): float(r["Energy"]) for r in rows if r["Energy"]}
         assert days == {pd.Timestamp(midnight - timedelta(days=1)): 600, pd.Timestamp(midnight): 28_800}
-        assert made.number("Base load A", span, timezone="Asia/Kolkata", **chosen) == 1200
+        assert made.number("Base load A", span, timezone=zone, **chosen) == 1200
 
 
 @pytest.mark.parametrize("first", ["2025-06-11", "2025-02-21"])

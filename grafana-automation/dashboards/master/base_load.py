@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from master.flux import PLACE, TOTAL, query
+from master.flux import PIECE, PLACE, TOTAL, query
 from master.panels import AXES, NO_POWER, field, organize, override, panel, row, stat, step, table
 
 ZONE = ("date", "timezone")
@@ -15,10 +15,9 @@ low = total
   |> keep(columns: ["_time", "_value", "_start", "_stop"])
   |> aggregateWindow(every: 1d, fn: lowest, createEmpty: false, timeSrc: "_start", location: place)
   |> map(fn: (r) => ({day: r._time, what: "low", _value: r._value}))
-// The storage counts half hours; no time zone's day begins within one.
-halves = if whole then total |> aggregateWindow(every: 30m, fn: count, createEmpty: false, timeSrc: "_start") else
+pieces = if whole then total |> aggregateWindow(every: piece, fn: count, createEmpty: false, timeSrc: "_start") else
   total |> map(fn: (r) => ({r with _value: 1}))
-covered = halves
+covered = pieces
   |> aggregateWindow(every: 1d, fn: sum, createEmpty: false, timeSrc: "_start", location: place)
   |> map(fn: (r) => ({day: r._time, what: "covered", _value: float(v: r._value) * hours}))
 
@@ -32,7 +31,7 @@ base = union(tables: [low, covered])
   |> quantile(q: 0.5, method: "exact_mean", column: "low")
 """
 
-BASE_LOAD = query(PLACE + TOTAL, DAILY, 'base |> rename(columns: {low: "_value"})', imports=ZONE)
+BASE_LOAD = query(PLACE + PIECE + TOTAL, DAILY, 'base |> rename(columns: {low: "_value"})', imports=ZONE)
 
 
 def ratio(above: str, below: str) -> str:
@@ -49,7 +48,7 @@ union(tables: [above, below])
 
 
 SHARE = query(
-    PLACE + TOTAL, DAILY, ratio('base |> rename(columns: {low: "_value"})', "total |> mean()"), imports=ZONE,
+    PLACE + PIECE + TOTAL, DAILY, ratio('base |> rename(columns: {low: "_value"})', "total |> mean()"), imports=ZONE,
 )  # fmt: skip
 LOAD_FACTOR = query(TOTAL, ratio("total |> mean()", "total |> max()"))
 

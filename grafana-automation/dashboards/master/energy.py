@@ -7,6 +7,7 @@ from master.flux import (
     CONSUMES,
     DEVICES,
     NAMED,
+    PIECE,
     PLACE,
     POWER,
     RANGE,
@@ -25,16 +26,15 @@ from master.glance import TOTAL_IS
 from master.panels import AXES, CHANNEL_TEXT, NO_POWER, bars, curves, field, override, panel, row, step
 
 ENERGY_PER_DAY = query(
-    PLACE + TOTAL,
+    PLACE + PIECE + TOTAL,
     f"""\
-// The storage adds up half hours; no time zone's day begins within one.
-steps = if whole then total |> {window("30m", "sum")} else total
+steps = if whole then total |> {window("piece", "sum")} else total
 
 steps
   |> {window("1d", "sum", empty=True, more=", location: place")}
   |> map(fn: (r) => ({{Day: r._time, Energy: r._value * hours}}))
 """,
-    imports=("timezone",),
+    imports=("date", "timezone"),
 )
 
 SHARES = query(

@@ -28,6 +28,13 @@ as fast as by calling a function for each row."""
 PLACE = 'place = timezone.location(name: "${timezone:raw}")\n'
 """Needs the import of `timezone`."""
 
+PIECE = """\
+// Pieces of a day that the storage adds up or counts: no day begins within one.
+quarter = date.minute(t: v.timeRangeStart, location: place) - date.minute(t: v.timeRangeStart)
+piece = if quarter % 30 == 0 then 30m else 15m
+"""
+"""`piece`; needs PLACE and the imports of `date` and `timezone`. In Nepal clocks are 45 minutes off."""
+
 NAMED = 'named = "${source:raw}" == "powerview_channels"\n'
 """Whether what is shown has one value for each ten minutes, as a channels.csv makes it."""
 

@@ -25,6 +25,8 @@ from powerview.settings import (  # noqa: E402
     server_secrets,
 )
 
+EX_CONFIG = 78
+
 
 def write_secrets(folder: Path, secrets: dict[str, str]) -> list[str]:
     """Bring `folder` to hold one file for each secret, its name in lower case; returns the names of those written.
@@ -61,7 +63,7 @@ def main() -> int:
             require(settings)
     except (SettingsError, OSError) as error:
         print(f"write_secrets.py: {error}", file=sys.stderr)
-        return os.EX_CONFIG
+        return EX_CONFIG
     return 0
 
 

@@ -16,7 +16,7 @@ EVENTS, TOTALS, CHANNELS = "powerview_events", "powerview_totals", "powerview_ch
 _KEPT = {EVENTS: "restarts", TOTALS: "totals", CHANNELS: "channels with their names"}
 
 LONGEST_NAME = 255
-"""Bytes in the name of a file."""
+"""Bytes in the name of a file, and characters in a label or serial number."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _NAME_RULE = "names are letters, digits, `_`, `.` and `-`, begin with a letter or digit, and have 64 characters at most"

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from powerview.inbox import ERROR_DIR, PARSED_DIR
 from powerview.monitoring.item import Item, bad, each
 from powerview.monitoring.journals import settled_since
-from powerview.mv2 import A_DAY
 from powerview.names import is_tsv, refused_names
 from powerview.settings import Settings
 
@@ -42,7 +41,7 @@ def silent_loggers(settings: Settings) -> Iterator[Item]:
     Raises OSError if the tree itself cannot be read.
     """
     now = time.time()
-    silent, forgotten = now - SILENT_HOURS * 3600, now - FORGOTTEN_DAYS * A_DAY
+    silent, forgotten = now - SILENT_HOURS * 3600, now - FORGOTTEN_DAYS * 86_400
     last: dict[str, Place] = {}
     for place in _places(settings, silent, forgotten):
         if place.device not in last or place.arrived > last[place.device].arrived:

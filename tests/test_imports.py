@@ -53,3 +53,9 @@ def test_no_program_is_longer_than_300_lines_without_a_reason():
     assert [
         name for name, lines in texts.items() if len(lines) > 300 and not reason.search("\n".join(lines[:20]))
     ] == []
+
+
+def test_a_sweep_with_nothing_to_do_loads_no_pandas():
+    programs = "import sys, tsv_parser, powerview.monitoring.watch; print({'numpy', 'pandas'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", programs], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

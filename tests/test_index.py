@@ -52,6 +52,17 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+def test_a_damaged_file_of_which_sqlite_quotes_bytes_that_are_no_text_is_begun_anew(tmp_path):
+    with closing(UploadIndex(tmp_path)) as index:
+        index.remember_whole("client", "roof")
+    file = tmp_path / "uploads.sqlite"
+    file.write_bytes(file.read_bytes().replace(b"CREATE TABLE stretch", b"CREATE TABL\xe3 stretch"))
+    with closing(UploadIndex(tmp_path)) as index:
+        assert (index.is_whole("client", "roof"), index.lasts) == (False, True)
+        index.remember_whole("client", "roof")
+        assert index.is_whole("client", "roof")
+
+
 def test_a_process_that_is_killed_while_it_writes_damages_nothing(tmp_path):
     here = Path(__file__).resolve().parent
     paths = {"PYTHONPATH": f"{here}:{here.parent}"}

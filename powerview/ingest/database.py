@@ -68,6 +68,10 @@ CREATE TABLE IF NOT EXISTS unproven (
 """
 
 
+DAMAGE = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite's driver raises for a damaged file: it cannot always read SQLite's message, which quotes the file."""
+
+
 class Database:
     """The file in `state_dir`, or with None one in memory for a run that must leave nothing behind.
 
@@ -90,7 +94,7 @@ class Database:
         """What a SELECT finds; nothing where the file is damaged."""
         try:
             return self._db.execute(query, values).fetchall()
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             self._start_anew(error)
             return []
 
@@ -100,12 +104,12 @@ class Database:
         try:
             yield self._db
             self._db.commit()
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             self._start_anew(error)
 
     def _opened(self) -> sqlite3.Connection:
         if self._path:
-            with suppress(sqlite3.DatabaseError):
+            with suppress(sqlite3.DatabaseError, UnicodeDecodeError):
                 return self._open_file()
             self._remove()  # damaged, by a full disk or a power cut
             with suppress(sqlite3.Error):
@@ -122,7 +126,7 @@ class Database:
             with suppress(OSError):
                 self._path.with_name(name).unlink()
 
-    def _start_anew(self, error: sqlite3.Error) -> None:
+    def _start_anew(self, error: Exception) -> None:
         # What cannot be remembered is found anew; a full disk must not keep a reading from being stored.
         print(f"{self._path or 'memory'}: {error}; what it held is found anew.", file=sys.stderr)
         self.close()
@@ -141,7 +145,7 @@ def _open(path: Path | None) -> sqlite3.Connection:
     db = sqlite3.connect(path or ":memory:")
     try:
         db.executescript("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA)
-    except sqlite3.Error:
+    except DAMAGE:
         db.close()
         raise
     return db

@@ -36,7 +36,7 @@ def missing(sentence: str) -> None:
 
 def run(*words: str | Path, status: int = 0, **kwargs) -> subprocess.CompletedProcess:
     """Run a program to its end and check its exit status, showing what it said if that is another."""
-    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=120, **kwargs)
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=600, **kwargs)
     assert done.returncode == status, f"{words[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done
 

@@ -10,7 +10,7 @@ import time
 from check_installation import DEVICE
 from trees import ROOT, Site, day_rows, v002
 
-from powerview.monitoring import check, uploads
+from powerview.monitoring import check, item, uploads
 
 pytest_plugins = ("check_fixture",)
 
@@ -29,6 +29,13 @@ def test_a_fleet_that_fell_silent_is_reported(installation, monkeypatch):
     assert line.endswith(
         ": nothing for 50 hours. Do the loggers reach SFTPGo (port 2022), and does SFTPGo run the hook?"
     )
+
+
+def test_a_fleet_that_is_silent_for_more_than_a_month_is_forgotten(installation, monkeypatch):
+    _later(monkeypatch, 31 * 24)
+    line = installation.broken()["last upload"]
+    assert line.startswith("– last upload: ")
+    assert line.endswith(": nothing for 31 days")
 
 
 def _later(monkeypatch, hours: float) -> None:
@@ -171,3 +178,19 @@ def test_a_file_in_error_is_reported_with_its_reason(installation):
     line = installation.broken()["files in error/"]
     assert line.startswith(f"✗ files in error/: {DEVICE}/error/T302_250703_031500.tsv: ")
     assert installation.site.records()[-1]["reason"].removesuffix(".") in line
+
+
+def test_of_very_many_files_in_error_the_newest_are_looked_at(installation, monkeypatch):
+    monkeypatch.setattr(item, "MOST_SUBJECTS", 6)
+    folder = installation.site.data / DEVICE / "error"
+    folder.mkdir()
+    last = 0
+    for name in "cadbhfge":
+        file = folder / f"{name}.tsv"
+        file.touch()
+        while file.stat().st_ctime_ns <= last:  # the clock of files ticks in milliseconds
+            os.utime(file)
+        last = file.stat().st_ctime_ns
+
+    found = [i.subject for i in uploads.uploads(installation.settings) if i.name == "files in error/" and i.subject]
+    assert found == [f"{DEVICE}/error/{name}.tsv" for name in "egfhbd"]

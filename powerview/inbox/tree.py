@@ -10,6 +10,7 @@ from pathlib import Path
 from powerview.inbox.disk import FOLDER, cannot, identity, opened, settled_names
 from powerview.inbox.upload import Refusal, Upload
 from powerview.names import ERROR_DIR, PARSED_DIR, is_tsv, refused_names
+from powerview.seconds import A_DAY
 
 
 class NoSuchFile(Exception):
@@ -163,7 +164,7 @@ NOT_TSV = "only .tsv files are read: unpack what is compressed, and give it a na
 _FILE_SYSTEMS_OWN = "lost+found"
 """A folder that ext4 has at the top of a disk, which root alone may read."""
 
-_OLD_PART = 86_400
+_OLD_PART = A_DAY
 """Seconds after which a file that some client names .filepart while it uploads is taken for abandoned."""
 
 _WRONG_PLACE = "files belong in DATA/<client>/<campaign>/<device serial>/; this one is elsewhere and is left there"

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from powerview.monitoring.http import ask, body, get, status_of, why
 from powerview.monitoring.item import Item, bad, good, unknown
 from powerview.monitoring.texts import ALL_ACCESS, in_english
+from powerview.seconds import A_DAY
 from powerview.settings import Settings
 
 PROBE = "powerview_watch writable=1 {day}\n"
 """One point a day, at midnight UTC: however often it is written, the bucket holds it once."""
-DAY = 86_400
 
 
 def influxdb(settings: Settings, *, write: bool) -> Iterator[Item]:
@@ -76,7 +76,7 @@ def _may_write(settings: Settings, headers: dict[str, str], write: bool) -> Item
     address = f"{settings.influxdb_host}/api/v2/write"
     params = {"org": settings.influxdb_org, "bucket": settings.influxdb_bucket, "precision": "s"}
     now = int(time.time())
-    lines = PROBE.format(day=now - now % DAY) if write else "# is this token allowed to write?\n"
+    lines = PROBE.format(day=now - now % A_DAY) if write else "# is this token allowed to write?\n"
     answer = ask("POST", address, headers=headers, params=params, data=lines.encode())
     if status_of(answer) == 204:
         return good("token", f"may write to {settings.influxdb_bucket}, make buckets and tokens")

@@ -16,6 +16,7 @@ from powerview.inbox import ERROR_DIR, PARSED_DIR
 from powerview.monitoring.item import Item, bad, each
 from powerview.monitoring.journals import settled_since
 from powerview.names import is_tsv, refused_names
+from powerview.seconds import A_DAY
 from powerview.settings import Settings
 
 SILENT_HOURS = 36
@@ -41,7 +42,7 @@ def silent_loggers(settings: Settings) -> Iterator[Item]:
     Raises OSError if the tree itself cannot be read.
     """
     now = time.time()
-    silent, forgotten = now - SILENT_HOURS * 3600, now - FORGOTTEN_DAYS * 86_400
+    silent, forgotten = now - SILENT_HOURS * 3600, now - FORGOTTEN_DAYS * A_DAY
     last: dict[str, Place] = {}
     for place in _places(settings, silent, forgotten):
         if place.device not in last or place.arrived > last[place.device].arrived:

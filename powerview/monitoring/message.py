@@ -10,6 +10,7 @@ from datetime import datetime
 from powerview.monitoring.item import name_in
 from powerview.monitoring.problems import News, Problem
 from powerview.monitoring.texts import MESSAGE, render
+from powerview.seconds import A_DAY
 
 FIRST_FEW = 3
 """How many problems of one name are written out."""
@@ -65,7 +66,7 @@ def _line(kind: News, problem: Problem, language: str, now: float) -> str:
 
 
 def _duration(seconds: float, language: str) -> str:
-    for unit, size, least in (("days", 86_400, 2), ("hours", 3600, 2)):
+    for unit, size, least in (("days", A_DAY, 2), ("hours", 3600, 2)):
         if seconds >= least * size:
             return _text(unit, language, count=seconds / size)
     return _text("minutes", language, count=seconds / 60)

@@ -13,14 +13,15 @@ from enum import StrEnum
 from powerview.monitoring.item import BAD, GOOD, Item
 from powerview.monitoring.loggers import FORGOTTEN_DAYS
 from powerview.monitoring.loggers import NAME as SILENT_LOGGERS
+from powerview.seconds import A_DAY
 
 CONFIRMED_AFTER = 240
 """Seconds between two sweeps, with some tolerance."""
 ONE_AFTER_ANOTHER = 1000
 """Seconds after which two sweeps did not see the same short trouble."""
-AGAIN_AFTER = 86_400
+AGAIN_AFTER = A_DAY
 """A problem that lasts is reported again after this many seconds."""
-UNSEEN = 7 * 86_400
+UNSEEN = 7 * A_DAY
 """A problem of which nothing was found out for so long is forgotten: it is not looked at any more."""
 
 SERVERS = frozenset({"InfluxDB", "organisation", "token", "Grafana", "Grafana's login", "Master", "Loggers"})
@@ -126,7 +127,7 @@ def correct_times(problems: Problems, now: float) -> None:
 def _forgotten(problem: Problem, now: float) -> bool:
     # A logger that is not looked at any more delivers no more than before. Its age is known to the hour.
     silent = problem.hours * 3600 + now - problem.last
-    return problem.name == SILENT_LOGGERS and silent >= FORGOTTEN_DAYS * 86_400 - 3600
+    return problem.name == SILENT_LOGGERS and silent >= FORGOTTEN_DAYS * A_DAY - 3600
 
 
 def due(problems: Problems, recipient: str, now: float) -> list[tuple[News, Problem]]:

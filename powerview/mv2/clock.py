@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from powerview.seconds import A_DAY
+
 NO_TIME = np.iinfo(np.int64).min
 """In place of an instant: the stamp is no date, or the row has no place in time."""
-
-A_DAY = 86_400
 STAMP_LENGTH = 17
 _STEP = 900  # no zone in use changes its clock off a quarter of an hour
 _DRIFT = 60  # seconds that a logger's clock may be off its own rhythm

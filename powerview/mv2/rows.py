@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from powerview.mv2 import clock
-from powerview.mv2.clock import A_DAY
 from powerview.mv2.scan import Scan
+from powerview.seconds import A_DAY
 
 _NAME_STAMP = re.compile(r"(?<!\d)(\d\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])_\d{6}(?!\d)", re.ASCII)
 

@@ -9,9 +9,10 @@ import pandas as pd
 from bokeh.models import Range1d
 
 from powerview.channels.sums import WINDOW
-from powerview.mv2 import A_DAY, Channel
+from powerview.mv2 import Channel
 from powerview.reporting.figures import Figures
 from powerview.reporting.places import Series
+from powerview.seconds import A_DAY
 
 A_GAP = 2 * A_DAY
 """Readings further apart than this are two stretches of time, when the page chooses which to show first."""

@@ -26,11 +26,12 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from powerview.channels.sums import WINDOW, windows_of
-from powerview.mv2 import A_DAY, Channel
+from powerview.mv2 import Channel
 from powerview.reporting.axis import wall
 from powerview.reporting.figures import Days, Figures
 from powerview.reporting.language import Language
 from powerview.reporting.places import Series
+from powerview.seconds import A_DAY
 
 COLOURS = ("#4269d0", "#e8a317", "#ff725c", "#3ca951", "#a463f2", "#38b2ac", "#ff7eb0", "#9c6b4e", "#8a94a6", "#7aa7f5")
 """Distinct on white and on near-black, also for most people who see colours differently."""

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from powerview.reporting.french import FRENCH
+from powerview.seconds import A_DAY
 from powerview.settings import LANGUAGES
 
 NARROW = "\N{NARROW NO-BREAK SPACE}"
@@ -63,8 +64,8 @@ class Language:
 
     def duration(self, seconds: int) -> str:
         """`10 min`, `2 h 40 min`, `16 days`."""
-        if seconds >= 3 * 86_400:
-            return self("{n} days", n=round(seconds / 86_400))
+        if seconds >= 3 * A_DAY:
+            return self("{n} days", n=round(seconds / A_DAY))
         hours, minutes = divmod(round(seconds / 60), 60)
         space = " " if self.is_english else "\N{NO-BREAK SPACE}"
         parts = (hours and f"{hours}{space}h", minutes and f"{minutes}{space}min")

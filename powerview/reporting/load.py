@@ -13,8 +13,9 @@ import pandas as pd
 
 from powerview.channels.sums import WINDOW, Windows
 from powerview.reporting.figures import Days, base_load
+from powerview.seconds import A_DAY
 
-HOUR, A_WEEK = 3600, 7 * 86_400
+HOUR, A_WEEK = 3600, 7 * A_DAY
 SATURDAY = 5
 HIGHEST = 10
 """So many of the highest means are named."""

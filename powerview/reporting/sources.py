@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from powerview.channels.things import Clamp
-from powerview.mv2 import A_DAY, Channel
+from powerview.mv2 import Channel
 from powerview.reporting.places import Series
+from powerview.seconds import A_DAY
 from powerview.settings import Settings
 from powerview.store import StoreAway
 from powerview.store.answers import reporting_influxdb

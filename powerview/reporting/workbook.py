@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from powerview.channels.things import WATTS
-from powerview.mv2 import A_DAY
 from powerview.reporting.figures import DayTotals
 from powerview.reporting.shown import ThingDays
 from powerview.reporting.sources import NotExported, Source
 from powerview.reporting.tables import missing, names_of, source_titles
+from powerview.seconds import A_DAY
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook

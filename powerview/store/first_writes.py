@@ -18,8 +18,6 @@ from dataclasses import dataclass
 
 from powerview.store.buckets import SHARD_SECONDS
 
-A_DAY = 86_400
-
 WARM_SECONDS = 240
 """How long after a write a shard's cache is there for certain: InfluxDB empties it after ten minutes without one."""
 

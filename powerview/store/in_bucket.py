@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import pandas as pd
 
+from powerview.seconds import A_DAY
 from powerview.store.answers import reporting_influxdb
 from powerview.store.csv_answer import csv_answer
 from powerview.store.protocol import BadLines, Delivery
@@ -17,7 +18,7 @@ from powerview.store.protocol import BadLines, Delivery
 if TYPE_CHECKING:
     from powerview.store.influxdb import InfluxStore
 
-BEGIN, END = -(10 * 366 * 86_400), 140 * 366 * 86_400
+BEGIN, END = -(10 * 366 * A_DAY), 140 * 366 * A_DAY
 """UTC seconds before and behind every stamp that a logger can write: two digits make a year, 1969 to 2068."""
 
 CHUNK = 100_000

@@ -12,12 +12,13 @@ from concurrent.futures import Future
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
+from powerview.seconds import A_DAY
 from powerview.settings import Settings
 from powerview.store import connection
 from powerview.store.answers import reporting_influxdb
 from powerview.store.buckets import find_bucket, provide_bucket
 from powerview.store.connection import Body, Connection
-from powerview.store.first_writes import A_DAY, FirstWrites
+from powerview.store.first_writes import FirstWrites
 from powerview.store.protocol import BadLines, Delivery, Span, StoreAway
 
 if TYPE_CHECKING:

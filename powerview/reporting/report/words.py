@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from powerview.reporting.language import Language
 from powerview.reporting.report.texts import TEXTS
+from powerview.seconds import A_DAY
 
 ENGLISH, FRENCH = "en", "fr"
 NO_BREAK, MINUS, DASH = "\N{NO-BREAK SPACE}", "\N{MINUS SIGN}", "\N{EN DASH}"
@@ -91,8 +92,8 @@ class Words:
 
     def duration(self, seconds: float) -> str:
         """`50 min`, `2 h 40 min`, `17 days`."""
-        if seconds >= 3 * 86_400:
-            return f"{self.number(seconds / 86_400, 1)}{NO_BREAK}{'jours' if self.code == FRENCH else 'days'}"
+        if seconds >= 3 * A_DAY:
+            return f"{self.number(seconds / A_DAY, 1)}{NO_BREAK}{'jours' if self.code == FRENCH else 'days'}"
         hours, minutes = divmod(round(seconds / 60), 60)
         parts = [f"{hours}{NO_BREAK}h"] * bool(hours) + [f"{minutes}{NO_BREAK}min"] * bool(minutes or not hours)
         return NO_BREAK.join(parts)

@@ -253,3 +253,19 @@ def test_hours_above_what_the_viewer_types(changing, typed, kilowatts):
 @pytest.mark.parametrize("typed", ["", "36 kVA", "-1", "a lot", '"', "1.5.2", "1e3", "|> drop"])
 def test_what_is_no_number_of_kilowatts_gives_no_hours(roof, typed):
     assert roof.rows("Hours above the subscribed power A", SUMMER, subscribed=typed) == []
+
+
+# --- Power ---
+
+
+def test_curves_of_many_channels_have_fewer_points_each(made, influx, client):
+    begin = datetime(2025, 6, 1, 22, tzinfo=UTC)
+    span = (begin, begin + timedelta(days=30))
+    for count in (30, 100):
+        for place in range(1, count + 1):
+            store(influx, client, "made", channel(f"Voie{place}", place=place), begin, [6.0] * 720, 3600)
+        rows = made.rows("Power by channel A", span)
+        curves = pd.DataFrame(rows).groupby("channel")["_value"].count()
+        assert len(curves) == count
+        assert curves.min() >= 200
+        assert curves.sum() <= 30_000

@@ -156,7 +156,7 @@ def test_no_file_waits_for_it_and_the_next_run_stores_it(influx, influx_site, cl
         influx_site.environment["INFLUXDB_HOST"] = between.url
         assert statuses(run(influx_site)) == [(Status.OK, f"{client}/roof/02001283/T_250703_031500.tsv")]
     influx_site.environment["INFLUXDB_HOST"] = influx.url
-    assert f"when labels of {client}/roof changed is not up to date" in capsys.readouterr().err
+    assert f"renamed channels of {client}/roof are not all recorded yet" in capsys.readouterr().err
     assert held(influx, client) == {"02001283/1 Oven W": {0: 0.5, 10: 10.5}}
     assert renames(influx, client) == []
     assert run(influx_site).status == 0

@@ -54,7 +54,7 @@ class Renames:
         except Exception as error:  # noqa: BLE001 - a fault of ours must not make a run fail whose files are stored
             traceback.print_exc()
             why = f"PowerView failed ({type(error).__name__}: {error}): report it"
-        what = f"when labels of {client}/{campaign} changed is not up to date; the next run stores it"
+        what = f"renamed channels of {client}/{campaign} are not all recorded yet; the next run does it"
         print(f"{what}: {why}", file=sys.stderr)
         return False
 

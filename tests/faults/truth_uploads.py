@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from faults.truth import Place, Points, Tags, Unreadable, Upload, contents_of_file, place_of
+from faults.truth import Contents, Place, Points, Tags, Unreadable, Upload, contents_of_file, place_of
 
 Labels = dict[tuple[str, str, Place], Tags]
 """By client, campaign and place."""
@@ -25,13 +27,7 @@ def points_of(uploads: list[Upload], local: str, arrived: datetime, admin_bucket
     rows: dict[tuple[str, str, str, int], dict[Place, float]] = {}
     labels: Labels = {}
     latest: dict[tuple[str, str, str], set[Place]] = {}
-    for upload in sorted(uploads, key=upload_order):
-        if is_refused(upload, admin_bucket):
-            continue
-        try:
-            contents = contents_of_file(upload, ZoneInfo(local), arrived)
-        except Unreadable:
-            continue
+    for upload, contents in in_order(uploads, local, arrived, admin_bucket):
         where = (upload.client, upload.campaign)
         for tags in contents.columns:
             labels[*where, place_of(tags)] = tags
@@ -48,19 +44,23 @@ def points_of(uploads: list[Upload], local: str, arrived: datetime, admin_bucket
     return store
 
 
+def in_order(
+    uploads: list[Upload], local: str, arrived: datetime, admin_bucket: str
+) -> Iterator[tuple[Upload, Contents]]:
+    """The uploads that can be read, in their order, each with what it says."""
+    for upload in sorted(uploads, key=upload_order):
+        if not is_refused(upload, admin_bucket):
+            with suppress(Unreadable):
+                yield upload, contents_of_file(upload, ZoneInfo(local), arrived)
+
+
 def renames_of(uploads: list[Upload], local: str, arrived: datetime, admin_bucket: str = "powerview") -> Points:
     """When labels of places changed: at a second counts what the latest upload says whose rows begin and end around it.
 
     A place whose label is another one than before has a point at the second from which that counts.
     """
     files: dict[tuple[str, str, str], list[tuple[int, int, dict[Place, str]]]] = {}
-    for upload in sorted(uploads, key=upload_order):
-        if is_refused(upload, admin_bucket):
-            continue
-        try:
-            contents = contents_of_file(upload, ZoneInfo(local), arrived)
-        except Unreadable:
-            continue
+    for upload, contents in in_order(uploads, local, arrived, admin_bucket):
         for device in {place_of(tags)[0] for tags in contents.columns} if contents.rows else ():
             names = {place_of(tags): dict(tags)["channel_name"] for tags in contents.columns}
             mine = {place: name for place, name in names.items() if place[0] == device}

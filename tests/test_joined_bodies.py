@@ -16,6 +16,7 @@ from trees import Site, v002
 from powerview.ingest.journal import Status
 from powerview.store import BadLines, influxdb, open_store
 from powerview.store.buckets import SHARD_SECONDS
+from powerview.store.connection import Body
 
 FOLDER = "roof/02001283"
 DECEMBER = 1_764_586_800
@@ -224,3 +225,29 @@ def test_a_connection_that_is_closed_with_bodies_waiting_ends(influx, between, c
     may_go.set()
     closing.join(30)
     wait_until(lambda: not any(c._thread.is_alive() for c in store._connections), 10, lambda: "a thread goes on")
+
+
+def test_two_connections_that_wait_for_each_other_do_not_wait_for_ever(influx, between, client):
+    begun, handed = [], threading.Event()
+
+    def held(request: Request) -> None:
+        if request.is_write:
+            begun.append(request)
+            handed.wait(30)
+        proxies.hand_on(request)
+
+    def body(connection, series: str, second: int, after=()) -> Body:
+        given = Body(client, "s", f"{series} value=1 {second}\n".encode(), after=set(after))
+        connection.queue.put(given)
+        return given
+
+    with open_store(settings_for(between.url, influx.token, INFLUXDB_ORG=influx.org)) as store:
+        store.deliver(client)
+        one, two = store._connections
+        between.plan = held
+        first = [body(one, "a", 1), body(two, "b", 1)]
+        wait_until(lambda: len(begun) == 2, 30, lambda: f"{len(begun)} writes began")
+        middle = [body(one, "a", 2), body(two, "b", 2)]
+        last = [body(one, "a", 3, [middle[1].answer]), body(two, "b", 3, [middle[0].answer])]
+        handed.set()
+        assert [each.answer.result(30) for each in (*first, *middle, *last)] == [[]] * 6

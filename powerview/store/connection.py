@@ -47,6 +47,10 @@ class Body:
     def target(self) -> tuple[str, str]:
         return self.bucket, self.precision
 
+    @property
+    def must_wait(self) -> bool:
+        return not all(answer.done() for answer in self.after)
+
 
 class Connection:
     # One connection to the server with a thread of its own; the queue is short, so that memory stays small.
@@ -79,7 +83,7 @@ class Connection:
 
     def _answer(self, bodies: list[Body]) -> None:
         bad: list[list[str]] = [[] for _ in bodies]
-        wait([first for body in bodies for first in body.after])
+        wait(bodies[0].after)
         if not self._store.away:
             try:
                 with reporting_influxdb(self._store.settings, f"bucket {bodies[0].bucket!r}"):
@@ -99,14 +103,16 @@ class Connection:
 
     def _with_waiting(self, body: Body) -> tuple[list[Body], Body | None]:
         # With the bodies that wait behind it, up to a full one: each answer is a sync of the server's disk, and small
-        # files cost as many. Also the next body, if one was taken that goes elsewhere.
+        # files cost as many. Also the next body, if one was taken that goes elsewhere, or that must wait: only the
+        # first of some may, which waits for what was handed over before it. Else two connections, each with one body
+        # that the other waits for, would wait for ever.
         bodies, size = [body], len(body.lines)
         while size < BODY_BYTES:
             try:
                 following = self.queue.get_nowait()
             except Empty:
                 break
-            if following is None or following.target != body.target:
+            if following is None or following.target != body.target or following.must_wait:
                 if following is None:
                     self.queue.put(None)  # the end, for the next look
                 return bodies, following

@@ -11,12 +11,13 @@ import pytest
 from faults.proxy import FaultProxy, Request, hand_on
 from test_ingest import run, statuses
 from test_places import at, held, upload
+from test_store import settings_for
 
 from powerview.ingest import confirmed, lane
 from powerview.ingest.confirmed import MOST_TRIES
 from powerview.ingest.journal import Status
 from powerview.ingest.loop import Ingest
-from powerview.store import StoreAway
+from powerview.store import StoreAway, open_store
 
 NAME = "02001283/1 Voie1 W"
 
@@ -224,3 +225,30 @@ def test_a_first_write_that_influxdb_loses_is_seen_at_once_and_written_again(inf
     record = 'range(start: 0, stop: 2100-01-01T00:00:00Z) |> filter(fn: (r) => r._measurement == "uploads")'
     assert influx.query(f'from(bucket: "admin-{client}") |> {record}')
     assert [path.count(f"bucket=admin-{client}") for path in writes[:3]] == ([0, 0, 1] if number == 1 else [0, 1, 1])
+
+
+@pytest.mark.parametrize("earlier", [0, 1, 5])
+def test_a_record_that_influxdb_loses_is_missed_among_earlier_ones(influx, client, earlier):
+    """Only the last record of three is lost, and between them lie those of earlier runs."""
+
+    def record(measurement: str, second: int) -> str:
+        return f'{measurement},device={second} readings=1,rows=2,reason="a, b" {1_751_364_000 + second}\n'
+
+    def loses_the_last(request: Request) -> None:
+        if not request.is_write:
+            return hand_on(request)
+        between.plan = hand_on
+        body = request.body().decode().replace("000000000\n", "\n")  # seconds again
+        influx.write(client, "".join(body.splitlines(keepends=True)[:-1]))
+        return request.answer(204, [], b"")
+
+    influx.make_bucket(client)
+    influx.write(client, "".join(record(kind, 2 + n) for n in range(earlier) for kind in ("uploads", "fleet")))
+    new = record("uploads", 1) + record("uploads", 20) + record("fleet", 20)
+    with FaultProxy(influx.url) as between:
+        between.plan = loses_the_last
+        with open_store(settings_for(between.url, influx.token, INFLUXDB_ORG=influx.org)) as store:
+            store.report(client, new.replace("\n", "000000000\n").encode())
+    assert between.plan is hand_on
+    found = influx.query(f'from(bucket: "{client}") |> range(start: 0) |> filter(fn: (r) => r._field == "rows")')
+    assert len(found) == 2 * earlier + 3

@@ -97,6 +97,7 @@ def test_the_page_shows_names_roles_and_totals_and_no_label(bakery, made_up, tmp
     assert "wrong way round" not in page
 
 
+@pytest.mark.slow
 def test_the_workbook_by_the_sheet_has_the_true_figures_of_each_day(bakery, made_up, tmp_path):
     file, truth = tmp_path / "x.xlsx", make_site.true_figures(made_up)
     names = (make_site.CLIENT, make_site.CAMPAIGN)
@@ -123,6 +124,7 @@ def test_the_export_by_the_sheet_names_columns_and_applies_factors(bakery, made_
     assert found["Coffee machine W"].min() > 0
 
 
+@pytest.mark.slow
 def test_influxdb_and_files_give_the_same_export_by_the_sheet(influx, client, tmp_path, made_up):
     site = Site(tmp_path, {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
     files = make_site.write_files(made_up, tmp_path / "made")

@@ -92,6 +92,7 @@ def test_the_ingest_lane_meets_each_incident(site, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_bakery_first_and_lists_its_incidents(site, tmp_path):
     sample_tree.lay_out_by_subject(tmp_path / "data", "real-samples")
     make_site.write_files(site, tmp_path / "data")
@@ -129,6 +130,7 @@ def test_six_weeks_can_end_with_any_day():
     assert len(site.readings) == 42 * 144 + 6 - 16
 
 
+@pytest.mark.slow
 def test_the_page_of_make_demo_is_by_the_sheet_that_the_lane_put_into_force(site, tmp_path):
     recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ndemo: setup")[2].partition("\n\n")[0]
     assert "make_site.py demo/out/data --sheet" in recipe

@@ -273,6 +273,7 @@ def https_get(port: int, host: str, path: str = "/") -> tuple[list[str], str]:
     return head.split("\r\n"), body
 
 
+@pytest.mark.slow
 def test_each_public_name_leads_to_its_server(tmp_path):
     labels = {8088: "Grafana", 8086: "InfluxDB", 8080: "SFTPGo"}
     hosts = {
@@ -545,6 +546,7 @@ def may_make_a_server() -> None:
         missing("install.sh is tried as root, in namespaces of its own, and this user may not make any")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tools", ["GNU", "Rust"])
 def test_install_makes_a_server_that_works(server, tools):
     if tools == "Rust":  # what Ubuntu has from 25.10 on
@@ -603,6 +605,7 @@ def test_install_calls_what_the_dry_run_prints(server):
     assert called == [line.replace("'", "") for line in printed]
 
 
+@pytest.mark.slow
 def test_a_second_run_changes_nothing(server):
     server.install(*INSTALL)
     first = server.state()
@@ -612,6 +615,7 @@ def test_a_second_run_changes_nothing(server):
     assert [call for call in server.calls if changing.search(call)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", ["adele", "sftpgo"], ids=["env's group", "access list"])
 def test_a_second_run_by_somebody_else_keeps_the_admin(server, group):
     server.install(*INSTALL)
@@ -633,6 +637,7 @@ def test_a_second_run_by_somebody_else_keeps_the_admin(server, group):
     assert (server.state(), [call for call in server.calls if not call.startswith(ASKING)]) == (first, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [
@@ -655,6 +660,7 @@ def test_a_second_run_reads_env_as_dotenv_does(server, line):
     assert "systemctl restart caddy" not in server.calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [(), INSTALL[:4]], ids=["without a domain", "with one"])
 def test_a_second_run_leaves_caddy_alone_if_the_first_did(server, names):
     server.install(*names, "--admin", "adele", "--no-caddy")
@@ -664,6 +670,7 @@ def test_a_second_run_leaves_caddy_alone_if_the_first_did(server, names):
     assert "systemctl restart caddy" in server.calls
 
 
+@pytest.mark.slow
 def test_a_second_run_brings_the_caddy_that_a_failed_one_did_not_come_to(server, fakes):
     (fakes / "loginctl").unlink()
     make_executable(fakes / "loginctl", "#!/bin/sh\nexit 3\n")
@@ -674,6 +681,7 @@ def test_a_second_run_brings_the_caddy_that_a_failed_one_did_not_come_to(server,
     assert "systemctl restart caddy" in server.calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("python", ["#!/bin/sh\nexit 1\n", None], ids=["without pip", "of a Python that is gone"])
 def test_an_environment_that_is_broken_is_made_anew(server, fakes, python):
     server.install(*INSTALL)
@@ -688,6 +696,7 @@ def test_an_environment_that_is_broken_is_made_anew(server, fakes, python):
     assert any(" -m pip install " in call for call in server.calls)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["sftpgo", "caddy"])
 def test_a_restart_that_failed_is_made_up_for(server, unit):
     server.install(*INSTALL, BROKEN=unit, status=5)
@@ -697,6 +706,7 @@ def test_a_restart_that_failed_is_made_up_for(server, unit):
     assert f"systemctl restart {unit}" not in server.calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("unit", "file"),
     [
@@ -713,6 +723,7 @@ def test_a_restart_that_an_interrupted_run_left_out_is_made_up_for(server, fakes
     assert [call for call in server.calls if call.startswith("systemctl restart ")] == [f"systemctl restart {unit}"]
 
 
+@pytest.mark.slow
 def test_secrets_are_made_never_shown_and_kept(server):
     shown = server.install(*INSTALL)
     env = server.env()
@@ -726,6 +737,7 @@ def test_secrets_are_made_never_shown_and_kept(server):
     assert server.env() == env
 
 
+@pytest.mark.slow
 def test_an_env_that_is_there_is_completed_and_otherwise_kept(server):
     env = server.folder / "srv/powerview/.env"
     env.write_text("# mine\nGRAFANA_PASSWORD='my own'\nexport INFLUXDB_ADMIN_TOKEN=abc\nPOWERVIEW_DOMAIN=old.fr\nX=1")
@@ -740,6 +752,7 @@ def test_an_env_that_is_there_is_completed_and_otherwise_kept(server):
     assert env.read_text().startswith("# mine\n")
 
 
+@pytest.mark.slow
 def test_what_dotenv_takes_for_a_line_is_one(server):
     env = server.folder / "srv/powerview/.env"
     env.write_text(
@@ -779,6 +792,7 @@ def test_what_lies_in_the_tree_becomes_writable_for_both_and_links_lead_nowhere(
     assert {"user:990:rwx", "user:1000:rwx", "default:user:990:rwx", "default:user:1000:rwx"} <= set(listed)
 
 
+@pytest.mark.slow
 def test_what_an_admin_has_set_for_sftpgo_stays(server):
     place = server.folder / "etc/sftpgo/sftpgo.env"
     place.parent.mkdir(parents=True)
@@ -795,6 +809,7 @@ OURS = (DEPLOY / "sftpgo.env").read_text(encoding="utf-8")
 OURS_WITHOUT_END = OURS[: OURS.index("# PowerView: end")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("there", "expected"),
     [
@@ -831,6 +846,7 @@ def test_what_else_is_set_for_sftpgo_is_not_shown(server, words):
         assert OURS in done.stdout
 
 
+@pytest.mark.slow
 def test_a_caddyfile_with_other_sites_stops_everything_before_it_begins(server):
     place = server.folder / "etc/caddy/Caddyfile"
     place.parent.mkdir(parents=True)
@@ -844,6 +860,7 @@ def test_a_caddyfile_with_other_sites_stops_everything_before_it_begins(server):
     assert not any("caddy" in call.split() for call in server.calls)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [CADDYFILE, (DEPLOY / "Caddyfile").read_text(encoding="utf-8")])
 def test_a_caddyfile_that_somebody_has_changed_is_kept(server, fakes, before):
     place = server.folder / "etc/caddy/Caddyfile"
@@ -858,6 +875,7 @@ def test_a_caddyfile_that_somebody_has_changed_is_kept(server, fakes, before):
     assert place.read_text() == (DEPLOY / "Caddyfile").read_text()
 
 
+@pytest.mark.slow
 def test_our_caddyfile_is_renewed_when_the_clone_has_another(server):
     server.install(*INSTALL)
     with open(server.source / "deploy/Caddyfile", "a", encoding="utf-8") as ours:
@@ -909,6 +927,7 @@ def test_a_link_out_of_the_uploads_is_refused(server):
     assert server.calls == []
 
 
+@pytest.mark.slow
 def test_folders_below_the_uploads_are_taken_as_they_are_named(server):
     (server.folder / "srv/powerview/.env").write_text(
         "POWERVIEW_DATA_DIR=/srv/sftpgo/a/b\nPOWERVIEW_LOG_DIR=../sftpgo/logs\n"
@@ -916,11 +935,13 @@ def test_folders_below_the_uploads_are_taken_as_they_are_named(server):
     server.install(*INSTALL)
 
 
+@pytest.mark.slow
 def test_install_ends_as_the_check_does(server):
     server.install(*INSTALL, CHECK="1", status=1)
     assert server.calls[-1].endswith("-m powerview check")
 
 
+@pytest.mark.slow
 def test_install_stops_where_a_step_fails(server, fakes):
     (fakes / "loginctl").unlink()
     make_executable(fakes / "loginctl", "#!/bin/sh\necho no session >&2; exit 3\n")
@@ -939,6 +960,7 @@ def quiet(server: Server) -> list[str]:
     return [call for call in server.calls if not call.startswith(ASKING)]
 
 
+@pytest.mark.slow
 def test_a_clone_in_srv_that_is_roots_becomes_roots_clone(server):
     server.git("remote", "add", "origin", "https://example.org/powerview.git")
     (server.folder / "srv/powerview").rmdir()
@@ -950,6 +972,7 @@ def test_a_clone_in_srv_that_is_roots_becomes_roots_clone(server):
     assert server.calls[-1].endswith("-m powerview check")
 
 
+@pytest.mark.slow
 def test_root_does_not_run_what_sftpgo_could_have_changed(server):
     server.install(*INSTALL)
     before = server.state()
@@ -984,6 +1007,7 @@ def test_a_clone_that_others_may_change_is_refused(server, spoil):
     assert server.calls == []
 
 
+@pytest.mark.slow
 def test_what_lies_in_srv_is_run_and_written_by_sftpgo_alone(server):
     server.install(*INSTALL)
     below = [call for call in server.calls if "/srv/powerview" in call and not call.startswith("runuser -u sftpgo ")]
@@ -1004,6 +1028,7 @@ def test_an_env_that_is_a_link_is_refused_and_not_followed(server):
 # ── a clone, a login, a password, a program as they come ─────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["root's place", "/srv, as older notes say"])
 def test_a_clone_made_under_umask_027_can_be_read_by_grafanas_container(server, place):
     for path in [server.source, *server.source.rglob("*")]:
@@ -1021,6 +1046,7 @@ def test_a_clone_made_under_umask_027_can_be_read_by_grafanas_container(server, 
             assert path.stat().st_mode & 0o005 == (0o005 if path.is_dir() else 0o004), path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subuid", ["a.b-c:100000:65536\n", "1000:100000:65536\n"])
 def test_a_login_with_a_dot_is_a_persons(server, subuid):
     for name in ("passwd", "group"):
@@ -1042,6 +1068,7 @@ def test_a_dot_in_a_login_stands_for_itself(server):
     assert "a.b has no subordinate ids" in server.install(*INSTALL[:4], "--admin", "a.b", status=1).stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("version", "status"), [("1.0.3", 1), ("1.0.5", 1), ("1.0.6", 0), ("1.1.0", 0), ("1.6.0", 0)])
 def test_a_podman_compose_that_does_not_understand_the_file_is_refused(server, version, status):
     done = server.install(*INSTALL, COMPOSE=version, status=status)
@@ -1050,6 +1077,7 @@ def test_a_podman_compose_that_does_not_understand_the_file_is_refused(server, v
     assert any(call.endswith("podman-compose up -d") for call in server.calls) != bool(status)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
@@ -1073,6 +1101,7 @@ def test_an_address_for_certificates_that_is_none_is_refused_where_env_has_it(se
 # ── an upgrade, and the way out ──────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_a_newer_commit_is_brought_and_what_an_admin_changed_stays(server):
     server.install(*INSTALL)
     project = server.folder / "srv/powerview"
@@ -1094,6 +1123,7 @@ def test_a_newer_commit_is_brought_and_what_an_admin_changed_stays(server):
     assert not any("podman-compose up" in call for call in server.calls)
 
 
+@pytest.mark.slow
 def test_from_tag_to_tag_and_back(server):
     server.git("tag", "v1")
     server.install(*INSTALL)
@@ -1113,6 +1143,7 @@ def test_from_tag_to_tag_and_back(server):
 UNINSTALL = ROOT / "tests/uninstall_dry_run.txt"
 
 
+@pytest.mark.slow
 def test_uninstall_lists_what_it_would_take_away(server):
     server.install(*INSTALL)
     before = server.state()
@@ -1121,6 +1152,7 @@ def test_uninstall_lists_what_it_would_take_away(server):
     assert (server.state(), quiet(server)) == (before, [])
 
 
+@pytest.mark.slow
 def test_uninstall_takes_away_what_it_lists_and_never_data(server):
     place = server.folder / "etc/sftpgo/sftpgo.env"
     place.parent.mkdir(parents=True)
@@ -1146,6 +1178,7 @@ def test_uninstall_takes_away_what_it_lists_and_never_data(server):
     assert not any("volume" in call for call in server.calls)
 
 
+@pytest.mark.slow
 def test_uninstall_keeps_a_caddyfile_that_somebody_has_changed(server):
     server.install(*INSTALL)
     place = server.folder / "etc/caddy/Caddyfile"

@@ -64,6 +64,7 @@ def expected_night(name: str) -> list[list[str]]:
     return rows
 
 
+@pytest.mark.slow
 def test_the_night_with_an_hour_twice_comes_back_point_by_point_from_influxdb_and_from_the_files(stored, client):
     stored.put(f"{client}/roof/02001283/{NIGHT}", (SAMPLES / "v002" / NIGHT).read_bytes())
     assert stored.run().returncode == 0
@@ -75,6 +76,7 @@ def test_the_night_with_an_hour_twice_comes_back_point_by_point_from_influxdb_an
     assert powerview(stored, "export", client, "roof", "-d", stored.data).stdout == from_influxdb.stdout
 
 
+@pytest.mark.slow
 def test_all_samples_of_a_campaign_come_back_the_same_from_influxdb_and_from_the_files(stored, client):
     for sample in (*(SAMPLES / "v002").glob("*.tsv"), *(SAMPLES / "torn").glob("*.tsv")):
         stored.put(f"{client}/roof/02001283/{sample.name}", sample.read_bytes())
@@ -85,6 +87,7 @@ def test_all_samples_of_a_campaign_come_back_the_same_from_influxdb_and_from_the
     assert powerview(stored, "export", client, "roof", "-d", stored.data).stdout == from_influxdb == pending
 
 
+@pytest.mark.slow
 def test_odd_labels_come_back_the_same_from_influxdb_and_from_the_files(stored, client):
     labels = ['a,b="c" W', "back\\slash W", "Chambre", "Chambre °C", "Chambre °C", ""]
     row = "01/07/25 00:00:00 1.5 2.5 3.5 4.5 5.5 6.5"
@@ -105,6 +108,7 @@ def test_odd_labels_come_back_the_same_from_influxdb_and_from_the_files(stored, 
     assert powerview(stored, "export", client, "roof", "-d", stored.data).stdout == from_influxdb
 
 
+@pytest.mark.slow
 def test_a_campaign_in_which_nothing_has_a_unit_comes_back_from_influxdb(stored, client):
     stored.put(f"{client}/roof/02001283/a.tsv", v002("01/07/25 00:00:00 1.5", labels=["Chambre"]))
     assert stored.run().returncode == 0
@@ -112,6 +116,7 @@ def test_a_campaign_in_which_nothing_has_a_unit_comes_back_from_influxdb(stored,
     assert (done.stdout, done.stderr) == ("time,SN: 02001283 - Ch: Chambre\n2025-07-01T00:00:00+02:00,1.5\n", "")
 
 
+@pytest.mark.slow
 def test_many_slices_make_the_same_table_as_one(stored, client, monkeypatch):
     for day in range(1, 5):
         stored.put(f"{client}/roof/02001283/T302_25070{day}_031500.tsv", v002(*day_rows(f"0{day}/07/25", 144)))
@@ -140,6 +145,7 @@ def test_days_far_off_are_all_days(stored, client, source):
     assert (done.stderr, len(done.stdout.splitlines())) == ("", 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["files", "influxdb"])
 def test_from_and_to_are_whole_local_days(stored, client, source):
     stored.put(f"{client}/roof/02001283/{NIGHT}", (SAMPLES / "v002" / NIGHT).read_bytes())
@@ -223,6 +229,7 @@ def test_an_influxdb_that_is_away_is_75_and_leaves_the_file_as_it_was(site, tmp_
     assert "InfluxDB does not answer at http://127.0.0.1:1" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_bucket_that_is_not_there_and_a_token_that_is_wrong_are_named(stored, client):
     missing = powerview(stored, "export", client, "roof")
     assert (missing.returncode, f"has no bucket {client}" in missing.stderr) == (2, True)

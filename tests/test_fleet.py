@@ -103,6 +103,7 @@ def counted(influx, site: Site) -> dict[str, str]:
     return {row["_measurement"]: row["_value"] for row in rows}
 
 
+@pytest.mark.slow
 def test_files_that_were_settled_and_are_read_again_stay_the_points_that_they_were(influx, reporting_site, client):
     device = f"{client}/roof/02001283"
     good = v002(*day_rows())
@@ -119,6 +120,7 @@ def test_files_that_were_settled_and_are_read_again_stay_the_points_that_they_we
         assert counted(influx, reporting_site) == {"uploads": "3", "fleet": "3"}
 
 
+@pytest.mark.slow
 def test_a_file_of_the_earlier_convention_is_one_point_however_often_it_is_read(influx, reporting_site, client):
     reporting_site.put(f"{client}/roof/02001283/PARSED_T302_250702_031500.tsv", v002(*day_rows()))
     for _ in range(2):
@@ -142,6 +144,7 @@ def test_no_point_lies_ahead_of_this_clock(last, ahead):
     assert not any("lag" in line for line in logged(odd))
 
 
+@pytest.mark.slow
 def test_files_of_any_time_keep_nobodys_points_from_influxdb(influx, reporting_site, client):
     for number in range(MOST_BAD_LINES + 1):
         file = reporting_site.put(f"{client}/roof/0200{number:04}/x.tsv", v002(*day_rows()))

@@ -126,6 +126,7 @@ def test_a_home_that_is_not_there_is_replaced_by_the_state_folder(site):
 # ── many events, one worker ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_a_thousand_events_at_once_are_two_passes_of_one_worker(site, parser_call):
     site.close_gate()
     most = []
@@ -319,6 +320,7 @@ def test_the_lanes_of_a_sweep_work_side_by_side(site, parser_call, playbook_call
     assert sweep.wait(120) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lane", ["ingest", "provision"])
 def test_a_lane_that_hangs_holds_up_neither_the_other_nor_the_watch(site, parser_call, playbook_call, lane):
     hanging, other = (parser_call, playbook_call) if lane == "ingest" else (playbook_call, parser_call)
@@ -377,6 +379,7 @@ def test_a_sweep_that_is_stopped_ends_with_all_that_it_started(site, number, sta
     assert site.run("sweep")[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", ["run_playbook", "start_lanes"])
 def test_a_sweep_that_is_stopped_at_any_moment_leaves_no_program_behind(tmp_path, function):
     note = "while [[ ! -s {notes}/sweep ]]; do sleep 0.02; done; "
@@ -715,6 +718,7 @@ def test_a_playbook_that_does_not_listen_is_killed(site):
     assert line.startswith("TIME FAILED 137: it did not end within 1 seconds (it printed nothing) (")
 
 
+@pytest.mark.slow
 def test_a_real_playbook_that_hangs_is_ended_with_all_that_it_started(tmp_path):
     site = Installation(tmp_path / "site")
     site.constants(PLAYBOOK_SECONDS=8)
@@ -732,6 +736,7 @@ def test_an_unchanged_playbook_is_silent(tmp_path):
     assert site.log("hook.log") == []
 
 
+@pytest.mark.slow
 def test_a_refused_name_is_logged_once_and_again_when_it_has_come_back(tmp_path):
     site = Installation(tmp_path / "site")
     site.real_programs()
@@ -938,6 +943,7 @@ def test_an_upload_ends_as_readings_in_influxdb_and_a_line_in_the_log(tmp_path, 
     assert line.startswith(f"TIME PARTIAL {client}/campaign1/02001283/T302_250701_031500.tsv: ")
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_leaves_the_file_pending_and_no_secret_in_a_log(tmp_path):
     site = Installation(tmp_path / "site")
     site.real_programs()

@@ -178,6 +178,7 @@ def test_a_number_keeps_its_value_and_unless_influxdb_refuses_its_form_its_text(
 PLAIN = re.compile(rb"-?[0-9]+(\.[0-9]+)?")
 
 
+@pytest.mark.slow
 @given(st.lists(st.text("0129.-+e \0", max_size=6).map(str.encode) | numbers.map(str.encode), min_size=1, max_size=6))
 @settings(max_examples=2000)
 @example([b"1" * 299])

@@ -252,6 +252,7 @@ def make(site: Site, tmp_path):
     return output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1400])
 def test_a_browser_draws_every_chart_and_asks_nobody(site, tmp_path, width, scheme):

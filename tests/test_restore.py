@@ -87,6 +87,7 @@ class Machine(Server):
         return json.loads((self.folder / name).read_text())
 
 
+@pytest.mark.slow
 def test_a_new_server_has_everything_that_the_old_one_had(tmp_path, influx):
     may_make_a_server()
     old, new = Machine(tmp_path / "old", 990), Machine(tmp_path / "new", 991)

@@ -86,6 +86,7 @@ def test_a_token_that_cannot_be_a_header_is_not_repeated(site):
     assert SECRET not in ended.err + ended.out
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_an_argument_list(site):
     site.proxy.plan = proxy.answer_late(0.2)
     token = site.server.token

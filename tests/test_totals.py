@@ -191,6 +191,7 @@ def test_a_logger_file_of_every_sample_gives_what_plain_loops_give(influx, influ
 # ── files come and go ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", [None, EVERYTHING])
 def test_late_and_renamed_and_moved_columns_and_again(influx, roof, client, by):
     lines = {"roof": sheet(roof, client, by)} if by else {}
@@ -280,6 +281,7 @@ def test_a_file_of_markers_alone_brings_its_labels_to_what_is_shown(influx, roof
     assert "SN: 02001283 - Ch: Grid" in figures(made, "powerview_channels", "channel")
 
 
+@pytest.mark.slow
 def test_sheets_one_after_another_and_none(influx, roof, client):
     for text in [*SHEETS, *reversed(SHEETS[:3])]:
         lines = sheet(roof, client, text)
@@ -291,6 +293,7 @@ def test_sheets_one_after_another_and_none(influx, roof, client):
     assert figures(made) == {"total", "drawn", "fed_in", "covered"}
 
 
+@pytest.mark.slow
 def test_the_bakery_has_the_figures_that_its_generator_knows(influx, influx_site, client):
     site = make_site.make_site()
     make_site.write_files(site, influx_site.data)
@@ -509,9 +512,8 @@ def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(influx, roof, clie
     check(influx, roof, client, {"roof": lines})
 
 
-@pytest.mark.parametrize(
-    "seed", [0, 1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
 def test_any_history_is_what_plain_loops_make_of_files_and_sheets(influx, influx_site, client, seed, monkeypatch):
     dice = random.Random(seed)
     monkeypatch.setattr(making, "MOST_VALUES", dice.choice([40, 400, 150_000]))

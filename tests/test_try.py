@@ -96,6 +96,7 @@ def readings(trial: Trial, client: str) -> int:
     return int(rows[0]["_value"])
 
 
+@pytest.mark.slow
 def test_make_try_shows_the_whole_chain_and_make_try_down_takes_it_away(trial):
     trial.engine("podman", "podman-compose")
     shown = trial.make("up").stdout
@@ -125,6 +126,7 @@ def answers(port: int) -> bool:
         return link.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.mark.slow
 def test_nothing_of_an_installation_is_shared(trial):
     trial.engine("podman", "podman-compose")
     trial.make("up")

@@ -74,6 +74,7 @@ def watched(influx, client, tmp_path, monkeypatch, receiver, grafana) -> Watched
     return Watched(install(influx, client, tmp_path, monkeypatch, grafana), receiver, monkeypatch)
 
 
+@pytest.mark.slow
 def test_an_installation_in_which_all_is_well_is_left_alone(watched, influx, client):
     watched.is_well()
     assert watched.sweeps.statuses == [0] * 6
@@ -81,6 +82,7 @@ def test_an_installation_in_which_all_is_well_is_left_alone(watched, influx, cli
     assert len(probes) <= 2  # one for each day, however many sweeps
 
 
+@pytest.mark.slow
 def test_a_grafana_that_is_down(watched, grafana):
     watched.is_well()
     grafana.__exit__()
@@ -97,6 +99,7 @@ def own_influx(influx, tmp_path):
         server.stop()
 
 
+@pytest.mark.slow
 def test_an_influxdb_that_is_down_and_one_that_is_read_only(own_influx, tmp_path, monkeypatch, receiver, grafana):
     watched = Watched(install(own_influx, "admins", tmp_path, monkeypatch, grafana), receiver, monkeypatch)
     watched.is_well()
@@ -117,6 +120,7 @@ def test_an_influxdb_that_is_down_and_one_that_is_read_only(own_influx, tmp_path
     watched.is_over("token: cannot write to admins")
 
 
+@pytest.mark.slow
 def test_a_full_disk(watched, monkeypatch, tmp_path):
     with small_disk(tmp_path / "full", "2m") as disk:
         watched.sweeps.settings = dataclasses.replace(watched.sweeps.settings, log_dir=disk)
@@ -127,6 +131,7 @@ def test_a_full_disk(watched, monkeypatch, tmp_path):
         watched.is_over(f"at {disk}")
 
 
+@pytest.mark.slow
 def test_a_hook_that_cannot_be_executed(watched):
     watched.is_well()
     machine.HOOK.chmod(0o644)
@@ -135,12 +140,14 @@ def test_a_hook_that_cannot_be_executed(watched):
     watched.is_over("hook: ")
 
 
+@pytest.mark.slow
 def test_a_timer_that_is_dead(watched):
     watched.is_well()
     fake_systemctl(watched.site.root, {"is-active powerview-sweep.timer": "inactive"})
     watched.reports("timer: powerview-sweep.timer is inactive. systemctl enable --now powerview-sweep.timer")
 
 
+@pytest.mark.slow
 def test_a_network_that_is_gone_is_missed_outside_and_reported_afterwards(watched, grafana):
     watched.is_well()
     watched.receiver.stop()
@@ -151,6 +158,7 @@ def test_a_network_that_is_gone_is_missed_outside_and_reported_afterwards(watche
     watched.reports("Grafana: does not answer")
 
 
+@pytest.mark.slow
 def test_a_file_in_error_is_named_with_its_cause_and_a_second_one_too(watched):
     watched.is_well()
     watched.site.put(f"{DEVICE}/T302_250703_031500.tsv", b"no logger wrote this\n")
@@ -167,6 +175,7 @@ def test_a_file_in_error_is_named_with_its_cause_and_a_second_one_too(watched):
     watched.is_over("T302_250704_031500.tsv")
 
 
+@pytest.mark.slow
 def test_files_that_wait_are_named_with_the_cause(watched):
     watched.is_well()
     (watched.site.data / DEVICE / "parsed").rename(watched.site.data / DEVICE / "error")  # a file of a good day
@@ -177,6 +186,7 @@ def test_files_that_wait_are_named_with_the_cause(watched):
     assert f"{DEVICE}/T302_250703_031500.tsv has waited for 1 h" in messages[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lane", "status", "log", "line", "texts"),
     [
@@ -201,6 +211,7 @@ def ended(watched: Watched, lane: str, status: int) -> None:
     os.utime(file, (watched.sweeps.clock.now, watched.sweeps.clock.now))
 
 
+@pytest.mark.slow
 def test_a_store_that_refuses_is_reported_with_what_the_parser_has_logged(watched):
     watched.is_well()
     wrong = {"INFLUXDB_HOST": watched.sweeps.settings.influxdb_host, "INFLUXDB_ADMIN_TOKEN": "wrong"}
@@ -212,6 +223,7 @@ def test_a_store_that_refuses_is_reported_with_what_the_parser_has_logged(watche
     assert "does not accept the token" in message
 
 
+@pytest.mark.slow
 def test_a_lane_that_hangs(watched):
     ended(watched, "provision", 0)
     os.utime(watched.site.state / "ingest.status", (2**32, 2**32))
@@ -220,6 +232,7 @@ def test_a_lane_that_hangs(watched):
     assert "provision lane: has not ended for 6 hours" in message
 
 
+@pytest.mark.slow
 def test_a_part_that_cannot_be_looked_at_hides_none_of_the_others(watched, monkeypatch):
     watched.is_well()
     monkeypatch.setattr(machine.shutil, "which", lambda _: 1 / 0)

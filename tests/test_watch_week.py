@@ -47,6 +47,7 @@ def script(monkeypatch, sweeps: Sweeps, trouble) -> None:
     scripted(monkeypatch, sweeps.settings, items, sweeps.clock)
 
 
+@pytest.mark.slow
 def test_a_healthy_week_raises_no_false_alarm(site, sweeps, receiver, monkeypatch):
     start, dice = sweeps.clock.now, random.Random(7)
     restarts = {SWEEP * n for n in (100, 101 + 288, 700, 1200, 1500)}
@@ -82,6 +83,7 @@ def test_a_healthy_week_raises_no_false_alarm(site, sweeps, receiver, monkeypatc
     assert not any(ping.fail for ping in receiver.pings)
 
 
+@pytest.mark.slow
 def test_a_silent_logger_is_reported_once_a_day_and_when_it_is_back(site, sweeps, receiver, monkeypatch):
     start = sweeps.clock.now
     script(monkeypatch, sweeps, lambda _: ())
@@ -105,6 +107,7 @@ def test_a_silent_logger_is_reported_once_a_day_and_when_it_is_back(site, sweeps
     assert not receiver.pings[-1].fail
 
 
+@pytest.mark.slow
 def test_a_logger_is_forgotten_after_a_month_without_a_word(site, sweeps, monkeypatch):
     script(monkeypatch, sweeps, lambda _: ())
     deliver(site, LOGGERS["02001902"], sweeps.clock.now - 30 * DAY + 2 * HOUR)
@@ -245,6 +248,7 @@ def test_messages_speak_french(site, sweeps, receiver, monkeypatch):
     assert "nouveau" in receiver.titles[0]
 
 
+@pytest.mark.slow
 def test_a_clock_that_was_far_ahead_silences_nobody(sweeps, monkeypatch):
     script(monkeypatch, sweeps, lambda _: [away("Grafana")])
     sweeps.clock.now += 400 * DAY

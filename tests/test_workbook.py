@@ -55,6 +55,7 @@ def test_the_night_with_an_hour_twice_has_its_local_times_and_utc(site, tmp_path
     assert len({utc for _, utc, *_ in rows}) == len(rows) > len({local for local, *_ in rows})
 
 
+@pytest.mark.slow
 def test_the_workbook_of_influxdb_is_that_of_the_files(influx, client, tmp_path):
     site = Site(tmp_path, {"INFLUXDB_HOST": influx.url, "INFLUXDB_ADMIN_TOKEN": influx.token})
     for sample in (SAMPLES / "v002").glob("*.tsv"):

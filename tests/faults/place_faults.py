@@ -108,7 +108,7 @@ def goes_away(request: proxy.Request, _: subprocess.Popen) -> None:
     request.proxy.cut_off()
 
 
-@fault("a channel renamed, kill -9 before and behind each request", quick=True)
+@fault("a channel renamed, kill -9 before and behind each request")
 def killed_in_rename(site: Site) -> str:
     return each_step(site, renamed, kill_before, kill_behind)
 
@@ -118,7 +118,7 @@ def killed_in_late_rename(site: Site) -> str:
     return each_step(site, renamed_late, kill_before, kill_behind)
 
 
-@fault("the store goes away at each request of a rename", quick=True)
+@fault("the store goes away at each request of a rename")
 def away_in_rename(site: Site) -> str:
     return each_step(site, renamed, goes_away)
 
@@ -140,7 +140,7 @@ def with_late_files(site: Site, number: int) -> None:
     expect(site.parse(), 0)
 
 
-@fault("what is remembered of uploads is lost, damaged, cut, yesterday's", quick=True)
+@fault("what is remembered of uploads is lost, damaged, cut, yesterday's")
 def memory_damaged(site: Site) -> str:
     chance = random.Random(11)
     memory = site.state / "uploads.sqlite"
@@ -166,7 +166,7 @@ def memory_damaged(site: Site) -> str:
     return f"{len(changes)} times; each time renames and late files"
 
 
-@fault("what is remembered of uploads cannot be written: the disk is full", quick=True)
+@fault("what is remembered of uploads cannot be written: the disk is full")
 def memory_without_room(site: Site) -> str:
     with small_disk(site.state) as kind:
         for number in range(3):

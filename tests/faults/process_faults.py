@@ -69,7 +69,7 @@ def timed(process: subprocess.Popen, site: Site) -> tuple[float, int]:
     return time.time() - site.started, status
 
 
-@fault("kill -9 at random times", quick=True)
+@fault("kill -9 at random times")
 def killed_a_few_times(site: Site) -> str:
     return kill_at_random(site, 8, signal.SIGKILL, seed=1)
 
@@ -84,7 +84,7 @@ def terminated(site: Site) -> str:
     return kill_at_random(site, 15, signal.SIGTERM, seed=3)
 
 
-@fault("kill -9 before each write", quick=True)
+@fault("kill -9 before each write")
 def killed_before_writes(site: Site) -> str:
     return kill_at_writes(site, before=True)
 
@@ -142,7 +142,7 @@ def settled(site: Site) -> int:
 # several at once
 
 
-@fault("three parsers at once", quick=True)
+@fault("three parsers at once")
 def three_parsers(site: Site) -> str:
     site.put(*trees.fleet())
     site.proxy.plan = proxy.answer_late(0.05)

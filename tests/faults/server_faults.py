@@ -141,7 +141,7 @@ def too_large(site: Site) -> str:
     return under(site, plan, status=0) + ", bodies halved"
 
 
-@fault("422: older than the bucket keeps", quick=True)
+@fault("422: older than the bucket keeps")
 def too_old(site: Site) -> str:
     send(site)
     rules = [{"type": "expire", "everySeconds": 86_400}]

@@ -156,6 +156,7 @@ def test_both_readings_of_a_sample_agree(sample):
     assert told_by_parser(sample.read_bytes()) == told_by_truth(sample.read_bytes())
 
 
+@pytest.mark.slow
 def test_both_readings_agree_on_every_cut_of_a_files_end():
     for sample in trees.samples():
         data = sample.read_bytes()

@@ -41,7 +41,11 @@ def in_code() -> set[str]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in FRENCH:
                 found.add(node.value)
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("say", "self", "say.count"):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                "language.text",
+                "self.text",
+                "language.count",
+            ):
                 texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
                 found |= set(texts)
     return found
@@ -49,8 +53,8 @@ def in_code() -> set[str]:
 
 def in_page() -> set[str]:
     """Every text that the template hands to it."""
-    whole = re.findall(r'say\("([^"]*)"', PAGE)
-    counted = re.findall(r'say\.count\([^,"]*, "([^"]*)", "([^"]*)"\)', PAGE)
+    whole = re.findall(r'language\.text\("([^"]*)"', PAGE)
+    counted = re.findall(r'language\.count\([^,"]*, "([^"]*)", "([^"]*)"\)', PAGE)
     return {*whole, *(text for pair in counted for text in pair)}
 
 

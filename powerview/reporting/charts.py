@@ -95,22 +95,22 @@ def bucket_seconds(all_series: Collection[Series], days: Days, most_values: int)
 
 
 def curves(
-    group: Group, series: dict[Channel, Series], zone: ZoneInfo, bucket: int, shared: Range1d, say: Language
+    group: Group, series: dict[Channel, Series], zone: ZoneInfo, bucket: int, shared: Range1d, language: Language
 ) -> figure:
     """The curves of a group: every reading, or, with a bucket in seconds, means and the band from least to most.
 
     Buckets shorter than a day are for a closer look (NEAR); from afar (FAR) a day is one point. The page shows one.
     """
-    plot = _plot(shared, 250, "curves", say)
+    plot = _plot(shared, 250, "curves", language)
     if not bucket:
-        _draw_curves(plot, group, _readings(group, series, zone), "", say)
+        _draw_curves(plot, group, _readings(group, series, zone), "", language)
         return plot
-    _draw_curves(plot, group, _bucketed(group, series, zone, A_DAY), FAR, say)
-    _draw_curves(plot, group, _bucketed(group, series, zone, bucket), NEAR, say)
+    _draw_curves(plot, group, _bucketed(group, series, zone, A_DAY), FAR, language)
+    _draw_curves(plot, group, _bucketed(group, series, zone, bucket), NEAR, language)
     return plot
 
 
-def _draw_curves(plot: figure, group: Group, data: dict[str, np.ndarray], level: str, say: Language) -> None:
+def _draw_curves(plot: figure, group: Group, data: dict[str, np.ndarray], level: str, language: Language) -> None:
     source = ColumnDataSource(data)
     for i, (channel, colour) in enumerate(group.colours):
         drawn = [plot.line("x", f"v{i}", source=source, line_color=colour, line_width=1.1)]
@@ -122,8 +122,8 @@ def _draw_curves(plot: figure, group: Group, data: dict[str, np.ndarray], level:
     middle = plot.line("x", "middle", source=source, line_alpha=0)
     middle.tags, middle.visible = ["", level], level != NEAR
     values = [(name, f"@v{i}{{custom}}{_after(group)}") for i, name in enumerate(group.names)]
-    when = f"@x{{{_DAY[say.code]}{'' if level == FAR else ' %H:%M'}}}"
-    _hover(plot, middle, [("", when), *values], len(values), say)
+    when = f"@x{{{_DAY[language.code]}{'' if level == FAR else ' %H:%M'}}}"
+    _hover(plot, middle, [("", when), *values], len(values), language)
 
 
 def _readings(group: Group, series: dict[Channel, Series], zone: ZoneInfo) -> dict[str, np.ndarray]:
@@ -180,9 +180,11 @@ def _lone_points(plot: figure, x: np.ndarray, y: np.ndarray, colour: str) -> lis
 # ── bars by day ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def energy_bars(group: Group, kwh: dict[Channel, np.ndarray], days: Days, shared: Range1d, say: Language) -> figure:
+def energy_bars(
+    group: Group, kwh: dict[Channel, np.ndarray], days: Days, shared: Range1d, language: Language
+) -> figure:
     """kWh of each local day, the channels of a group on top of each other; what is negative hangs below the axis."""
-    plot = _plot(shared, 190, "energy", say)
+    plot = _plot(shared, 190, "energy", language)
     data = _day_edges(days)
     above, below = np.zeros(len(days.dates)), np.zeros(len(days.dates))
     for i, channel in enumerate(group.channels):
@@ -197,15 +199,15 @@ def energy_bars(group: Group, kwh: dict[Channel, np.ndarray], days: Days, shared
         _name([bars], group, channel)
     whole = plot.quad("left", "right", "above", "below", source=source, fill_alpha=0, line_alpha=0)
     values = [(name, f"@v{i}{{custom}} kWh") for i, name in enumerate(group.names)]
-    _hover(plot, whole, [("", f"@left{{{_DAY[say.code]}}}"), *values], len(values), say)
+    _hover(plot, whole, [("", f"@left{{{_DAY[language.code]}}}"), *values], len(values), language)
     return plot
 
 
-def coverage_strips(share: dict[str, np.ndarray], figures: Figures, shared: Range1d, say: Language) -> figure:
+def coverage_strips(share: dict[str, np.ndarray], figures: Figures, shared: Range1d, language: Language) -> figure:
     """For each device a row of bars: how much of each day its channels have readings for, on average."""
     days = figures.days
     devices = list(share)
-    plot = _plot(shared, 60 + 24 * len(devices), "coverage", say)
+    plot = _plot(shared, 60 + 24 * len(devices), "coverage", language)
     for row, device in enumerate(reversed(devices)):
         data = _day_edges(days) | {
             "top": row + 0.8 * share[device], "bottom": np.full(len(days.dates), float(row)),
@@ -215,9 +217,9 @@ def coverage_strips(share: dict[str, np.ndarray], figures: Figures, shared: Rang
         behind = plot.quad("left", "right", "full", "bottom", source=source, fill_color="#e5484d", fill_alpha=0.22,
                            line_width=0)  # fmt: skip
         plot.quad("left", "right", "top", "bottom", source=source, fill_color="#3ca951", line_width=0)
-        of_hours = say("of {hours} h", hours="@hours{0.#}")
-        rows = [("", f"@left{{{_DAY[say.code]}}}"), (device, f"@share{{custom}} % {of_hours}")]
-        _hover(plot, behind, rows, 1, say, mode="mouse")
+        of_hours = language.text("of {hours} h", hours="@hours{0.#}")
+        rows = [("", f"@left{{{_DAY[language.code]}}}"), (device, f"@share{{custom}} % {of_hours}")]
+        _hover(plot, behind, rows, 1, language, mode="mouse")
     plot.yaxis.ticker = [row + 0.4 for row in range(len(devices))]
     plot.yaxis.major_label_overrides = {row + 0.4: device for row, device in enumerate(reversed(devices))}
     plot.ygrid.visible = False
@@ -232,22 +234,22 @@ def _day_edges(days: Days) -> dict[str, np.ndarray]:
 # ── what they share ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _plot(shared: Range1d, height: int, name: str, say: Language) -> figure:
+def _plot(shared: Range1d, height: int, name: str, language: Language) -> figure:
     plot = figure(
         height=height, sizing_mode="stretch_width", x_range=shared, x_axis_type="datetime", tools=[], name=name,
         toolbar_location=None, min_border_left=58, min_border_right=12, lod_threshold=None, output_backend="canvas",
     )  # fmt: skip
     plot.add_tools(BoxZoomTool(dimensions="width"))
-    days, months = _TICKS[say.code]
+    days, months = _TICKS[language.code]
     plot.xaxis.formatter = DatetimeTickFormatter(
         minutes="%H:%M", hourmin="%H:%M", hours="%H:%M", days=days, months=months, years="%Y"
     )
     plot.xaxis.ticker.desired_num_ticks = 5
     plot.yaxis.ticker.desired_num_ticks = 4
-    if say.is_english:
+    if language.is_english:
         plot.yaxis.formatter.use_scientific = False
     else:
-        plot.yaxis.formatter = NumeralTickFormatter(format="0.[000]", language=say.code)
+        plot.yaxis.formatter = NumeralTickFormatter(format="0.[000]", language=language.code)
     plot.yaxis.major_label_standoff = 6
     plot.xgrid.visible = False
     return plot
@@ -270,11 +272,16 @@ def _after(group: Group) -> str:
 
 
 def _hover(
-    plot: figure, renderer: GlyphRenderer, rows: list[tuple[str, str]], numbers: int, say: Language, mode: str = "vline"
+    plot: figure,
+    renderer: GlyphRenderer,
+    rows: list[tuple[str, str]],
+    numbers: int,
+    language: Language,
+    mode: str = "vline",
 ) -> None:
     # Bokeh sets the first of each pair as plain text; only the second, which is ours, is a template.
     names = [row[1].split("{")[0] for row in rows]
-    two_digits = CustomJSHover(code=_TWO_DIGITS if say.is_english else _TWO_DIGITS + ".replace('.', ',')")
+    two_digits = CustomJSHover(code=_TWO_DIGITS if language.is_english else _TWO_DIGITS + ".replace('.', ',')")
     formatters = dict.fromkeys(names[-numbers:], two_digits) | {names[0]: "datetime"}
     plot.add_tools(HoverTool(renderers=[renderer], tooltips=rows, formatters=formatters, mode=mode))
 

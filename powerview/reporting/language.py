@@ -16,7 +16,7 @@ _MONTHS = ("janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "
 
 @dataclass(frozen=True)
 class Language:
-    """One of LANGUAGES; called with an English text, it gives that text in its own words."""
+    """One of LANGUAGES."""
 
     code: str = LANGUAGES[0]
 
@@ -25,8 +25,8 @@ class Language:
         """Whether texts stay as they are written in the code."""
         return self.code == LANGUAGES[0]
 
-    def __call__(self, english: str, **values: object) -> str:
-        """A text of the table, with its values filled in."""
+    def text(self, english: str, **values: object) -> str:
+        """A text of the table in this language, with its values filled in."""
         return (english if self.is_english else FRENCH[english]).format(**values)
 
     def known(self, word: str) -> str:
@@ -35,7 +35,7 @@ class Language:
 
     def count(self, number: int, one: str, several: str) -> str:
         """`1 file`, `2 files`: which of two texts goes with a number; French has no plural below two."""
-        return self(one if (number == 1 if self.is_english else number < 2) else several, n=number)
+        return self.text(one if (number == 1 if self.is_english else number < 2) else several, n=number)
 
     def decimal(self, value: float, digits: int) -> str:
         """A number with so many digits behind its point or comma, thousands apart."""
@@ -65,7 +65,7 @@ class Language:
     def duration(self, seconds: int) -> str:
         """`10 min`, `2 h 40 min`, `16 days`."""
         if seconds >= 3 * A_DAY:
-            return self("{n} days", n=round(seconds / A_DAY))
+            return self.text("{n} days", n=round(seconds / A_DAY))
         hours, minutes = divmod(round(seconds / 60), 60)
         space = " " if self.is_english else "\N{NO-BREAK SPACE}"
         parts = (hours and f"{hours}{space}h", minutes and f"{minutes}{space}min")

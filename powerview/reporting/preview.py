@@ -58,15 +58,16 @@ def page(settings: Settings, campaigns: list[Campaign], refusals: list[Refusal])
         lstrip_blocks=True,
     )  # fmt: skip
     require_language(settings)
-    say = Language(settings.language)
-    templates.filters |= {"printable": _printable, "left_out": lambda counts: left_out_text(counts, say)}
+    language = Language(settings.language)
+    templates.filters |= {"printable": _printable, "left_out": lambda counts: left_out_text(counts, language)}
     most = min(MOST_VALUES, MOST_VALUES_OF_ALL // max(1, len(campaigns)))
     zone = settings.timezone
     return templates.get_template("preview.html").render(
-        views=[view_of(campaign, zone, most, say) for campaign in campaigns],
+        views=[view_of(campaign, zone, most, language) for campaign in campaigns],
         refusals=sorted(refusals, key=lambda refusal: refusal.path),
         bokeh=Markup("\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)),
-        zone=zone, made=datetime.now(zone), version=__version__, tag=charts.tag, near_days=charts.NEAR_DAYS, say=say,
+        zone=zone, made=datetime.now(zone), version=__version__, tag=charts.tag, near_days=charts.NEAR_DAYS,
+        language=language,
     )  # fmt: skip
 
 

@@ -32,32 +32,32 @@ LEFT_OUT = {
 """How a count of what was left out reads for one and for several."""
 
 
-def left_out_text(counts: Counter[str], say: Language = ENGLISH) -> str:
+def left_out_text(counts: Counter[str], language: Language = ENGLISH) -> str:
     """`1 restart marker, 2 rows without a known time`; an unknown kind is named as it is."""
-    return ", ".join(f"{n} {_left_out(kind, n, say)}" for kind, n in counts.most_common() if n)
+    return ", ".join(f"{n} {_left_out(kind, n, language)}" for kind, n in counts.most_common() if n)
 
 
-def _left_out(kind: str, n: int, say: Language) -> str:
-    return say.count(n, *LEFT_OUT[kind]) if kind in LEFT_OUT else kind
+def _left_out(kind: str, n: int, language: Language) -> str:
+    return language.count(n, *LEFT_OUT[kind]) if kind in LEFT_OUT else kind
 
 
-def remarks_of(campaign: Campaign, figures: Figures, zone: ZoneInfo, say: Language = ENGLISH) -> list[str]:
+def remarks_of(campaign: Campaign, figures: Figures, zone: ZoneInfo, language: Language = ENGLISH) -> list[str]:
     """The remarks about a campaign with readings; times are those of a zone."""
     return [
-        *_gaps(figures, zone, say),
-        *_loggers(campaign.files, zone, say),
-        *_at_most(_names(campaign.earlier_names, say), "{n} more channels had other names before.", say),
-        *_at_most(_wrong_way_round(figures, say), "{n} more channels are negative nearly all the time.", say),
+        *_gaps(figures, zone, language),
+        *_loggers(campaign.files, zone, language),
+        *_at_most(_names(campaign.earlier_names, language), "{n} more channels had other names before.", language),
+        *_at_most(_wrong_way_round(figures, language), "{n} more channels are negative nearly all the time.", language),
     ]
 
 
-def _at_most(sentences: Iterable[str], rest: str, say: Language) -> list[str]:
+def _at_most(sentences: Iterable[str], rest: str, language: Language) -> list[str]:
     # `rest` has a place for the number of those that are not named.
     found = list(sentences)
-    return found if len(found) <= MOST else [*found[:MOST], say(rest, n=len(found) - MOST)]
+    return found if len(found) <= MOST else [*found[:MOST], language.text(rest, n=len(found) - MOST)]
 
 
-def _gaps(figures: Figures, zone: ZoneInfo, say: Language) -> Iterator[str]:
+def _gaps(figures: Figures, zone: ZoneInfo, language: Language) -> Iterator[str]:
     devices: dict[tuple[int, int], list[str]] = {}
     for device in figures.devices:
         for gap in missing_between(device.covered, figures.first, figures.stop):
@@ -65,65 +65,69 @@ def _gaps(figures: Figures, zone: ZoneInfo, say: Language) -> Iterator[str]:
     every = {device.device for device in figures.devices}
     longest = sorted(devices, key=lambda gap: gap[0] - gap[1])
     for begin, end in sorted(longest[:MOST]):
-        whose, period = _whose(devices[begin, end], every, say), _period(begin, end, zone, say)
+        whose, period = _whose(devices[begin, end], every, language), _period(begin, end, zone, language)
         text = (
             "No readings of {whose} from {begin} to {clock} ({duration})."
             if "clock" in period
             else "No readings of {whose} from {begin} to {end} ({duration})."
         )
-        yield say(text, whose=whose, duration=say.duration(end - begin), **period)
+        yield language.text(text, whose=whose, duration=language.duration(end - begin), **period)
     if rest := longest[MOST:]:
-        longest_of_them = say.duration(rest[0][1] - rest[0][0])
-        yield say("{n} more gaps, the longest of {duration}.", n=len(rest), duration=longest_of_them)
+        longest_of_them = language.duration(rest[0][1] - rest[0][0])
+        yield language.text("{n} more gaps, the longest of {duration}.", n=len(rest), duration=longest_of_them)
 
 
-def _whose(devices: list[str], every: set[str], say: Language) -> str:
+def _whose(devices: list[str], every: set[str], language: Language) -> str:
     if len(devices) == len(every) > 1:
-        return say("any device")
-    return _both(devices, say) if len(devices) < 3 else say("{n} devices", n=len(devices))
+        return language.text("any device")
+    return _both(devices, language) if len(devices) < 3 else language.text("{n} devices", n=len(devices))
 
 
-def _both(names: list[str], say: Language) -> str:
+def _both(names: list[str], language: Language) -> str:
     *first, last = names
     for name in reversed(first):
-        last = say("{first} and {last}", first=name, last=last)
+        last = language.text("{first} and {last}", first=name, last=last)
     return last
 
 
-def _loggers(files: list[File], zone: ZoneInfo, say: Language) -> Iterator[str]:
+def _loggers(files: list[File], zone: ZoneInfo, language: Language) -> Iterator[str]:
     # An upload that was sent again brings its events again, with the same times.
     for logger in dict.fromkeys(file.logger for file in files if file.logger):
         own = [file for file in files if file.logger == logger]
         events = {(event.kind, event.time) for file in own for event in file.events}
-        yield from _restarts(logger, sorted(time for kind, time in events if kind == "restart"), zone, say)
-        untils = dict.fromkeys(say.moment(time, zone) for kind, time in sorted(events) if kind == "clock_unset")
+        yield from _restarts(logger, sorted(time for kind, time in events if kind == "restart"), zone, language)
+        untils = dict.fromkeys(language.moment(time, zone) for kind, time in sorted(events) if kind == "clock_unset")
         without = "Logger {logger} had lost its clock until {until}: its rows without a known time do not count."
-        lost = [say(without, logger=logger, until=until) for until in untils]
+        lost = [language.text(without, logger=logger, until=until) for until in untils]
         yield from lost[:MOST]
         if more := len(lost[MOST:]):
-            yield say("Logger {logger} had lost its clock {n} more times.", logger=logger, n=more)
+            yield language.text("Logger {logger} had lost its clock {n} more times.", logger=logger, n=more)
 
 
-def _restarts(logger: str, times: list[int], zone: ZoneInfo, say: Language) -> Iterator[str]:
+def _restarts(logger: str, times: list[int], zone: ZoneInfo, language: Language) -> Iterator[str]:
     if len(times) == 1:
-        yield say("Logger {logger} restarted on {begin}.", logger=logger, begin=say.moment(times[0], zone))
+        yield language.text(
+            "Logger {logger} restarted on {begin}.", logger=logger, begin=language.moment(times[0], zone)
+        )
     elif times:
-        period = _period(times[0], times[-1], zone, say)
+        period = _period(times[0], times[-1], zone, language)
         text = (
             "Logger {logger} restarted {n} times, from {begin} to {clock}."
             if "clock" in period
             else "Logger {logger} restarted {n} times, from {begin} to {end}."
         )
-        yield say(text, logger=logger, n=len(times), **period)
+        yield language.text(text, logger=logger, n=len(times), **period)
 
 
-def _names(earlier: dict[Channel, list[str]], say: Language) -> Iterator[str]:
+def _names(earlier: dict[Channel, list[str]], language: Language) -> Iterator[str]:
     for channel, names in earlier.items():
         text = "{name}, channel {place} of {device}, was called {names} before."
-        yield say(text, name=channel.name, place=channel.idx, device=channel.device, names=_both(names, say))
+        yield language.text(
+            text, name=channel.name, place=channel.idx, device=channel.device, names=_both(names, language)
+        )
 
 
-def _wrong_way_round(figures: Figures, say: Language) -> Iterator[str]:
+def _wrong_way_round(figures: Figures, language: Language) -> Iterator[str]:
     for each in figures.channels:
         channel, watts = each.channel, each.mean * WATTS.get(each.channel.unit, 0)
         if watts < -FAINT_WATTS and each.negative >= MOSTLY:
@@ -131,10 +135,10 @@ def _wrong_way_round(figures: Figures, say: Language) -> Iterator[str]:
                 "{name}, channel {place} of {device}, is negative nearly all the time: it feeds in, or its clamp sits "
                 "the wrong way round."
             )
-            yield say(text, name=channel.name, place=channel.idx, device=channel.device)
+            yield language.text(text, name=channel.name, place=channel.idx, device=channel.device)
 
 
-def _period(begin: int, end: int, zone: ZoneInfo, say: Language) -> dict[str, str]:
+def _period(begin: int, end: int, zone: ZoneInfo, language: Language) -> dict[str, str]:
     # When something began, and when it ended: by the clock alone if that was on the same day.
-    first, last = (say.moment(seconds, zone).rpartition(" ") for seconds in (begin, end))
+    first, last = (language.moment(seconds, zone).rpartition(" ") for seconds in (begin, end))
     return {"begin": "".join(first), **({"clock": last[2]} if first[0] == last[0] else {"end": "".join(last)})}

@@ -38,7 +38,7 @@ class Shown:
     not_counted: str | None = None
 
 
-def shown(series: dict[Channel, Series], sheet: Sheet | None, say: Language = ENGLISH) -> Shown:
+def shown(series: dict[Channel, Series], sheet: Sheet | None, language: Language = ENGLISH) -> Shown:
     """What people see of a campaign's readings."""
     if sheet is None:
         return Shown(series, series, of_raw={channel: channel for channel in series})
@@ -57,7 +57,7 @@ def shown(series: dict[Channel, Series], sheet: Sheet | None, say: Language = EN
         else:
             empty.append(thing.shown.name)
             result.never_whole.append((thing.role, thing.shown.unit))
-    result.not_counted = not_counted(clamps, things, empty, say)
+    result.not_counted = not_counted(clamps, things, empty, language)
     return result
 
 
@@ -98,19 +98,23 @@ def not_counted_of(clamps: list[Clamp], things: list[Thing], empty: Iterable[str
     return NotCounted(by_unit, list(empty), Counter(clamp.role for clamp in clamps)[HIDDEN])
 
 
-def not_counted(clamps: list[Clamp], things: list[Thing], empty: Iterable[str] = (), say: Language = ENGLISH) -> str:
+def not_counted(
+    clamps: list[Clamp], things: list[Thing], empty: Iterable[str] = (), language: Language = ENGLISH
+) -> str:
     """One line about what is in no total: other units, hidden channels, groups that are never whole; else nothing."""
     found = not_counted_of(clamps, things, empty)
-    parts = [f"{_listed(names, say)} ({unit or say('no unit')})" for unit, names in found.by_unit.items()]
-    parts += [say("{name} (its channels are never there together)", name=name) for name in found.never_whole]
-    parts += [say.count(found.hidden, "{n} hidden channel", "{n} hidden channels")] * bool(found.hidden)
+    parts = [
+        f"{_listed(names, language)} ({unit or language.text('no unit')})" for unit, names in found.by_unit.items()
+    ]
+    parts += [language.text("{name} (its channels are never there together)", name=name) for name in found.never_whole]
+    parts += [language.count(found.hidden, "{n} hidden channel", "{n} hidden channels")] * bool(found.hidden)
     return "; ".join(parts)
 
 
-def _listed(names: list[str], say: Language) -> str:
+def _listed(names: list[str], language: Language) -> str:
     first = ", ".join(names[:MOST_NAMED])
     more = len(names) - MOST_NAMED
-    return say("{names} and {n} more", names=first, n=more) if more > 0 else first
+    return language.text("{names} and {n} more", names=first, n=more) if more > 0 else first
 
 
 class ThingDays:

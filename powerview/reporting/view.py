@@ -59,11 +59,11 @@ class View:
     """The stretch of time that the charts show first, in UTC seconds; None: all of it."""
 
 
-def view_of(campaign: Campaign, zone: ZoneInfo, most_values: int, say: Language = ENGLISH) -> View:
+def view_of(campaign: Campaign, zone: ZoneInfo, most_values: int, language: Language = ENGLISH) -> View:
     """What the page shows of a campaign, drawing no more than so many values."""
     if not campaign.series:
         return View(campaign)
-    seen = shown(campaign.series, campaign.sheet, say)
+    seen = shown(campaign.series, campaign.sheet, language)
     if not seen.series:
         return View(campaign, not_counted=seen.not_counted or "")
     figures = figures_of(seen.series, zone)
@@ -75,10 +75,10 @@ def view_of(campaign: Campaign, zone: ZoneInfo, most_values: int, say: Language 
         view.totals, view.not_counted = _totals(seen, figures), seen.not_counted
     earlier = {seen.of_raw[c]: names for c, names in campaign.earlier_names.items() if c in seen.of_raw}
     visible = dataclasses.replace(campaign, series=seen.clamps, earlier_names=earlier)
-    view.remarks = [*campaign.sheet_problems, *remarks_of(visible, clamps, zone, say)]
+    view.remarks = [*campaign.sheet_problems, *remarks_of(visible, clamps, zone, language)]
     view.bucket = charts.bucket_seconds(seen.series.values(), figures.days, most_values)
     view.opens_at = axis.longest_stretch(seen.clamps, clamps)
-    _draw(view, seen.series, zone, say)
+    _draw(view, seen.series, zone, language)
     return view
 
 
@@ -89,30 +89,30 @@ def _totals(seen: Shown, figures: Figures) -> dict[str, float]:
     return {title: float(kwh.sum()) for title, kwh in totals.columns().items()} if totals else {}
 
 
-def _draw(view: View, series: dict[Channel, Series], zone: ZoneInfo, say: Language) -> None:
+def _draw(view: View, series: dict[Channel, Series], zone: ZoneInfo, language: Language) -> None:
     days, clamps = view.figures.days, view.clamps
     kwh = {each.channel: each.kwh for each in view.figures.channels}
     shared = axis.shared_range(clamps, zone, view.opens_at)
     plots, cards = [], []
     for group in charts.groups_of(view.names):
-        curves = charts.curves(group, series, zone, view.bucket, shared, say)
-        energy = charts.energy_bars(group, kwh, days, shared, say) if kwh[group.channels[0]] is not None else None
+        curves = charts.curves(group, series, zone, view.bucket, shared, language)
+        energy = charts.energy_bars(group, kwh, days, shared, language) if kwh[group.channels[0]] is not None else None
         plots += filter(None, (curves, energy))
         cards.append(Card(group, curves.id, energy and energy.id))
     view.sections = [
-        (_title(unit, say), list(of_unit)) for unit, of_unit in groupby(cards, lambda card: card.group.unit)
+        (_title(unit, language), list(of_unit)) for unit, of_unit in groupby(cards, lambda card: card.group.unit)
     ]
     shares: dict[str, list[np.ndarray]] = {}
     for each in clamps.channels:
         shares.setdefault(each.channel.device, []).append(each.covered / clamps.seconds)
-    plots.append(charts.coverage_strips({d: np.mean(s, axis=0) for d, s in shares.items()}, clamps, shared, say))
+    plots.append(charts.coverage_strips({d: np.mean(s, axis=0) for d, s in shares.items()}, clamps, shared, language))
     view.coverage = plots[-1].id
     view.document = _document(plots)
 
 
-def _title(unit: str | None, say: Language) -> str:
-    what = {"W": say("Power"), "kW": say("Power"), "V": say("Voltage")}.get(unit) or say("Readings")
-    return say("{what} in {unit}", what=what, unit=unit) if unit else what
+def _title(unit: str | None, language: Language) -> str:
+    what = language.text({"W": "Power", "kW": "Power", "V": "Voltage"}.get(unit, "Readings"))
+    return language.text("{what} in {unit}", what=what, unit=unit) if unit else what
 
 
 def _document(plots: list) -> Markup:

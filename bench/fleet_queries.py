@@ -65,16 +65,15 @@ def _upload(path: str, arrived: int, dice: random.Random) -> Outcome:
 
 def load(server: InfluxServer, bucket: str, outcomes: Iterator[Outcome]) -> int:
     """Write the points of the uploads; returns how many files they are."""
-    params = {"org": server.org, "bucket": bucket, "precision": "ns"}
     lines: list[bytes] = []
     files = 0
     for outcome in outcomes:
         lines.append(fleet.points(outcome, outcome.path.rsplit("/", 1)[-1]))
         files += 1
         if len(lines) == 5000:
-            server.call("POST", "/api/v2/write", params=params, data=b"".join(lines))
+            server.write(bucket, b"".join(lines), "ns")
             lines.clear()
-    server.call("POST", "/api/v2/write", params=params, data=b"".join(lines))
+    server.write(bucket, b"".join(lines), "ns")
     return files
 
 

@@ -20,7 +20,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
 
 from faults.proxy import FaultProxy, Request, hand_on  # noqa: E402, F401
-from influx_server import InfluxServer, running_influxdb, wait_until  # noqa: E402, F401
+from influx_server import InfluxServer, running_influxdb  # noqa: E402, F401
+from waiting import wait_until  # noqa: E402, F401
 
 from powerview.store.buckets import INFLUXDBS_OWN, SHARD_SECONDS  # noqa: E402, F401
 

@@ -5,11 +5,23 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
 import uuid
 
 import pytest
 from influx_server import NoInfluxDB, running_influxdb
 from trees import Site
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start end by Ctrl-C and by a hangup, however the tests themselves were started.
+
+    A shell lets what runs in its background ignore the one, nohup the other, and children inherit that. A signal that
+    has a handler here is the system's own again in a child.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

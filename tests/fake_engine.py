@@ -17,7 +17,8 @@ from pathlib import Path
 
 import yaml
 from grafana_contract import GrafanaContract
-from influx_server import InfluxServer, wait_until
+from influx_server import InfluxServer
+from waiting import wait_until
 
 DASHBOARDS = "/var/lib/powerview/dashboards"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import requests
 import yaml
-from influx_server import free_port, wait_until
+from influx_server import free_port
+from waiting import LONG, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 PROVISIONING = ROOT / "grafana-automation" / "provisioning"
@@ -70,7 +71,7 @@ class GrafanaServer:
         """End the server as an admin would."""
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(LONG)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from influx_server import wait_until
+from waiting import LONG, wait_until
 
 PROJECT = Path(__file__).resolve().parent.parent
 PLAYBOOK = "grafana-automation/playbooks/create_grafana_resources.yml"
@@ -157,7 +157,7 @@ class Installation:
 
     def event(self, variables: dict, **more: str | bytes) -> None:
         """One event: the hook has come back, with status 0."""
-        assert self.hook(variables, **more).wait(30) == 0
+        assert self.hook(variables, **more).wait(LONG) == 0
 
     def settled_event(self, variables: dict, **more: str | bytes) -> None:
         """One event, and whatever it set going has come to its end."""
@@ -174,7 +174,7 @@ class Installation:
     def run(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
         """Run it to its end: status, output, errors; times are masked."""
         process = self.start(*arguments, **environment)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=LONG)
         return process.returncode, out, masked(err)
 
     def close_gate(self, program: str = "") -> None:
@@ -213,7 +213,7 @@ class Installation:
 
     def rest(self) -> None:
         """Wait until none of its processes is left."""
-        wait_until(lambda: not self.processes(), 120, lambda: f"still running: {self.commands()}")
+        wait_until(lambda: not self.processes(), LONG, lambda: f"still running: {self.commands()}")
 
     def kill_all(self) -> None:
         """What a restart of SFTPGo's unit does to the workers and all below them."""
@@ -227,11 +227,11 @@ class Installation:
 
     def wait_for_calls(self, count: int) -> None:
         """Wait until the fakes were called this often."""
-        wait_until(lambda: len(self.calls()) >= count, 120, lambda: f"calls: {self.calls()}")
+        wait_until(lambda: len(self.calls()) >= count, LONG, lambda: f"calls: {self.calls()}")
 
     def wait_for_end(self, pid: int) -> None:
         """Wait until a process of this installation has ended and holds no lock any more."""
-        wait_until(lambda: pid not in self.processes(), 120, lambda: f"{pid} is still running")
+        wait_until(lambda: pid not in self.processes(), LONG, lambda: f"{pid} is still running")
 
     def lane_status(self, lane: str) -> int | None:
         """The exit status in a lane's status file; None if there is no file."""

@@ -10,24 +10,29 @@ import csv
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 import requests
+from waiting import LONG, wait_until
 
 MODULE = Path(__file__).resolve().parent / "influxd"
 IMAGE = "docker.io/library/influxdb:2.9"
 PULL_SECONDS = 300
 TOKEN = "token-of-a-server-that-lives-as-long-as-one-test-run"
 ORG = "powerview"
+MOST_LOSSES = 5
+SERIES = re.compile(rb"(?:\\.|[^ \\])*")
+NANOSECONDS = {"s": 10**9, "ns": 1}
 MADE = ("powerview_totals", "powerview_channels")
 
 
@@ -75,7 +80,7 @@ class InfluxServer:
             return
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(LONG)
         except subprocess.TimeoutExpired:
             self.kill()
         self.process = None
@@ -83,7 +88,7 @@ class InfluxServer:
     def kill(self) -> None:
         """End the server as a power cut would."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(20)
+        self.process.wait(LONG)
         self.process = None
 
     def log(self) -> str:
@@ -92,14 +97,14 @@ class InfluxServer:
 
     def call(self, method: str, path: str, **kwargs) -> requests.Response:
         """One call of the HTTP API with the admin's token; raises requests.HTTPError for 4xx and 5xx."""
-        answer = self.session.request(method, self.url + path, timeout=120, **kwargs)
+        answer = self.session.request(method, self.url + path, timeout=LONG, **kwargs)
         answer.raise_for_status()
         return answer
 
-    def query(self, flux: str) -> list[dict[str, str]]:
+    def query(self, flux: str, org: str = "") -> list[dict[str, str]]:
         """The rows of a Flux query, every value as the text of InfluxDB's CSV, without its annotation columns."""
         answer = self.call(
-            "POST", "/api/v2/query", params={"org": self.org}, data=flux.encode(),
+            "POST", "/api/v2/query", params={"org": org or self.org}, data=flux.encode(),
             headers={"Content-Type": "application/vnd.flux", "Accept": "application/csv"},
         )  # fmt: skip
         return list(_csv_rows(answer.text))
@@ -116,11 +121,29 @@ class InfluxServer:
         found = self.call("GET", "/api/v2/buckets", params={"limit": 100}).json()["buckets"]
         return sorted(b["name"] for b in found if not b["name"].startswith("_"))
 
-    def write(self, bucket: str, lines: str | bytes) -> None:
-        """Write line protocol in seconds."""
-        params = {"org": self.org, "bucket": bucket, "precision": "s"}
+    def write(self, bucket: str, lines: str | bytes, precision: str = "s", org: str = "") -> None:
+        """Write line protocol, and again if InfluxDB does not have it: it can lose a write that it has confirmed
+        (docs/promises.md). Raises requests.HTTPError if it refuses a line."""
         body = lines.encode() if isinstance(lines, str) else lines
-        self.call("POST", "/api/v2/write", params=params, data=body)
+        params = {"org": org or self.org, "bucket": bucket, "precision": precision}
+        for _ in range(MOST_LOSSES):
+            self.call("POST", "/api/v2/write", params=params, data=body)
+            if self._has(bucket, body, precision, org):
+                return
+        raise AssertionError(f"InfluxDB confirmed and lost a write to {bucket} {MOST_LOSSES} times: {body[:200]}")
+
+    def _has(self, bucket: str, lines: bytes, precision: str, org: str) -> bool:
+        # Whether each series has as many points in this time as were written: what is lost is lost whole.
+        written: dict[bytes, set[int]] = defaultdict(set)
+        for line in lines.splitlines():
+            written[SERIES.match(line)[0]].add(int(line.rsplit(b" ", 1)[1]) * NANOSECONDS[precision])
+        times = set().union(*written.values())
+        rows = self.query(
+            f'from(bucket: "{bucket}") |> range(start: time(v: {min(times)}), stop: time(v: {max(times) + 1}))'
+            ' |> count() |> group(columns: ["_field", "_value"], mode: "except") |> max() |> group() |> sum()',
+            org,
+        )
+        return sum(int(row["_value"]) for row in rows) >= sum(map(len, written.values()))
 
     def points(self, bucket: str) -> dict[tuple, float]:
         """All readings and events: (measurement, sorted tags, seconds since 1970) → value of the point's one field."""
@@ -180,6 +203,8 @@ def influxd_command(folder: Path) -> list[str]:
         "--reporting-disabled",
         "--log-level",
         "warn",
+        "--storage-write-timeout",  # else it answers 500 to a write that takes ten seconds, as on a busy machine
+        f"{LONG}s",
     ]
     program = os.environ.get("INFLUXD") or shutil.which("influxd")
     if program:
@@ -278,15 +303,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def wait_until(condition, deadline: float, message) -> None:
-    """Poll `condition` until it is true; raises RuntimeError with `message()` after `deadline` seconds."""
-    end = time.monotonic() + deadline
-    while not condition():
-        if time.monotonic() > end:
-            raise RuntimeError(message())
-        time.sleep(0.02)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import LONG
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACES = os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"], "/usr/sbin", "/sbin"])
@@ -36,7 +37,7 @@ def missing(sentence: str) -> None:
 
 def run(*words: str | Path, status: int = 0, **kwargs) -> subprocess.CompletedProcess:
     """Run a program to its end and check its exit status, showing what it said if that is another."""
-    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=600, **kwargs)
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=LONG, **kwargs)
     assert done.returncode == status, f"{words[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done
 

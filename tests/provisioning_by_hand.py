@@ -9,6 +9,7 @@ from pathlib import Path
 
 import requests
 from grafana_automation import login
+from waiting import LONG
 
 from powerview.settings import load_settings
 
@@ -71,7 +72,7 @@ class GrafanaClient:
 
     def call(self, method: str, path: str, body: dict | None = None, ok: tuple[int, ...] = (200,)):
         """One call; the JSON of its answer, or the status where other ones than 200 are expected."""
-        answer = self.session.request(method, self.url + path, json=body, timeout=60)
+        answer = self.session.request(method, self.url + path, json=body, timeout=LONG)
         assert answer.status_code in ok, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if ok == (200,) else answer.status_code
 

@@ -26,6 +26,7 @@ from grafana_server import provision, running_grafana
 from play_in_process import play
 from provisioning_by_hand import MASTER, By, GrafanaClient, import_master, make_own_login
 from recording_proxy import Journal, RecordingProxy
+from waiting import LONG
 
 from powerview.settings import load_settings
 
@@ -100,7 +101,7 @@ class World:
         """The same by ansible-playbook itself. What is named beside the playbook goes to `start`."""
         self.journal.clear()
         process = self.start(playbook, *options, **more)
-        output, _ = process.communicate(timeout=300)
+        output, _ = process.communicate(timeout=LONG)
         return finished(process.returncode, output)
 
     def org(self, name: str) -> int:

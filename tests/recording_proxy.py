@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from waiting import LONG
+
 
 def is_read(method: str, target: str) -> bool:
     """Whether a call only reads: a query of InfluxDB is a POST."""
@@ -137,7 +139,7 @@ def _handler(proxy: RecordingProxy) -> type[BaseHTTPRequestHandler]:
 
         def setup(self) -> None:
             super().setup()
-            self.upstream = http.client.HTTPConnection(proxy.upstream.hostname, proxy.upstream.port, timeout=60)
+            self.upstream = http.client.HTTPConnection(proxy.upstream.hostname, proxy.upstream.port, timeout=LONG)
 
         def finish(self) -> None:
             self.upstream.close()

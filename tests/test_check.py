@@ -10,6 +10,7 @@ import sys
 from check_installation import DEVICE, HEALTHY
 from influx_server import free_port
 from trees import ROOT, Site
+from waiting import LONG
 
 from powerview.monitoring import check
 from powerview.monitoring.item import SIGN
@@ -62,7 +63,7 @@ def test_the_command_line_ends_with_1_and_no_traceback(tmp_path):
     environment = {**Site(tmp_path).environment, "GRAFANA_URL": f"http://127.0.0.1:{free_port()}"}
     done = subprocess.run(
         [sys.executable, "-m", "powerview", "check", "--sftpgo-env", tmp_path / "none"], cwd=ROOT, env=environment,
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=LONG,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (1, "")
     assert "✗ InfluxDB: none is named." in done.stdout

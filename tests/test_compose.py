@@ -22,6 +22,7 @@ from grafana_contract import GrafanaContract
 from grafana_server import running_grafana
 from influx_server import InfluxServer
 from programs import ROOT, make_executable, program, run
+from waiting import LONG
 
 COMPOSE = ROOT / "compose.yaml"
 PROVISIONING = ROOT / "grafana-automation/provisioning"
@@ -285,7 +286,7 @@ def hardened(influx, services, tmp_path_factory):
 def flux_calls(server: InfluxServer, address: str) -> requests.Response:
     flux = f'import "http"\nimport "array"\narray.from(rows: [{{x: http.post(url: "{address}", data: bytes(v: "x"))}}])'
     return requests.post(
-        f"{server.url}/api/v2/query", params={"org": server.org}, data=flux, timeout=60,
+        f"{server.url}/api/v2/query", params={"org": server.org}, data=flux, timeout=LONG,
         headers={"Authorization": f"Token {server.token}", "Content-Type": "application/vnd.flux"},
     )  # fmt: skip
 
@@ -311,7 +312,7 @@ def health_check(service: dict, port: int, folder: Path) -> int:
     (folder / ".curlrc").write_text(f"connect-to = 127.0.0.1:{inside}:127.0.0.1:{port}\n", encoding="utf-8")
     proxies = {"http_proxy": "http://127.0.0.1:1", "no_proxy": service["environment"]["no_proxy"]}
     place = {"PATH": os.environ["PATH"], "CURL_HOME": str(folder), **proxies}
-    return subprocess.run(words[1:], env=place, capture_output=True, timeout=30).returncode
+    return subprocess.run(words[1:], env=place, capture_output=True, timeout=LONG).returncode
 
 
 def test_influxdb_is_healthy_while_it_answers(services, influx, tmp_path):

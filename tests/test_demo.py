@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import sample_tree
 from trees import ROOT, Site
+from waiting import LONG
 
 from powerview.reporting.campaign import read_tree
 from powerview.reporting.figures import figures_of
@@ -34,7 +35,7 @@ def bakery(site, tmp_path_factory) -> Site:
 
 def test_the_command_writes_the_same_files_every_time(bakery, tmp_path):
     command = [sys.executable, ROOT / "demo/make_site.py", tmp_path / "data"]
-    subprocess.run([*command, "--sheet", "--figures", tmp_path / "kwh.csv"], check=True, timeout=60, cwd="/")
+    subprocess.run([*command, "--sheet", "--figures", tmp_path / "kwh.csv"], check=True, timeout=LONG, cwd="/")
     again = {str(p.relative_to(tmp_path / "data")): p.read_bytes() for p in (tmp_path / "data").rglob("*.tsv")}
     assert again == bakery.files()
     assert all(b"made up" in content for content in again.values())

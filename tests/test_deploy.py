@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
-from influx_server import free_port, wait_until
+from influx_server import free_port
 from programs import ROOT, make_executable, missing, program, run
+from waiting import LONG, wait_until
 
 DEPLOY = ROOT / "deploy"
 SHELL = sorted(DEPLOY.glob("*.sh"))
@@ -159,7 +160,7 @@ def test_no_line_is_lost_while_logs_are_rotated(rotation):
     try:
         for turn in range(3):
             seen = len(written)
-            wait_until(lambda seen=seen: len(written) > seen + 100, 20, lambda: "nobody writes")
+            wait_until(lambda seen=seen: len(written) > seen + 100, LONG, lambda: "nobody writes")
             configuration = rotation.read_text(encoding="utf-8").replace("-%s", f"-{turn}")
             rotation.write_text(configuration.replace(f"-{turn - 1}\n", f"-{turn}\n"), encoding="utf-8")
             run(logrotate, "--force", "--state", rotation.parent / "state", rotation)
@@ -251,18 +252,18 @@ def running_caddy(folder: Path, ports: dict[int, int]):
     try:
         ready = "certificate obtained successfully"
         said = lambda: (folder / "caddy.log").read_text(encoding="utf-8")  # noqa: E731
-        wait_until(lambda: said().count(ready) == len(ports), 30, said)
+        wait_until(lambda: said().count(ready) == len(ports), LONG, said)
         yield https
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(LONG)
 
 
 def https_get(port: int, host: str, path: str = "/") -> tuple[list[str], str]:
     """The header lines and the body of one answer."""
     context = ssl._create_unverified_context()
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
+        socket.create_connection(("127.0.0.1", port), timeout=LONG) as plain,
         context.wrap_socket(plain, server_hostname=host) as link,
     ):
         link.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from sample_tree import SAMPLES
 from trees import ROOT, Site, day_rows, v002
+from waiting import LONG
 
 from powerview.reporting import sources
 from powerview.reporting.export import wanted
@@ -26,7 +27,7 @@ NIGHT = "T302_251026_031500.tsv"
 def powerview(site: Site, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in a site, as a person would."""
     return subprocess.run(
-        [sys.executable, "-m", "powerview", *map(str, arguments)], cwd=ROOT, stdin=subprocess.DEVNULL, timeout=120,
+        [sys.executable, "-m", "powerview", *map(str, arguments)], cwd=ROOT, stdin=subprocess.DEVNULL, timeout=LONG,
         env={**site.environment, **environment}, capture_output=True, encoding="utf-8",
     )  # fmt: skip
 

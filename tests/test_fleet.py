@@ -161,8 +161,7 @@ def test_influxdb_takes_any_name_and_reason(influx, client):
     influx.make_bucket(client)
     hostile = 'a "quoted" \\ reason,\nwith=two lines \udcff'
     outcome = Outcome(Status.ERROR, 'acme/x/02001171/a "b\\c\udcff,=\n.tsv', reason=hostile, arrived=ARRIVED)
-    params = {"org": influx.org, "bucket": client, "precision": "ns"}
-    influx.call("POST", "/api/v2/write", params=params, data=point(outcome))
+    influx.write(client, point(outcome), "ns")
     rows = influx.query(
         f'from(bucket: "{client}") |> range(start: 0) |> filter(fn: (r) => r._field == "reason" or r._field == "path")'
     )
@@ -205,8 +204,7 @@ FLEET = [
 def asked(influx, client):
     """Runs a query of the dashboard on the fleet above, as a browser at NOON would."""
     influx.make_bucket(client)
-    params = {"org": influx.org, "bucket": client, "precision": "ns"}
-    influx.call("POST", "/api/v2/write", params=params, data=b"".join(map(point, FLEET)))
+    influx.write(client, b"".join(map(point, FLEET)), "ns")
 
     def ask(place: str, span: tuple[datetime, datetime] = WEEK, **chosen: str) -> list[dict[str, str]]:
         flux = fill(QUERIES[place], View(*span, client, {"client": "acme", **chosen}), DASHBOARD)
@@ -267,8 +265,7 @@ def test_silent_loggers_are_those_that_delivered_nowhere_for_36_hours(influx, cl
         point(dataclasses.replace(WHOLE, path=f"{place}/{hours}.tsv", arrived=NOON.timestamp() - hours * hour))
         for place, hours in deliveries
     ]
-    params = {"org": influx.org, "bucket": client, "precision": "ns"}
-    influx.call("POST", "/api/v2/write", params=params, data=b"".join(points))
+    influx.write(client, b"".join(points), "ns")
 
     now = f"option now = () => {NOON.isoformat().replace('+00:00', 'Z')}\n"
     rows = influx.query(now + fill(QUERIES["Silent loggers A"], View(*WEEK, client, {}), DASHBOARD))

@@ -9,8 +9,8 @@ import pytest
 import requests
 from dashboard_queries import queries
 from grafana_server import provision, running_grafana
-from influx_server import wait_until
 from trees import ROOT
+from waiting import LONG, wait_until
 
 from powerview.ingest import uploads as fleet
 from powerview.ingest.journal import Outcome, Status
@@ -41,8 +41,7 @@ def upload(device: str, hours_ago: float, **kwargs) -> Outcome:
 def test_every_panel_is_drawn(influx, client, tmp_path):
     influx.make_bucket(client)
     fleet_now = [upload("0200", 1), upload("0400", 40, status=Status.PARTIAL, reason="the last row is cut")]
-    params = {"org": influx.org, "bucket": client, "precision": "ns"}
-    influx.call("POST", "/api/v2/write", params=params, data=b"".join(map(point, fleet_now)))
+    influx.write(client, b"".join(map(point, fleet_now)), "ns")
     provision(tmp_path, DASHBOARDS)
     sources = tmp_path / "provisioning" / "datasources"
     sources.mkdir()
@@ -59,18 +58,18 @@ def _failing(url: str) -> dict[str, str]:
     found = {}
 
     def is_there() -> bool:
-        answer = requests.get(address, auth=("admin", PASSWORD), timeout=10)
+        answer = requests.get(address, auth=("admin", PASSWORD), timeout=LONG)
         found.update(answer.json() if answer.status_code == 200 else {})
         return bool(found)
 
-    wait_until(is_there, 60, lambda: "Grafana has read no dashboard")
+    wait_until(is_there, LONG, lambda: "Grafana has read no dashboard")
     failing = {}
     for place, query in queries(found["dashboard"]).items():
         flux = query.flux.replace("${timezone}", "Europe/Paris").replace("${client}", "acme")
         target = {"refId": "A", "datasource": {"uid": "powerview-master"}, "query": flux, "intervalMs": 60000,
                   "maxDataPoints": 1000}  # fmt: skip
         body = {"from": "now-7d", "to": "now", "queries": [target]}
-        answer = requests.post(f"{url}/api/ds/query", json=body, auth=("admin", PASSWORD), timeout=30)
+        answer = requests.post(f"{url}/api/ds/query", json=body, auth=("admin", PASSWORD), timeout=LONG)
         result = answer.json()["results"]["A"]
         may_be_empty = place.startswith(("Errors A", "Loggers "))
         if answer.status_code != 200 or not (may_be_empty or any(f["data"]["values"] for f in result["frames"])):

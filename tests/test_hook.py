@@ -29,7 +29,7 @@ from hook_site import (
     kill,
     lines,
 )
-from influx_server import wait_until
+from waiting import LONG, wait_until
 
 SCRIPT = PROJECT / "on-upload.sh"
 
@@ -195,12 +195,12 @@ def test_a_worker_that_ends_at_any_moment_of_an_event_is_followed_by_another(tmp
         hook = site.hook(UPLOAD, **stopped(site, "wake", step, wait))
         wait_until(
             lambda site=site, hook=hook: (site.notes / "reached").exists() or hook.poll() is not None,
-            120, lambda: "the hook hangs",
+            LONG, lambda: "the hook hangs",
         )  # fmt: skip
         site.open_gate()
         site.wait_for_end(worker)
         (site.notes / "stop").unlink()
-        hook.wait(120)
+        hook.wait(LONG)
         site.rest()
         assert len(site.calls()) >= 2, f"step {step}"
 
@@ -216,7 +216,7 @@ def test_a_sweep_does_what_a_worker_killed_at_any_moment_left_undone(tmp_path):
 
 def test_a_hook_killed_at_any_moment_of_an_event_hinders_no_other(tmp_path):
     for site, step in every_step(tmp_path):
-        site.hook(UPLOAD, **stopped(site, "wake", step, "kill -9 $PPID")).wait(30)
+        site.hook(UPLOAD, **stopped(site, "wake", step, "kill -9 $PPID")).wait(LONG)
         site.rest()
         (site.notes / "calls").unlink(missing_ok=True)
         site.settled_event(UPLOAD)
@@ -229,7 +229,7 @@ def test_a_hook_killed_at_a_random_moment_hinders_no_other(site, parser_call):
         hook = site.hook(RENAME)
         time.sleep(dice.uniform(0, 0.006))  # no condition to wait for: the moment is the test
         hook.kill()
-        hook.wait(120)
+        hook.wait(LONG)
     site.rest()
     (site.notes / "calls").unlink(missing_ok=True)
     site.settled_event(UPLOAD)
@@ -305,7 +305,7 @@ def test_a_sweep_picks_up_what_a_restart_of_sftpgo_has_killed(site, parser_call,
 
 def test_the_lanes_of_two_sweeps_work_one_after_the_other(site, parser_call, playbook_call):
     sweeps = [site.start("sweep"), site.start("sweep")]
-    assert [sweep.communicate(timeout=120) for sweep in sweeps] == [("", ""), ("", "")]
+    assert [sweep.communicate(timeout=LONG) for sweep in sweeps] == [("", ""), ("", "")]
     assert [sweep.returncode for sweep in sweeps] == [0, 0]
     lanes = sorted(call for call in site.calls() if "watch" not in call)  # which has a lock of its own
     assert lanes == [playbook_call, playbook_call, parser_call, parser_call]
@@ -317,7 +317,7 @@ def test_the_lanes_of_a_sweep_work_side_by_side(site, parser_call, playbook_call
     site.wait_for_calls(2)
     assert sorted(site.calls()) == [playbook_call, parser_call]
     site.open_gate()
-    assert sweep.wait(120) == 0
+    assert sweep.wait(LONG) == 0
 
 
 @pytest.mark.slow
@@ -329,10 +329,10 @@ def test_a_lane_that_hangs_holds_up_neither_the_other_nor_the_watch(site, parser
     site.close_gate(program)
     (site.notes / f"{program}.status").write_text("75" if lane == "ingest" else "2")
     sweep = site.start("sweep")
-    wait_until(lambda: min(map(site.calls().count, (other, WATCH))) >= 3, 120, lambda: f"calls: {site.calls()}")
+    wait_until(lambda: min(map(site.calls().count, (other, WATCH))) >= 3, LONG, lambda: f"calls: {site.calls()}")
     assert (site.calls().count(hanging), sweep.poll()) == (1, None)
     site.open_gate(program)
-    assert sweep.wait(120) == (75 if lane == "ingest" else 2)
+    assert sweep.wait(LONG) == (75 if lane == "ingest" else 2)
     assert site.calls()[-1] == WATCH
 
 
@@ -341,10 +341,10 @@ def test_a_worker_that_hangs_does_not_hold_up_the_watch_of_a_sweep(site, playboo
     site.close_gate("python")
     site.event(UPLOAD)
     sweep = site.start("sweep")
-    wait_until(lambda: site.calls().count(WATCH) >= 2, 120, lambda: f"calls: {site.calls()}")
+    wait_until(lambda: site.calls().count(WATCH) >= 2, LONG, lambda: f"calls: {site.calls()}")
     assert playbook_call in site.calls()
     site.open_gate("python")
-    assert sweep.wait(120) == 0
+    assert sweep.wait(LONG) == 0
     assert "python overlaps" not in site.calls()
 
 
@@ -353,11 +353,11 @@ def test_a_lane_that_was_killed_ends_the_sweep_with_a_failure(site):
     site.close_gate("python")
     sweep = site.start("sweep")
     wait_until(
-        lambda: any(call.startswith("python") for call in site.calls()), 120, lambda: "the parser was not called"
+        lambda: any(call.startswith("python") for call in site.calls()), LONG, lambda: "the parser was not called"
     )
     (lane,) = site.workers("ingest", does="lane")
     kill(lane)
-    assert sweep.wait(120) == 137
+    assert sweep.wait(LONG) == 137
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
@@ -366,7 +366,7 @@ def test_a_sweep_that_is_stopped_ends_with_all_that_it_started(site, number, sta
     sweep = site.start("sweep")
     site.wait_for_calls(2)
     os.killpg(sweep.pid, number)  # what a terminal does at Ctrl-C
-    assert sweep.wait(120) == status
+    assert sweep.wait(LONG) == status
     site.rest()
     calls = site.calls()
     assert (len(calls), WATCH in calls) == (2, False)
@@ -391,11 +391,11 @@ def test_a_sweep_that_is_stopped_at_any_moment_leaves_no_program_behind(tmp_path
         (site.notes / "sweep").write_text(f"{sweep.pid}\n")
         wait_until(
             lambda site=site: (site.notes / "reached").exists() or len(site.calls()) == 2,
-            120, lambda: "neither stopped nor at work",
+            LONG, lambda: "neither stopped nor at work",
         )  # fmt: skip
         if not (site.notes / "reached").exists():
             sweep.send_signal(signal.SIGTERM)
-        assert sweep.wait(120) == 143, f"step {step}"
+        assert sweep.wait(LONG) == 143, f"step {step}"
         site.rest()
 
 
@@ -405,7 +405,7 @@ def test_a_sweep_that_is_stopped_leaves_the_work_of_a_later_event_to_the_next(si
     site.wait_for_calls(2)
     site.event(UPLOAD)
     sweep.send_signal(signal.SIGTERM)
-    assert sweep.wait(120) == 143
+    assert sweep.wait(LONG) == 143
     site.rest()
     assert (len(site.calls()), (site.state / "ingest.marker").exists()) == (2, True)
 
@@ -417,7 +417,7 @@ def test_a_sweep_waits_for_a_worker_and_an_event_during_a_sweep_is_not_lost(site
     sweep = site.start("sweep")
     site.event(UPLOAD)
     site.open_gate()
-    assert sweep.wait(120) == 0
+    assert sweep.wait(LONG) == 0
     site.rest()
     assert site.calls().count(parser_call) >= 2
     assert "python overlaps" not in site.calls()
@@ -458,7 +458,7 @@ def test_a_run_with_several_passes_ends_with_the_worse_one_and_keeps_the_last_on
     (site.home / ".venv/bin/python").write_text("#!/bin/bash\n")
     (site.home / ".venv/bin/python").chmod(0o755)
     site.open_gate("python")
-    assert sweep.wait(120) == 78
+    assert sweep.wait(LONG) == 78
     assert site.lane_status("ingest") == 0
 
 
@@ -494,7 +494,7 @@ def test_the_watch_sees_how_the_lanes_of_its_sweep_have_ended(site):
     site.wait_for_calls(3)
     assert (site.lane_status("ingest"), site.lane_status("provision")) == (75, 0)
     site.open_gate("watch")
-    assert sweep.wait(120) == 75
+    assert sweep.wait(LONG) == 75
 
 
 def test_a_worker_of_an_event_leaves_its_status(site):
@@ -727,7 +727,7 @@ def test_a_real_playbook_that_hangs_is_ended_with_all_that_it_started(tmp_path):
     (line,) = real_playbook(site, tasks)
     assert ": it did not end within 8 seconds (" in line
     pid = int(note.read_text())
-    wait_until(lambda: b"sleep" not in command(pid), 30, lambda: "the task lives on")
+    wait_until(lambda: b"sleep" not in command(pid), LONG, lambda: "the task lives on")
 
 
 def test_an_unchanged_playbook_is_silent(tmp_path):

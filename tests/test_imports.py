@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import LONG
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def linted(folder: Path) -> subprocess.CompletedProcess[str]:
     """import-linter on the project in a folder."""
     program = Path(sys.executable).parent / "lint-imports"
-    return subprocess.run([program, "--no-cache"], cwd=folder, capture_output=True, text=True, timeout=120)
+    return subprocess.run([program, "--no-cache"], cwd=folder, capture_output=True, text=True, timeout=LONG)
 
 
 def test_imports_go_one_way():

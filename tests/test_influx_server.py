@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from influx_server import IMAGE, engine_runs, influxd_command
+from influx_server import IMAGE, MOST_LOSSES, engine_runs, influxd_command
 
 
 @pytest.fixture
@@ -20,6 +20,32 @@ def engine(tmp_path, monkeypatch):
 
     yield make
     engine_runs.cache_clear()
+
+
+def test_a_write_that_influxdb_lost_is_written_again(influx, client, monkeypatch):
+    influx.make_bucket(client)
+    real, lost = influx.call, []
+
+    def loses(method: str, path: str, **how):
+        if path != "/api/v2/write" or len(lost) == MOST_LOSSES - 1:
+            return real(method, path, **how)
+        lost.append(how["data"])
+        return real(method, path, **{**how, "data": lost[-1].splitlines()[0]})  # another week's is kept
+
+    monkeypatch.setattr(influx, "call", loses)
+    lines = b'a,b=c\\ d value=1.5,text="e f" 0\na,b=c\\ d value=2.5 900000\na,b=c\\ d value=3.5 900000\n'
+    influx.write(client, lines)
+    assert lost == [lines] * (MOST_LOSSES - 1)
+    found = influx.query(f'from(bucket: "{client}") |> range(start: 0) |> filter(fn: (r) => r._field == "value")')
+    assert [(row["b"], row["_value"]) for row in found] == [("c d", "1.5"), ("c d", "3.5")]
+
+
+def test_a_write_that_influxdb_loses_again_and_again_is_an_error(influx, client, monkeypatch):
+    influx.make_bucket(client)
+    real = influx.call
+    monkeypatch.setattr(influx, "call", lambda m, p, **how: p == "/api/v2/write" or real(m, p, **how))
+    with pytest.raises(AssertionError, match=f"lost a write to {client} 5 times"):
+        influx.write(client, "a value=1.5 7")
 
 
 def test_an_engine_that_starts_the_image_is_used(engine, tmp_path):

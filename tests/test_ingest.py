@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 import golden
 import pytest
-from influx_server import wait_until
 from sample_tree import CAMPAIGNS, lay_out
 from trees import ROOT, Site, day_rows, snapshot, v002, v003
+from waiting import LONG, wait_until
 
 from powerview import ingest, mv2
 from powerview.inbox import Inbox, Refusal, Upload
@@ -288,7 +288,7 @@ def test_lines_that_influxdb_never_takes_put_the_file_into_error_and_the_rest_of
     assert sorted(influx.points(client).values()) == [5.5, 6.5, 7.0]
     roof = 'filter(fn: (r) => r._measurement == "roof")'
     september = f'from(bucket: "{client}") |> range(start: 2025-08-01T00:00:00Z) |> {roof}'
-    wait_until(lambda: [row["_value"] for row in influx.query(september)] == ["3.5", "4.5"], 20, lambda: "not stored")
+    wait_until(lambda: [row["_value"] for row in influx.query(september)] == ["3.5", "4.5"], LONG, lambda: "not stored")
 
 
 # ── later uploads ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -899,9 +899,9 @@ def test_only_one_run_is_at_work(tmp_path):
     with ingest.only_run(tmp_path / "state", pytest.fail):
         thread = threading.Thread(target=second)
         thread.start()
-        assert waited.wait(20)
+        assert waited.wait(LONG)
         assert not entered.is_set()
-    assert entered.wait(20)
+    assert entered.wait(LONG)
     thread.join()
 
 

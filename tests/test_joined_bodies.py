@@ -8,10 +8,10 @@ import zlib
 import pytest
 from faults import proxy as proxies
 from faults.proxy import FaultProxy, Request
-from influx_server import wait_until
 from test_ingest import run, statuses
 from test_store import SPAN, lines, settings_for, values
 from trees import Site, v002
+from waiting import LONG, wait_until
 
 from powerview.ingest.journal import Status
 from powerview.store import BadLines, influxdb, open_store
@@ -39,7 +39,7 @@ class Gate:
         def put(delivery, which: int) -> None:
             real(delivery, which)
             self._handed[0] += 1
-            wait_until(lambda: self.bodies, 30, lambda: "the first body was not written")
+            wait_until(lambda: self.bodies, LONG, lambda: "the first body was not written")
 
         monkeypatch.setattr(influxdb._InfluxDelivery, "_put", put)
 
@@ -49,7 +49,7 @@ class Gate:
         if ours and not request.body().startswith(b"powerview_totals"):
             self.bodies.append(request.body())
             if len(self.bodies) == 1:
-                wait_until(lambda: self._handed[0] >= self._wanted, 30, lambda: f"{self._handed[0]} bodies came")
+                wait_until(lambda: self._handed[0] >= self._wanted, LONG, lambda: f"{self._handed[0]} bodies came")
             becomes = self._refuse(request.body()) or proxies.hand_on
         becomes(request)
 
@@ -161,14 +161,14 @@ def test_no_file_is_settled_before_what_was_uploaded_before_it(influx, held_site
         real(delivery, which)
         deliveries.append(delivery)
         if len(deliveries) == 3:  # the loop goes on when the second file is stored and the first is not
-            wait_until(lambda: deliveries[1].done, 30, lambda: "the other connection wrote nothing")
+            wait_until(lambda: deliveries[1].done, LONG, lambda: "the other connection wrote nothing")
 
     monkeypatch.setattr(influxdb._InfluxDelivery, "_put", handed_on)
 
     def plan(request: Request) -> None:
         of_client = request.is_write and f"bucket={client}" in request.path
         if of_client and request.body().startswith(b"roof"):
-            wait_until(lambda: len(deliveries) == 3 and deliveries[1].done, 30, lambda: "only one file was sent")
+            wait_until(lambda: len(deliveries) == 3 and deliveries[1].done, LONG, lambda: "only one file was sent")
             between.closing.wait(1)  # time in which the quick ones could be settled
             early.extend(p for p in held_site.files() if "/parsed/" in p)
         proxies.hand_on(request)
@@ -208,7 +208,7 @@ def test_a_connection_that_is_closed_with_bodies_waiting_ends(influx, between, c
     def plan(request: Request) -> None:
         if request.is_write:
             begun.set()
-            may_go.wait(30)
+            may_go.wait(LONG)
         proxies.hand_on(request)
 
     between.plan = plan
@@ -217,14 +217,14 @@ def test_a_connection_that_is_closed_with_bodies_waiting_ends(influx, between, c
         delivery = store.deliver(client)
         delivery.send(*lines("a", 1, number), SPAN)
         delivery.finish()
-        assert begun.wait(30)
+        assert begun.wait(LONG)
     closing = threading.Thread(target=store.close)
     closing.start()
     for each in store._connections:
-        wait_until(lambda c=each: None in c.queue.queue or not c._thread.is_alive(), 30, lambda: "it is not closed")
+        wait_until(lambda c=each: None in c.queue.queue or not c._thread.is_alive(), LONG, lambda: "it is not closed")
     may_go.set()
-    closing.join(30)
-    wait_until(lambda: not any(c._thread.is_alive() for c in store._connections), 10, lambda: "a thread goes on")
+    closing.join(LONG)
+    wait_until(lambda: not any(c._thread.is_alive() for c in store._connections), LONG, lambda: "a thread goes on")
 
 
 def test_two_connections_that_wait_for_each_other_do_not_wait_for_ever(influx, between, client):
@@ -233,7 +233,7 @@ def test_two_connections_that_wait_for_each_other_do_not_wait_for_ever(influx, b
     def held(request: Request) -> None:
         if request.is_write:
             begun.append(request)
-            handed.wait(30)
+            handed.wait(LONG)
         proxies.hand_on(request)
 
     def body(connection, series: str, second: int, after=()) -> Body:
@@ -246,8 +246,8 @@ def test_two_connections_that_wait_for_each_other_do_not_wait_for_ever(influx, b
         one, two = store._connections
         between.plan = held
         first = [body(one, "a", 1), body(two, "b", 1)]
-        wait_until(lambda: len(begun) == 2, 30, lambda: f"{len(begun)} writes began")
+        wait_until(lambda: len(begun) == 2, LONG, lambda: f"{len(begun)} writes began")
         middle = [body(one, "a", 2), body(two, "b", 2)]
         last = [body(one, "a", 3, [middle[1].answer]), body(two, "b", 3, [middle[0].answer])]
         handed.set()
-        assert [each.answer.result(30) for each in (*first, *middle, *last)] == [[]] * 6
+        assert [each.answer.result(LONG) for each in (*first, *middle, *last)] == [[]] * 6

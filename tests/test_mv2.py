@@ -13,6 +13,7 @@ import golden
 import pandas as pd
 import pytest
 from trees import PREAMBLE, ROOT, day_rows, v002, v003
+from waiting import LONG
 
 from powerview import mv2
 from powerview.mv2 import AS_WRITTEN, SEND_AGAIN, UPDATE_FIRST, Changed, Channel, NotReadable, read_recording, scan
@@ -782,7 +783,7 @@ def test_bytes_that_follow_later_are_not_read():
     assert sum(map(len, recording.blocks())) == 3
 
 
-LONG = 200_000_000
+HUGE = 200_000_000
 MEMORY = """
 import io, sys, tracemalloc
 sys.path[:0] = [{root!r}, {root!r} + "/tests"]
@@ -830,7 +831,7 @@ def run_made(what: str) -> tuple[str, int]:
 def run_reader(file: str, read: str = "sum(map(len, recording.blocks()))") -> tuple[str, int]:
     """The same of a file opened by an expression, with what is read of it."""
     script = MEMORY.format(root=str(ROOT), file=file, read=read)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=LONG)
     assert done.returncode == 0, done.stderr
     *said, most = done.stdout.splitlines()
     return "\n".join(said), int(most)
@@ -840,37 +841,37 @@ def run_reader(file: str, read: str = "sum(map(len, recording.blocks()))") -> tu
     ("what", "said"),
     [
         pytest.param(
-            f"trees.v002(*trees.day_rows()), b'x', {LONG}, b'\\n01/07/25 12:00:00\\t1\\t2\\n'",
+            f"trees.v002(*trees.day_rows()), b'x', {HUGE}, b'\\n01/07/25 12:00:00\\t1\\t2\\n'",
             "4 4 {'malformed rows': 1} there are malformed rows",
             id="a line of 200 MB between rows",
         ),
         pytest.param(
-            f"trees.v002(*trees.day_rows()), b'x', {LONG}, b''",
+            f"trees.v002(*trees.day_rows()), b'x', {HUGE}, b''",
             "3 3 {'cut rows': 1} the last row is cut",
             id="a line of 200 MB that never ends",
         ),
         pytest.param(
-            f"trees.v003(*trees.day_rows()), b'x', {LONG}, b'\\n'",
+            f"trees.v003(*trees.day_rows()), b'x', {HUGE}, b'\\n'",
             "3 3 {'malformed rows': 1} there are malformed rows",
             id="behind the end",
         ),
         pytest.param(
-            f"trees.v002(*trees.day_rows()), b'\\0', {LONG}, b''",
+            f"trees.v002(*trees.day_rows()), b'\\0', {HUGE}, b''",
             "3 3 {'cut rows': 1} the last row is cut",
             id="a sparse file behind a good beginning",
         ),
         pytest.param(
-            f"b'', b'\\0', {LONG}, b''",
+            f"b'', b'\\0', {HUGE}, b''",
             f"line 1 contains NUL bytes: this is not an MV2 file, or its beginning was lost. {SEND_AGAIN}",
             id="a sparse file",
         ),
         pytest.param(
-            f"b'', b'x', {LONG}, b''",
+            f"b'', b'x', {HUGE}, b''",
             f"line 1 of the header is longer than 1 MiB: this is not a complete MV2 file. {SEND_AGAIN}",
             id="one line of 200 MB",
         ),
         pytest.param(
-            f"b'START_HEADER\\n', b'[' * 999 + b'\\n', {LONG}, b''",
+            f"b'START_HEADER\\n', b'[' * 999 + b'\\n', {HUGE}, b''",
             f"line 1051: there is no END_HEADER within 1 MiB. {SEND_AGAIN}",
             id="a header without an end",
         ),

@@ -10,6 +10,7 @@ import threading
 
 import pytest
 from trees import ROOT, Site, day_rows, v002
+from waiting import LONG
 
 from powerview.output import replacing
 
@@ -118,9 +119,9 @@ def test_a_pipe_gets_the_output_and_stays_a_pipe(site, tmp_path, command):
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()), daemon=True)
     reader.start()
-    done = subprocess.run([sys.executable, "-m", "powerview", *command, "-o", pipe], cwd=ROOT, timeout=60,
+    done = subprocess.run([sys.executable, "-m", "powerview", *command, "-o", pipe], cwd=ROOT, timeout=LONG,
                           env=site.environment, capture_output=True, text=True)  # fmt: skip
-    reader.join(60)
+    reader.join(LONG)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(got[0]) > 100
     assert stat.S_ISFIFO(pipe.stat().st_mode)
@@ -135,6 +136,6 @@ def test_the_null_device_stays_a_device(site, tmp_path):
     except PermissionError:
         pytest.skip("devices cannot be made, or not be opened, here")
     done = subprocess.run([sys.executable, "-m", "powerview", "export", "acme", "roof", "-o", null], cwd=ROOT,
-                          timeout=60, env=site.environment, capture_output=True, text=True)  # fmt: skip
+                          timeout=LONG, env=site.environment, capture_output=True, text=True)  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert stat.S_ISCHR(null.stat().st_mode)

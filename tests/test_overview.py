@@ -46,8 +46,7 @@ def millis(moment: datetime) -> float:
 
 def store(influx, bucket: str, *lines: str) -> None:
     """Write line protocol."""
-    params = {"org": influx.org, "bucket": bucket, "precision": "s"}
-    influx.call("POST", "/api/v2/write", params=params, data="\n".join(lines).encode())
+    influx.write(bucket, "\n".join(lines))
 
 
 def reading(campaign: str, device: str, moment: datetime, value: float = 1, idx: int = 1, unit: str = "W") -> str:

@@ -14,6 +14,7 @@ import pytest
 import sample_tree
 from browser import opened
 from trees import ROOT, Site, day_rows, v002
+from waiting import LONG
 
 from powerview import __version__
 from powerview.mv2 import Channel
@@ -53,7 +54,7 @@ def every_ten_minutes(first: str, last: str, value: float = 1000.0) -> Series:
 def preview(site: Site, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "powerview", "preview", *map(str, arguments)], cwd=ROOT, env=site.environment,
-        stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=120,
+        stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=LONG,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 from grafana_automation import tree
 from influx_server import free_port
 from provisioning_world import QUICKLY, QUICKLY_ON_CONTRACT, World, expected, expected_in_influx, finished, kill
+from waiting import LONG
 
 pytest_plugins = ("provisioning_fixture",)
 
@@ -182,7 +183,7 @@ def test_a_run_that_is_killed_after_any_write_leaves_what_the_next_one_finishes(
     world.journal.after = kill_after
     world.journal.clear()
     killed.append(world.start("create_grafana_resources"))
-    killed[0].wait(120)
+    killed[0].wait(LONG)
     world.journal.after = None
     assert len(world.journal.writes) == number
 
@@ -249,7 +250,7 @@ def test_two_runs_at_once_leave_what_the_next_one_finishes(world: World):
 
     runs = [world.start("create_grafana_resources") for _ in range(2)]
     for run in runs:
-        output, _ = run.communicate(timeout=300)
+        output, _ = run.communicate(timeout=LONG)
         assert finished(run.returncode, output).status in (0, 2), output
 
     assert world.run().status == 0

@@ -7,6 +7,7 @@ import shutil
 from grafana_automation import FOLDER, dashboard
 from hook_site import Installation
 from provisioning_world import QUICKLY_ON_CONTRACT, World
+from waiting import LONG
 
 pytest_plugins = ("provisioning_fixture",)
 
@@ -20,10 +21,10 @@ def test_what_a_run_did_and_what_it_could_not_is_in_the_log(world: World, tmp_pa
     world.make_everything()
     world.campaigns("acme/roof", "bad name/roof")
 
-    made = site.start("sweep").wait(120)
+    made = site.start("sweep").wait(LONG)
     world.contract.save_as_v2("powerview-master")
     world.campaigns("acme/hall")
-    refused = site.start("sweep").wait(120)
+    refused = site.start("sweep").wait(LONG)
 
     log = [line.split(" ", 2)[2] for line in (site.logs / "provisioning.log").read_text().splitlines()]
     assert (made, refused) == (0, 2)

@@ -24,8 +24,7 @@ def read(world: World, campaign: str, *ages: float, bucket: str = "acme") -> Non
     """Readings of a campaign, so many days ago."""
     tags = f"campaign={campaign},channel=A,channel_idx=1,channel_name=A,device=0100,unit=W"
     lines = "\n".join(f"{campaign},{tags} value=1 {int(time.time() - age * DAY)}" for age in ages)
-    params = {"org": world.env["INFLUXDB_ORG"], "bucket": bucket, "precision": "s"}
-    world.influx_call("POST", "/api/v2/write", params=params, data=lines.encode())
+    world.influx.write(bucket, lines, org=world.env["INFLUXDB_ORG"])
 
 
 def listed(world: World) -> dict[str, spans.Span]:

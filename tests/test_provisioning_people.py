@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from grafana_automation import tree
-from influx_server import wait_until
 from provisioning_by_hand import uid_of
 from provisioning_world import ON_CONTRACT, PLAYBOOKS, QUICKLY, QUICKLY_ON_CONTRACT, World
+from waiting import wait_until
 
 pytest_plugins = ("provisioning_fixture",)
 

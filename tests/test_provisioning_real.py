@@ -18,10 +18,10 @@ from dashboard_queries import Query, View, fill, queries
 from grafana_automation import FOLDER, tree
 from grafana_queries import ALL_TIME, numbers_of_frame, send
 from grafana_server import provision, running_grafana
-from influx_server import wait_until
 from provisioning_world import MASTER, PASSWORD, PERSONALITIES, GrafanaClient, World, make_world
 from sample_tree import lay_out
 from trees import Site
+from waiting import LONG, wait_until
 
 pytest_plugins = ("provisioning_fixture",)
 
@@ -306,7 +306,7 @@ def test_a_viewer_of_one_client_finds_nothing_of_another_through_any_address(sit
     person = as_person(site, "acme")
     telling = set()
     for address in ADDRESSES:
-        answer = person.session.get(person.url + address.format(**uids), timeout=60)
+        answer = person.session.get(person.url + address.format(**uids), timeout=LONG)
         text = answer.text
         if answer.headers.get("Content-Type", "").startswith("text/html"):
             text = re.sub(SETTINGS.format(**uids), "", text)
@@ -348,7 +348,7 @@ def foreign_writes(person, uids: dict[str, str]) -> list[str]:
         ("POST", "/api/invites", {"loginOrEmail": "mine", "role": "Viewer"}),
         ("POST", "/api/org/invites", {"loginOrEmail": "mine", "role": "Viewer"}),
     ]
-    answers = [(m, p, person.session.request(m, person.url + p, json=b, timeout=60)) for m, p, b in calls]
+    answers = [(m, p, person.session.request(m, person.url + p, json=b, timeout=LONG)) for m, p, b in calls]
     return [f"{m} {p}: {a.status_code} {a.text[:200]}" for m, p, a in answers if a.status_code < 400]
 
 
@@ -384,7 +384,7 @@ def test_an_installation_of_before_loses_its_alerts_and_keeps_its_master(influx,
     with running_grafana(folder, PASSWORD) as server:
         before = GrafanaClient(server.url, "admin", PASSWORD)
         master = "/api/dashboards/uid/powerview-master"
-        wait_until(lambda: before.call("GET", master, ok=(200, 404)) == 200, 60, lambda: server.log()[-3000:])
+        wait_until(lambda: before.call("GET", master, ok=(200, 404)) == 200, LONG, lambda: server.log()[-3000:])
         edited = {**before.dashboard("powerview-master"), "id": None, "title": "Ours"}
         body = {"dashboard": edited, "folderUid": "powerview-admin", "overwrite": True, "message": "by hand"}
         before.call("POST", "/api/dashboards/db", body)

@@ -9,6 +9,7 @@ import sys
 import pandas as pd
 import pytest
 from trees import ROOT, Site, day_rows, v002
+from waiting import LONG
 
 from powerview.mv2 import UNITS
 from powerview.reporting.campaign import read_tree
@@ -114,7 +115,7 @@ def labels_of(upload: bytes) -> list[str]:
 
 def exported(site: Site, client: str = "acme", *options: object) -> pd.DataFrame:
     command = [sys.executable, "-m", "powerview", "export", client, "roof", *options]
-    done = subprocess.run(command, cwd=ROOT, env=site.environment, capture_output=True, encoding="utf-8", timeout=60)
+    done = subprocess.run(command, cwd=ROOT, env=site.environment, capture_output=True, encoding="utf-8", timeout=LONG)
     assert (done.returncode, done.stderr) == (0, "")
     table = pd.read_csv(io.StringIO(done.stdout), index_col="time")
     return table.set_axis(pd.to_datetime(table.index.str[:19]))

@@ -25,7 +25,8 @@ LOOPBACK_UP = "import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914
 READINGS = f"""
 import json, sys, types
 sys.path[:0] = ["{ROOT}/tests", "/srv/powerview"]
-from influx_server import InfluxServer, wait_until
+from influx_server import InfluxServer
+from waiting import LONG, wait_until
 from powerview.settings import load_settings
 from pathlib import Path
 server = InfluxServer(Path("/unused"), ["unused"])
@@ -33,9 +34,9 @@ server.url = "http://127.0.0.1:8086"
 server.process = types.SimpleNamespace(poll=lambda: None)
 token = load_settings({{}}, Path("/srv/powerview/.env")).influxdb_admin_token
 server.session.headers["Authorization"] = f"Token {{token}}"
-wait_until(server._answers, 60, lambda: "InfluxDB does not answer")
-known = lambda: server.session.get(server.url + "/api/v2/buckets", timeout=10).status_code == 200
-wait_until(known, 60, lambda: "the token of .env is not known")
+wait_until(server._answers, LONG, lambda: "InfluxDB does not answer")
+known = lambda: server.session.get(server.url + "/api/v2/buckets", timeout=LONG).status_code == 200
+wait_until(known, LONG, lambda: "the token of .env is not known")
 everything = 'from(bucket: "%s") |> range(start: 1970-01-01T00:00:00Z, stop: 2100-01-01T00:00:00Z)'
 everything += ' |> drop(columns: ["_start", "_stop"])'
 points = {{}}

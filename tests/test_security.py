@@ -14,7 +14,7 @@ from faults.catalog import load_all
 from faults.process_faults import start_hook
 from faults.site import PROJECT, new_site
 from faults.truth import Upload
-from influx_server import wait_until
+from waiting import LONG, wait_until
 
 SECRET = "a-token-that-must-not-be-seen-anywhere"
 
@@ -92,7 +92,7 @@ def test_no_secret_is_in_an_argument_list(site):
     token = site.server.token
     sweep = start_hook(site, "sweep")
     seen: set[str] = set()
-    wait_until(lambda: seen.update(_argument_lists(site)) or sweep.poll() is not None, 60, lambda: "no end")
+    wait_until(lambda: seen.update(_argument_lists(site)) or sweep.poll() is not None, LONG, lambda: "no end")
     assert any("tsv_parser.py" in words for words in seen), seen
     assert [words for words in seen if token in words] == []
 

@@ -14,7 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from influx_server import free_port, wait_until
+from influx_server import free_port
+from waiting import LONG, wait_until
 
 from powerview.settings import Settings, load_settings
 from powerview.store import BadLines, FileStore, InfluxStore, StoreAway, connection, influxdb, open_store
@@ -241,7 +242,7 @@ def test_lines_of_other_weeks_are_stored_beside_lines_of_another_type(influx, cl
 
     # InfluxDB answers 422 as soon as one week's shard refuses, while it still writes the others
     wait_until(
-        lambda: all(found(weeks[n]) == ["1.5"] for n in weeks if n), 20, lambda: str([*map(found, weeks.values())])
+        lambda: all(found(weeks[n]) == ["1.5"] for n in weeks if n), LONG, lambda: str([*map(found, weeks.values())])
     )
     assert found(weeks[0]) == []
 
@@ -544,7 +545,7 @@ def test_a_run_that_ends_does_not_wait_for_a_busy_server():
         delivery = opened.deliver("acme")
         delivery.send(*lines("a", 1), SPAN)
         delivery.finish()
-        wait_until(lambda: server.bodies, 10, lambda: "nothing was sent")
+        wait_until(lambda: server.bodies, LONG, lambda: "nothing was sent")
         started = time.monotonic()
         opened.close()
         assert time.monotonic() - started < 50
@@ -699,7 +700,7 @@ def test_a_result_is_waited_for(influx, client, settings):
         delivery.send(*lines("a", 5000), SPAN)
         assert not delivery.done
         delivery.finish()
-        wait_until(lambda: delivery.done, 20, lambda: "no answer")
+        wait_until(lambda: delivery.done, LONG, lambda: "no answer")
         delivery.result()
     assert len(influx.points(client)) == 5000
 

@@ -13,8 +13,9 @@ import pytest
 import requests
 import yaml
 from dotenv import dotenv_values
-from influx_server import InfluxServer, free_port, influxd_command, wait_until
+from influx_server import InfluxServer, free_port, influxd_command
 from programs import ROOT, make_executable, outside_make
+from waiting import LONG, wait_until
 
 CODE = ("deploy", "powerview", "grafana-automation", "demo", "compose.yaml", "tsv_parser.py")
 
@@ -47,7 +48,7 @@ class Trial:
         words = [sys.executable, self.clone / "deploy/try_out.py", word]
         place = {"PATH": f"{self.bin}:/usr/bin:/bin", "HOME": str(self.state), **self.ports,
                  "INFLUXD": self.influxd(), "INFLUXDB_ORG": "of-an-installation", **environment}  # fmt: skip
-        done = subprocess.run(words, env=place, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(words, env=place, capture_output=True, text=True, timeout=LONG)
         assert done.returncode == status, done.stdout + done.stderr + self.logs()
         return done
 
@@ -81,7 +82,7 @@ def dashboards(trial: Trial) -> list[str]:
     """The titles that the admin sees in Grafana."""
     env = trial.env()
     login = (env["GRAFANA_USERNAME"], env["GRAFANA_PASSWORD"])
-    found = requests.get(f"{env['GRAFANA_URL']}/api/search?type=dash-db", auth=login, timeout=10)
+    found = requests.get(f"{env['GRAFANA_URL']}/api/search?type=dash-db", auth=login, timeout=LONG)
     return sorted(hit["title"] for hit in found.json())
 
 
@@ -117,7 +118,7 @@ def test_make_try_shows_the_whole_chain_and_make_try_down_takes_it_away(trial):
     assert "gone" in trial.make("down").stdout
     assert not (trial.clone / "try").exists()
     assert not list(trial.state.glob("powerview-try-*"))
-    wait_until(lambda: not any(answers(port) for port in ports), 30, lambda: "a server is still there")
+    wait_until(lambda: not any(answers(port) for port in ports), LONG, lambda: "a server is still there")
     assert trial.make("down").stdout == "There is nothing to take away.\n"
 
 

@@ -14,9 +14,10 @@ import termios
 from pathlib import Path
 
 import pytest
-from influx_server import free_port, wait_until
+from influx_server import free_port
 from sample_tree import lay_out
 from trees import ROOT, Site, day_rows, masked, snapshot, v002
+from waiting import LONG, wait_until
 
 import tsv_parser
 
@@ -333,7 +334,7 @@ def test_a_second_run_waits_for_the_first_and_says_so(site):
         )
         assert second.stderr.readline() == "tsv_parser.py: another run is in progress; waiting for it to end.\n"
         assert list(site.files()) == [FILE]
-    out, err = second.communicate(timeout=60)
+    out, err = second.communicate(timeout=LONG)
     assert (second.returncode, err) == (0, "")
     assert "acme/roof" in out
 
@@ -353,7 +354,7 @@ def test_a_run_that_is_terminated_ends_at_once_and_keeps_its_files(site):
         waiting = subprocess.Popen(site.command(), env=site.environment, stderr=subprocess.PIPE, text=True)
         assert waiting.stderr.readline()
         waiting.send_signal(signal.SIGTERM)
-        assert (waiting.wait(20), waiting.stderr.read()) == (128 + signal.SIGTERM, "")
+        assert (waiting.wait(LONG), waiting.stderr.read()) == (128 + signal.SIGTERM, "")
     assert list(site.files()) == [FILE]
 
 
@@ -523,7 +524,7 @@ def test_two_runs_at_once_store_and_move_each_file_once(site):
         for _ in "ab"
     ]
     for each in runs:
-        each.communicate(timeout=60)
+        each.communicate(timeout=LONG)
     assert [each.returncode for each in runs] == [0, 0]
     assert sorted(site.files()) == sorted(f"{DEVICE}/parsed/{number}.tsv" for number in range(20))
     assert len(site.stored("acme")) == 20 * 6
@@ -536,9 +537,9 @@ def test_a_run_killed_in_the_middle_leaves_files_that_the_next_one_stores(site):
     killed = subprocess.Popen(
         site.command(), env=site.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    wait_until(lambda: any((site.data / DEVICE).glob("parsed/*.tsv")), 30, lambda: "nothing was parsed")
+    wait_until(lambda: any((site.data / DEVICE).glob("parsed/*.tsv")), LONG, lambda: "nothing was parsed")
     killed.kill()
-    killed.wait(20)
+    killed.wait(LONG)
     assert site.run().returncode == 0
     assert sorted(site.files()) == [f"{DEVICE}/parsed/{number:02}.tsv" for number in range(60)]
     assert len(set(site.stored("acme"))) == 288
@@ -573,7 +574,7 @@ def heard(site: Site, redirections: str, *arguments: str) -> tuple[int, str]:
     command = ["bash", "-c", script, "bash", *site.command(*arguments)]
     done = subprocess.run(
         command, env=site.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, timeout=60,
+        text=True, timeout=LONG,
     )  # fmt: skip
     return done.returncode, done.stdout
 
@@ -680,9 +681,9 @@ def test_ctrl_c_ends_with_130_and_no_traceback(site):
     process = subprocess.Popen(
         site.command(), env=site.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    wait_until(lambda: (site.data / DEVICE / "parsed").exists(), 30, lambda: "nothing was settled")
+    wait_until(lambda: (site.data / DEVICE / "parsed").exists(), LONG, lambda: "nothing was settled")
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=LONG)
     assert (process.returncode, said) == (
         130, "tsv_parser.py: interrupted; files that were not settled are still pending.\n"
     )  # fmt: skip
@@ -709,9 +710,9 @@ def test_ctrl_c_ends_so_while_the_program_is_still_being_loaded(site, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_until(loading.exists, 30, lambda: "it did not load its settings")
+    wait_until(loading.exists, LONG, lambda: "it did not load its settings")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=LONG)
     assert (process.returncode, err) == (
         130, "tsv_parser.py: interrupted; files that were not settled are still pending.\n"
     )  # fmt: skip

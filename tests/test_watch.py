@@ -17,6 +17,7 @@ from hook_site import Installation as HookInstallation
 from influx_server import InfluxServer
 from receiver import SECRET, Receiver
 from trees import ROOT, Site, day_rows, v002
+from waiting import LONG
 from watching import HOUR, Clock, Sweeps, fill, small_disk
 
 from powerview.monitoring import machine
@@ -110,9 +111,11 @@ def test_an_influxdb_that_is_down_and_one_that_is_read_only(own_influx, tmp_path
     disk = own_influx.folder.parent
     # A disk under open files cannot be made read-only; a full one takes as little, once the last page is used up.
     fill(disk / "filling")
+    probe = f"powerview_watch writable=1 {int(watched.sweeps.clock.now) // 86400 * 86400}"
+    params = {"org": own_influx.org, "bucket": "admins", "precision": "s"}
     with suppress(requests.HTTPError):
         while True:
-            own_influx.write("admins", f"powerview_watch writable=1 {int(watched.sweeps.clock.now) // 86400 * 86400}")
+            own_influx.call("POST", "/api/v2/write", params=params, data=probe)
     watched.reports("token: cannot write to admins (5", "is its disk full or read-only?")
     (disk / "filling").unlink()
     own_influx.stop()  # it does not recover by itself
@@ -264,7 +267,7 @@ def run(site: Site, *arguments: str, **environment: str) -> subprocess.Completed
     words = [sys.executable, "-m", "powerview", "watch", "--sftpgo-env", str(site.root / "none"), *arguments]
     return subprocess.run(
         words, cwd=ROOT, env={**site.environment, "GRAFANA_URL": "http://127.0.0.1:1", **environment},
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=LONG,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from programs import ROOT
+from waiting import LONG
 
 from powerview.settings import SettingsError, server_secrets
 
@@ -138,7 +139,7 @@ def test_influxdb_itself_takes_and_refuses_these_passwords(influx, tmp_path):
         answers = {}
         for length in (7, 73, 72):
             answer = server.session.post(
-                f"{server.url}/api/v2/setup", json={**body, "password": "x" * length}, timeout=30
+                f"{server.url}/api/v2/setup", json={**body, "password": "x" * length}, timeout=LONG
             )
             answers[length] = answer.status_code < 300
     finally:

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from waiting import LONG
+
 from powerview.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,7 +107,7 @@ class Site:
         """Run tsv_parser.py with these arguments; `environment` adds to that of the site."""
         return subprocess.run(
             self.command(*arguments), env={**self.environment, **environment}, cwd="/", stdin=subprocess.DEVNULL,
-            capture_output=True, encoding="utf-8", errors="backslashreplace", timeout=60,
+            capture_output=True, encoding="utf-8", errors="backslashreplace", timeout=LONG,
         )  # fmt: skip
 
     def command(self, *arguments: str | os.PathLike) -> list[str | os.PathLike]:

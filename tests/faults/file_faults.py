@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import permutations
 from pathlib import Path
 
-from influx_server import wait_until
+from waiting import LONG, wait_until
 
 from faults import proxy, trees
 from faults.catalog import expect, fault, pending
@@ -48,7 +48,7 @@ def at_first_write(site: Site, act) -> None:
     site.proxy.plan = plan
     expect(site.parse(), 0, 1)
     for thread in acting:
-        thread.join(60)
+        thread.join(LONG)
     assert acting, "the parser wrote nothing"
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hook_site import children_of
-from influx_server import wait_until
+from waiting import LONG, wait_until
 
 from faults import proxy, trees
 from faults.catalog import expect, fault, pending
@@ -127,7 +127,7 @@ def killed_at_renames(site: Site) -> str:
     while site.pending() and killed < 30:
         process = site.start()
         seen = settled(site)
-        wait_until(lambda p=process, s=seen: p.poll() is not None or settled(site) > s, 60, lambda: "nothing moved")
+        wait_until(lambda p=process, s=seen: p.poll() is not None or settled(site) > s, LONG, lambda: "nothing moved")
         process.kill()
         killed += site.end(process).status == KILLED
     assert killed >= 5, f"only {killed} runs were killed"
@@ -157,12 +157,12 @@ def two_sweeps(site: Site) -> str:
     site.put(*trees.fleet())
     site.proxy.plan = proxy.answer_late(0.1)
     first, second = sweep(site), sweep(site)
-    wait_until(lambda: site.proxy.writes >= 3, 60, lambda: "no sweep wrote anything")
+    wait_until(lambda: site.proxy.writes >= 3, LONG, lambda: "no sweep wrote anything")
     for pid in [first.pid, *children_of([first.pid])]:  # a lane leads a process group of its own
         with suppress(ProcessLookupError):
             os.killpg(os.getpgid(pid), signal.SIGKILL)
-    first.wait(30)
-    second.wait(60)
+    first.wait(LONG)
+    second.wait(LONG)
     left = pending(site)
     swept(site)
     return f"one killed, {left}, none after a sweep"
@@ -175,8 +175,8 @@ def hooks_killed(site: Site) -> str:
         site.put(*uploads)
         seen = site.proxy.writes
         hook = start_hook(site, SFTPGO_ACTION="upload")
-        hook.wait(30)
-        wait_until(lambda s=seen: site.proxy.writes > s, 60, lambda: "no worker began to write")
+        hook.wait(LONG)
+        wait_until(lambda s=seen: site.proxy.writes > s, LONG, lambda: "no worker began to write")
         kill_workers(site)
     left = pending(site)
     swept(site)
@@ -207,7 +207,7 @@ def sweep(site: Site) -> subprocess.Popen:
     return start_hook(site, "sweep")
 
 
-def swept(site: Site, timeout: float = 120) -> None:
+def swept(site: Site, timeout: float = LONG) -> None:
     """A sweep to its end, after which nothing is pending. 78: there is no playbook for the provision lane here."""
     site.proxy.heal()
     status = site.end(sweep(site), timeout).status
@@ -351,10 +351,10 @@ def one_hangs(site: Site) -> str:
     site.put(*trees.fleet(loggers=2))
     site.proxy.plan = proxy.writes_only(proxy.stay_silent, range(1, 2))
     first = site.start()
-    wait_until(lambda: site.proxy.writes >= 1, 60, lambda: "the first parser wrote nothing")
+    wait_until(lambda: site.proxy.writes >= 1, LONG, lambda: "the first parser wrote nothing")
     second = site.start()
     logged = in_background(lambda: first.send_signal(signal.SIGTERM) if second.stderr.readline() else None)
-    logged.join(60)
+    logged.join(LONG)
     ends = [site.end(first).status, site.end(second).status]
     assert ends[1] == 0, ends
     return f"the first ended by SIGTERM ({ends[0]}), the second then did the work, {pending(site)}"

@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 from influx_server import free_port
+from waiting import LONG
 
 Plan = Callable[["Request"], None]
 
@@ -132,7 +133,7 @@ class Request(BaseHTTPRequestHandler):
 
     def ask(self) -> tuple[int, list[tuple[str, str]], bytes]:
         """Hand the request on; returns the server's status, headers and body."""
-        connection = http.client.HTTPConnection(self.proxy.upstream.netloc, timeout=60)
+        connection = http.client.HTTPConnection(self.proxy.upstream.netloc, timeout=LONG)
         kept = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
         try:
             connection.request(self.command, self.path, self.body(), kept)

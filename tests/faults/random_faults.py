@@ -18,6 +18,8 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from waiting import LONG
+
 from faults import proxy, trees
 from faults.catalog import fault
 from faults.process_faults import filled, kill_workers, small_disk, start_hook, swept
@@ -25,7 +27,7 @@ from faults.site import Site, digest
 from faults.truth import Upload
 
 SEED = 20260201
-LONG, SHORT = 600, 60
+MINUTES, SHORT = 600, 60
 MOST_PARSERS = 3
 LONGEST_SWEEP = 900
 MOST_UPLOADS = 800
@@ -240,7 +242,7 @@ class Everything:
 
     def hook(self) -> bool:
         """SFTPGo's hook."""
-        start_hook(self.site, SFTPGO_ACTION="upload").wait(30)
+        start_hook(self.site, SFTPGO_ACTION="upload").wait(LONG)
         return True
 
     def take_back(self) -> bool:
@@ -354,4 +356,4 @@ def as_settled(site: Site) -> list[Upload]:
 
 @fault("everything at once, ten minutes")
 def ten_minutes(site: Site) -> str:
-    return everything_at_once(site, SHORT if os.environ.get("CI") else LONG)
+    return everything_at_once(site, SHORT if os.environ.get("CI") else MINUTES)

@@ -24,7 +24,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from influx_server import MADE, InfluxServer, is_rename, wait_until
+from influx_server import MADE, InfluxServer, is_rename
+from waiting import LONG, wait_until
 
 from faults import truth, truth_totals, truth_uploads
 from faults.proxy import FaultProxy
@@ -123,7 +124,7 @@ class Site:
                 cwd=self.folder, preexec_fn=prepare, start_new_session=True,
             )  # fmt: skip
 
-    def end(self, process: subprocess.Popen, timeout: float = 120) -> Ended:
+    def end(self, process: subprocess.Popen, timeout: float = LONG) -> Ended:
         """Wait for a parser; one that does not end is killed, and that is an error."""
         try:
             out, err = process.communicate(timeout=timeout)
@@ -268,7 +269,7 @@ def seconds_of(time: str) -> int:
 
 def run_while(process: subprocess.Popen, act: Callable[[], bool]) -> None:
     """Call `act` until it says that it is done, or the process has ended."""
-    wait_until(lambda: act() or process.poll() is not None, 60, lambda: "nothing to act on came")
+    wait_until(lambda: act() or process.poll() is not None, LONG, lambda: "nothing to act on came")
 
 
 def in_background(act: Callable[[], None]) -> threading.Thread:

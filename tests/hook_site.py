@@ -212,8 +212,13 @@ class Installation:
         return [pid for pid, parent in ours.items() if parent not in ours]
 
     def rest(self) -> None:
-        """Wait until none of its processes is left."""
-        wait_until(lambda: not self.processes(), LONG, lambda: f"still running: {self.commands()}")
+        """Wait until none of its processes is left.
+
+        Twice in a row: what is listed may end, and what it has started meanwhile is not in the list.
+        """
+        wait_until(
+            lambda: not (self.processes() or self.processes()), LONG, lambda: f"still running: {self.commands()}"
+        )
 
     def kill_all(self) -> None:
         """What a restart of SFTPGo's unit does to the workers and all below them."""
@@ -231,7 +236,7 @@ class Installation:
 
     def wait_for_end(self, pid: int) -> None:
         """Wait until a process of this installation has ended and holds no lock any more."""
-        wait_until(lambda: pid not in self.processes(), LONG, lambda: f"{pid} is still running")
+        wait_until(lambda: has_ended(pid), LONG, lambda: f"{pid} is still running")
 
     def lane_status(self, lane: str) -> int | None:
         """The exit status in a lane's status file; None if there is no file."""
@@ -269,6 +274,17 @@ def command(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, or waits for nothing but to be noticed by its parent: its locks are free then.
+
+    That it has no working directory any more is not enough: it loses its files a little later.
+    """
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in ("Z", "X")
+    except OSError:
+        return True
 
 
 def children_of(parents: Iterable[int]) -> list[int]:

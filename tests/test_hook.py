@@ -131,11 +131,13 @@ def test_a_thousand_events_at_once_are_two_passes_of_one_worker(site, parser_cal
     site.close_gate()
     most = []
     with ThreadPoolExecutor(150) as pool:
-        events = [pool.submit(site.event, UPLOAD) for _ in range(1000)]
+        events = [pool.submit(site.event, UPLOAD) for _ in range(999)]
         while not all(event.done() for event in events):
             most.append(len(site.workers()))
         for event in events:
             event.result()
+    site.wait_for_calls(1)  # on a busy machine all those events may come before the first pass begins
+    site.event(UPLOAD)
     site.open_gate()
     site.rest()
     assert max(most) == 1
@@ -349,12 +351,15 @@ def test_a_worker_that_hangs_does_not_hold_up_the_watch_of_a_sweep(site, playboo
 
 
 def test_a_lane_that_was_killed_ends_the_sweep_with_a_failure(site):
-    site.constants(SWEEP_SECONDS=1)
+    site.constants(SWEEP_SECONDS=60)  # what it waits at most, where bash does not notice at once that a child has ended
     site.close_gate("python")
     sweep = site.start("sweep")
+    # While the other lane is at work a lane that has ended comes again.
     wait_until(
-        lambda: any(call.startswith("python") for call in site.calls()), LONG, lambda: "the parser was not called"
-    )
+        lambda: any(call.startswith("python") for call in site.calls()) and site.lane_status("provision") == 0,
+        LONG, lambda: f"calls: {site.calls()}",
+    )  # fmt: skip
+    wait_until(lambda: not site.workers("provision", does="lane"), LONG, lambda: "the other lane does not end")
     (lane,) = site.workers("ingest", does="lane")
     kill(lane)
     assert sweep.wait(LONG) == 137
@@ -712,20 +717,29 @@ def test_a_playbook_that_hangs_is_ended_and_logged(site):
 def test_a_playbook_that_does_not_listen_is_killed(site):
     site.constants(PLAYBOOK_SECONDS=1, KILL_SECONDS=1)
     program = site.home / ".venv/bin/ansible-playbook"
-    program.write_text("#!/bin/bash\ntrap '' TERM\nwhile :; do sleep 0.1; done\n")
-    site.settled_event(MKDIR)
+    program.write_text("#!/bin/bash\nwhile :; do sleep 0.1; done\n")
+    # Children inherit what is blocked: it does not listen from its first moment on, not only once it has set a trap.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        site.event(MKDIR)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    site.rest()
     (line,) = site.log("provisioning.log")
     assert line.startswith("TIME FAILED 137: it did not end within 1 seconds (it printed nothing) (")
 
 
 @pytest.mark.slow
 def test_a_real_playbook_that_hangs_is_ended_with_all_that_it_started(tmp_path):
-    site = Installation(tmp_path / "site")
-    site.constants(PLAYBOOK_SECONDS=8)
-    note = site.notes / "pid"
-    tasks = f"    - ansible.builtin.shell: 'echo $$ >{note}; exec sleep 1000'\n"
-    (line,) = real_playbook(site, tasks)
-    assert ": it did not end within 8 seconds (" in line
+    for seconds in (5, 50, 500):  # a busy machine needs longer until the task is at work
+        site = Installation(tmp_path / f"site{seconds}")
+        site.constants(PLAYBOOK_SECONDS=seconds)
+        note = site.notes / "pid"
+        tasks = f"    - ansible.builtin.shell: 'echo $$ >{note}; exec sleep 10000'\n"
+        (line,) = real_playbook(site, tasks)
+        assert f": it did not end within {seconds} seconds (" in line
+        if note.exists() and note.read_text():
+            break
     pid = int(note.read_text())
     wait_until(lambda: b"sleep" not in command(pid), LONG, lambda: "the task lives on")
 
@@ -895,7 +909,8 @@ def test_the_hook_is_back_soon_after_an_empty_script(site, tmp_path):
         return time.perf_counter() - started
 
     both = [(seconds(empty), seconds(site.script)) for _ in range(40)]
-    assert statistics.median(hook - nothing for nothing, hook in both) < 0.05
+    nothing, hook = map(statistics.median, zip(*both, strict=True))
+    assert hook < 25 * nothing  # some four times; a busy machine slows both down
     site.open_gate()
 
 

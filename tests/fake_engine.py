@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 from grafana_contract import GrafanaContract
 from influx_server import InfluxServer
-from waiting import wait_until
+from waiting import LONG, wait_until
 
 DASHBOARDS = "/var/lib/powerview/dashboards"
 
@@ -72,7 +72,7 @@ def down(state: Path, compose: dict) -> None:
             group = int(place.read_text())
             os.killpg(group, signal.SIGTERM)
             place.unlink()
-            wait_until(lambda group=group: not runs(group), 30, lambda: "a server does not end")
+            wait_until(lambda group=group: not runs(group), LONG, lambda: "a server does not end")
     for volume in compose["volumes"].values():
         shutil.rmtree(state / volume["name"], ignore_errors=True)
 

@@ -53,7 +53,7 @@ class GrafanaServer:
         }
         self.process: subprocess.Popen | None = None
 
-    def start(self, deadline: float = 120) -> GrafanaServer:
+    def start(self, deadline: float = LONG) -> GrafanaServer:
         """Start and wait until it answers. Raises RuntimeError with the server's log."""
         for kind in ("dashboards", "datasources", "plugins", "alerting"):
             (self.folder / "provisioning" / kind).mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ import csv
 import fcntl
 import hashlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -18,7 +19,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +35,8 @@ MOST_LOSSES = 5
 SERIES = re.compile(rb"(?:\\.|[^ \\])*")
 NANOSECONDS = {"s": 10**9, "ns": 1}
 MADE = ("powerview_totals", "powerview_channels")
+WARM = "warm"
+_GIVEN: set[int] = set()
 
 
 def is_rename(tags: tuple[tuple[str, str], ...]) -> bool:
@@ -62,7 +65,7 @@ class InfluxServer:
         self.session = requests.Session()
         self.session.headers["Authorization"] = f"Token {self.token}"
 
-    def start(self, deadline: float = 60) -> InfluxServer:
+    def start(self, deadline: float = LONG) -> InfluxServer:
         """Start, wait until it answers, set it up at the first start. Raises RuntimeError with the server's log."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "influxd.log", "ab") as log:
@@ -128,7 +131,7 @@ class InfluxServer:
         params = {"org": org or self.org, "bucket": bucket, "precision": precision}
         for _ in range(MOST_LOSSES):
             self.call("POST", "/api/v2/write", params=params, data=body)
-            if self._has(bucket, body, precision, org):
+            if not body or self._has(bucket, body, precision, org):
                 return
         raise AssertionError(f"InfluxDB confirmed and lost a write to {bucket} {MOST_LOSSES} times: {body[:200]}")
 
@@ -145,9 +148,19 @@ class InfluxServer:
         )
         return sum(int(row["_value"]) for row in rows) >= sum(map(len, written.values()))
 
+    def warm(self, bucket: str, *moments: int) -> None:
+        """Write a point into the shards of these seconds, one that `points` leaves out.
+
+        InfluxDB loses no write to a shard that has something in memory. For tests of what PowerView itself does not
+        look for, or of how often it writes.
+        """
+        self.write(bucket, "".join(f"{WARM} value=0 {moment}\n" for moment in moments))
+
     def points(self, bucket: str) -> dict[tuple, float]:
         """All readings and events: (measurement, sorted tags, seconds since 1970) → value of the point's one field."""
-        return {key: value for key, value in self._points(bucket).items() if not (key[0] in MADE or is_rename(key[1]))}
+        left_out = (*MADE, WARM)
+        found = self._points(bucket).items()
+        return {key: value for key, value in found if not (key[0] in left_out or is_rename(key[1]))}
 
     def made(self, bucket: str) -> dict[tuple, float]:
         """What the lane makes of the readings, totals and channels by name, like `points`."""
@@ -299,10 +312,18 @@ def _point(row: dict[str, str]) -> tuple[tuple, float]:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port of 127.0.0.1 that nobody listens on, and that the system gives nobody who asks for any.
+
+    So it stays free until it is listened on, and where a server is away nobody else answers.
+    """
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.SystemRandom().randrange(10_000, lowest)
+        with socket.socket() as probe, suppress(OSError):
+            if port not in _GIVEN:
+                probe.bind(("127.0.0.1", port))
+                _GIVEN.add(port)
+                return port
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from influx_server import free_port
+
 SECRET = "s3cr3t-of-the-address"
 
 
@@ -31,8 +33,8 @@ class Receiver:
         self.kinds: list[str] = []
         self.pings: list[Ping] = []
         self.refused = 0
-        self._server = self._listen(0)
-        self.port = self._server.server_address[1]
+        self.port = free_port()  # nobody takes it while this is stopped
+        self._server = self._listen(self.port)
         self.alert_url = f"json://user:{SECRET}@127.0.0.1:{self.port}/{SECRET}"
         self.ping_url = f"http://127.0.0.1:{self.port}/ping/{SECRET}"
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from trees import Site, day_rows, snapshot, v002
+from waiting import LONG
 
 from powerview import ingest
 from powerview.channels import disk, force, sheet_for
@@ -258,11 +259,12 @@ def test_a_sheet_that_is_still_being_written_waits(site):
     assert lane(site) == 1
 
 
-def test_where_writers_cannot_be_seen_a_sheet_waits_until_it_is_quiet(site, no_leases):
+def test_where_writers_cannot_be_seen_a_sheet_waits_until_it_is_quiet(site, no_leases, monkeypatch):
+    monkeypatch.setattr("powerview.inbox.claim.QUIET_SECONDS", LONG)
     put(site, GOOD)
     lane(site)
     assert in_force(site) is None
-    os.utime(site.data / PATH, (time.time() - 60,) * 2)
+    os.utime(site.data / PATH, (time.time() - 2 * LONG,) * 2)
     lane(site)
     assert in_force(site) == GOOD
 

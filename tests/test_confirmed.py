@@ -12,6 +12,7 @@ from faults.proxy import FaultProxy, Request, hand_on
 from test_ingest import run, statuses
 from test_places import at, held, upload
 from test_store import settings_for
+from waiting import LONG
 
 from powerview.ingest import confirmed, lane
 from powerview.ingest.confirmed import MOST_TRIES
@@ -27,7 +28,7 @@ def later(monkeypatch):
     """Runs that come so much later that what was confirmed is due."""
 
     def make(due: bool) -> None:
-        monkeypatch.setattr(confirmed, "AFTER_SECONDS", -1 if due else 15)
+        monkeypatch.setattr(confirmed, "AFTER_SECONDS", -1 if due else LONG)
 
     make(True)
     return make
@@ -76,7 +77,7 @@ def test_a_clock_that_was_set_back_makes_all_of_it_due(influx, influx_site, clie
     path = settle_one(influx, influx_site, client)
     lose(influx, client, 10, 20)
     later(False)
-    an_hour_ago = SimpleNamespace(time=lambda: time.time() - 3600, monotonic=time.monotonic)
+    an_hour_ago = SimpleNamespace(time=lambda: time.time() - 10 * LONG, monotonic=time.monotonic)
     monkeypatch.setattr(confirmed, "time", an_hour_ago)
     assert statuses(run(influx_site)) == [(Status.OK, path)]
 
@@ -184,7 +185,7 @@ def test_an_influxdb_that_goes_away_while_readings_are_stored_again_leaves_them_
     assert held(influx, client) == {NAME: {0: 1.5, 10: 2.5, 20: 3.5, 30: 1.5, 40: 2.5, 50: 1.5}}
 
 
-@pytest.mark.parametrize(("marker", "age", "put_off"), [(True, 0, True), (True, 400, False), (False, 0, False)])
+@pytest.mark.parametrize(("marker", "age", "put_off"), [(True, 0, True), (True, 2 * LONG, False), (False, 0, False)])
 def test_counting_and_totals_make_way_for_uploads_that_wait(
     influx, influx_site, client, later, monkeypatch, marker, age, put_off
 ):
@@ -192,7 +193,7 @@ def test_counting_and_totals_make_way_for_uploads_that_wait(
     lose(influx, client, 0, 20)
     if marker:
         (influx_site.state / "ingest.marker").touch()
-    monkeypatch.setattr(lane, "MOST_PUT_OFF", 300 - age)
+    monkeypatch.setattr(lane, "MOST_PUT_OFF", LONG - age)
     assert statuses(run(influx_site)) == ([] if put_off else [(Status.OK, path)])
     (influx_site.state / "ingest.marker").unlink(missing_ok=True)
     assert statuses(run(influx_site)) == ([(Status.OK, path)] if put_off else [])

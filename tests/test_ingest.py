@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from contextlib import nullcontext
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -276,6 +276,7 @@ def test_lines_that_influxdb_never_takes_put_the_file_into_error_and_the_rest_of
 ):
     influx.make_bucket(client)
     influx.write(client, "roof value=7i 1751364600\n")  # fixes the type of this week's values of the campaign
+    influx.warm(client, int(datetime(2025, 9, 1, tzinfo=UTC).timestamp()))
     influx_site.put(f"{client}/roof/02001283/a.tsv", v002(f"{ONE} 1.5 2.5", "01/09/25 12:00:00 3.5 4.5"))
     influx_site.put(f"{client}/cellar/02001283/b.tsv", v002(f"{ONE} 5.5 6.5"))
     done = run(influx_site)
@@ -434,6 +435,7 @@ def test_lines_refused_once_more_are_not_the_late_files_fault(influx, influx_sit
     influx.call("POST", "/api/v2/buckets", json={"orgID": org, "name": client, "retentionRules": rules})
     now = datetime.now(ZoneInfo("Europe/Paris"))
     recent, old = (f"{now - timedelta(days=days):%d/%m/%y} 12:00:00" for days in (2, 90))
+    influx.warm(client, int((now - timedelta(days=2)).replace(hour=12).timestamp()))
     folder = f"{client}/roof/02001283"
     influx_site.put(f"{folder}/T_250703_031500.tsv", v002(f"{old} 3.5 1.5", f"{recent} 3.5 1.5"))
     assert statuses(run(influx_site)) == [(Status.ERROR, f"{folder}/T_250703_031500.tsv")]
@@ -700,8 +702,16 @@ def test_a_file_that_is_moved_away_before_its_turn_is_no_trouble(site):
 
 @pytest.fixture
 def short_quiet(no_leases, monkeypatch):
-    """A file system without leases, and a quiet period that a test can wait for."""
-    monkeypatch.setattr("powerview.inbox.claim.QUIET_SECONDS", 0.5)
+    """A file system without leases, and a quiet period that ends when it is slept through; yields the naps."""
+    monkeypatch.setattr("powerview.inbox.claim.QUIET_SECONDS", LONG)
+    naps = []
+
+    def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        monkeypatch.setattr("powerview.inbox.claim.QUIET_SECONDS", 0)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    return naps
 
 
 def test_without_leases_one_run_waits_for_a_file_to_be_quiet_and_looks_back(site, short_quiet):
@@ -709,6 +719,8 @@ def test_without_leases_one_run_waits_for_a_file_to_be_quiet_and_looks_back(site
     os.utime(quiet, (1, 1))
     site.put(f"{DEVICE}/a.tsv", v002(*day_rows()))
     assert statuses(run(site)) == [(Status.OK, f"{DEVICE}/b.tsv"), (Status.OK, f"{DEVICE}/a.tsv")]
+    (nap,) = short_quiet
+    assert 0 < nap <= LONG
 
 
 def test_without_leases_a_file_that_keeps_growing_stays_pending(site, short_quiet, monkeypatch):
@@ -716,7 +728,7 @@ def test_without_leases_a_file_that_keeps_growing_stays_pending(site, short_quie
     monkeypatch.setattr(time, "sleep", lambda _: os.utime(file))
     done = run(site)
     assert statuses(done) == [(Status.PENDING, f"{DEVICE}/a.tsv")]
-    assert done.outcomes[0].reason == "it changed less than 0.5 seconds ago and may still be growing"
+    assert done.outcomes[0].reason == f"it changed less than {LONG} seconds ago and may still be growing"
 
 
 def test_a_file_that_was_looked_back_at_does_not_win_over_later_uploads(site, short_quiet):
@@ -725,6 +737,7 @@ def test_a_file_that_was_looked_back_at_does_not_win_over_later_uploads(site, sh
     os.utime(later, (1_751_500_000, 1_751_500_000))
     site.put(f"{DEVICE}/T_250702_031500.tsv", v002(f"{ONE} 2.5 1.5"))
     run(site)
+    assert len(short_quiet) == 1
     assert first_values(site) == ["3.5"]
 
 

@@ -19,7 +19,7 @@ from powerview.store.buckets import SHARD_SECONDS
 from powerview.store.connection import Body
 
 FOLDER = "roof/02001283"
-DECEMBER = 1_764_586_800
+SUMMER, DECEMBER = 1_751_364_000, 1_764_586_800
 TOO_LARGE = proxies.refuse(413, "request too large", "request entity too large")
 
 
@@ -86,6 +86,7 @@ def test_the_bad_lines_of_one_file_are_not_blamed_on_its_neighbour(
     influx, held_site, between, client, monkeypatch, bad
 ):
     influx.make_bucket(client, SHARD_SECONDS)
+    influx.warm(client, SUMMER)
     influx.write(client, f"roof,channel=x value=1i {DECEMBER}\n")  # the field of that quarter has another type
     good = 7 - bad
     put(held_site, client, 2, *JULY)
@@ -103,6 +104,8 @@ def test_the_bad_lines_of_one_file_are_not_blamed_on_its_neighbour(
 
 @pytest.mark.parametrize("bad", [1, 2])
 def test_a_line_that_cannot_be_parsed_is_its_own_deliverys_fault(influx, between, client, monkeypatch, bad):
+    influx.make_bucket(client, SHARD_SECONDS)
+    influx.warm(client, 0)
     between.plan = gate = Gate(monkeypatch, client, 3)
     with open_store(settings_for(between.url, influx.token, INFLUXDB_ORG=influx.org)) as store:
         deliveries = [store.deliver(client) for _ in range(3)]
@@ -120,6 +123,8 @@ def test_a_line_that_cannot_be_parsed_is_its_own_deliverys_fault(influx, between
 
 
 def test_bodies_that_are_too_large_together_are_sent_one_by_one(influx, held_site, between, client, monkeypatch):
+    influx.make_bucket(client, SHARD_SECONDS)
+    influx.warm(client, DECEMBER)
     for day in (2, 3, 4):
         put(held_site, client, day, f"01/12/25 12:{day}0:00 {day}.5")
 

@@ -13,7 +13,7 @@ import pytest
 from grafana_automation import tree
 from provisioning_by_hand import uid_of
 from provisioning_world import ON_CONTRACT, PLAYBOOKS, QUICKLY, QUICKLY_ON_CONTRACT, World
-from waiting import wait_until
+from waiting import LONG, wait_until
 
 pytest_plugins = ("provisioning_fixture",)
 
@@ -243,7 +243,7 @@ def test_a_person_is_taken_out_of_an_organisation(world: World):
     assert (run.logged, again.logged) == (["powerview: took ann out of acme"], [])
     # Grafana remembers for some seconds whom it has let in.
     wait_until(
-        lambda: world.person("ann", acme).call("GET", "/api/datasources", ok=(200, 401, 403)) in (401, 403), 70,
+        lambda: world.person("ann", acme).call("GET", "/api/datasources", ok=(200, 401, 403)) in (401, 403), LONG,
         lambda: "ann is still let in",
     )  # fmt: skip
     assert add(world, USER="ann").logged == ["powerview: put ann into acme"]

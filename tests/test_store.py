@@ -186,6 +186,8 @@ def test_an_address_of_this_machine_is_known_as_such(host, local):
 
 
 def test_lines_that_cannot_be_parsed_are_named_and_the_others_stored(influx, client, settings):
+    influx.make_bucket(client)
+    influx.warm(client, 0)
     good, bad = lines("a", 40), ("a", b"a value=nan 7\n")
     with pytest.raises(BadLines) as error:
         send(settings, client, (good[0], good[1][:200] + bad[1] + good[1][200:]))
@@ -232,6 +234,7 @@ def test_lines_of_other_weeks_are_stored_beside_lines_of_another_type(influx, cl
     influx.make_bucket(client)
     influx.write(client, "a value=1i 1751364600\n")
     weeks = {n: 1_751_364_000 + n * 604_800 for n in range(-3, 4)}
+    influx.warm(client, *(weeks[n] + 100 for n in weeks if n))
     with pytest.raises(BadLines, match="field type conflict"):
         send(settings, client, ("a", b"".join(b"a value=1.5 %d\n" % seconds for seconds in weeks.values())))
 
@@ -252,6 +255,7 @@ def test_lines_that_are_too_old_for_a_bucket_are_reported_and_the_others_stored(
     rules = [{"type": "expire", "everySeconds": 30 * 86_400}]
     influx.call("POST", "/api/v2/buckets", json={"orgID": org, "name": client, "retentionRules": rules})
     now = int(time.time())
+    influx.warm(client, *(now - days * 86_400 for days in (1, 10)))
     body = b"".join(b"a value=1.5 %d\n" % (now - days * 86_400) for days in (1, 10, 40, 400))
     with pytest.raises(BadLines, match="violates a Retention Policy"):
         send(settings, client, ("a", body))
@@ -539,16 +543,18 @@ def test_a_run_does_not_wait_for_ever_for_a_busy_server(monkeypatch):
         assert len(server.bodies) == 3
 
 
-def test_a_run_that_ends_does_not_wait_for_a_busy_server():
-    with answering((429, {"Retry-After": "100", **JSON}, b"{}")) as server:
+def test_a_run_that_ends_does_not_wait_for_a_busy_server(monkeypatch):
+    monkeypatch.setattr(influxdb, "LONGEST_WAIT", 10 * LONG)
+    monkeypatch.setattr(influxdb, "MOST_WAIT", 10 * LONG)
+    with answering((429, {"Retry-After": f"{10 * LONG}", **JSON}, b"{}")) as server:
         opened = InfluxStore(settings_for(server.url))
         delivery = opened.deliver("acme")
         delivery.send(*lines("a", 1), SPAN)
         delivery.finish()
         wait_until(lambda: server.bodies, LONG, lambda: "nothing was sent")
-        started = time.monotonic()
         opened.close()
-        assert time.monotonic() - started < 50
+        threads = [each._thread for each in opened._connections]
+        wait_until(lambda: not any(thread.is_alive() for thread in threads), LONG, lambda: "a connection waits")
 
 
 def test_a_body_that_a_proxy_finds_too_large_is_sent_in_halves():
@@ -678,7 +684,6 @@ def test_a_run_that_ends_early_drops_what_is_not_yet_on_its_way():
 
 
 def test_an_answer_that_never_comes_is_not_waited_for_for_ever(monkeypatch):
-    monkeypatch.setattr(connection, "ANSWER_MS", 200)
     asked = threading.Event()
 
     class Silent(_Answer):
@@ -686,10 +691,16 @@ def test_an_answer_that_never_comes_is_not_waited_for_for_ever(monkeypatch):
             asked.set()
             self.rfile.read()
 
-    with answering(WRITTEN) as server:
+    with answering(WRITTEN) as server, open_store(settings_for(server.url)) as opened:
         server.RequestHandlerClass = Silent
-        said = why_not(settings_for(server.url))
-    assert asked.is_set()
+        delivery = opened.deliver("acme")  # the bucket is found by now
+        monkeypatch.setattr(connection, "ANSWER_MS", 200)
+        delivery.send(*lines("a", 1), SPAN)
+        delivery.finish()
+        with pytest.raises(StoreAway) as error:
+            delivery.result()
+        assert asked.wait(LONG)
+    said = str(error.value)
     assert said.startswith(f"InfluxDB does not answer at {server.url} (")
     assert "timed out" in said
 

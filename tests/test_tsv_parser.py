@@ -534,12 +534,15 @@ def test_two_runs_at_once_store_and_move_each_file_once(site):
 def test_a_run_killed_in_the_middle_leaves_files_that_the_next_one_stores(site):
     for number in range(60):
         site.put(f"{DEVICE}/{number:02}.tsv", v002(*day_rows(count=144)))
-    killed = subprocess.Popen(
-        site.command(), env=site.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    wait_until(lambda: any((site.data / DEVICE).glob("parsed/*.tsv")), LONG, lambda: "nothing was parsed")
-    killed.kill()
-    killed.wait(LONG)
+    with (site.log / "uploads.log").open("a") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)  # the run cannot log the first file that it settles, and waits
+        killed = subprocess.Popen(
+            site.command(), env=site.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_until(lambda: any((site.data / DEVICE).glob("parsed/*.tsv")), LONG, lambda: "nothing was parsed")
+        killed.kill()
+        assert killed.wait(LONG) == -signal.SIGKILL
+    assert len(list((site.data / DEVICE).glob("*.tsv"))) > 0
     assert site.run().returncode == 0
     assert sorted(site.files()) == [f"{DEVICE}/parsed/{number:02}.tsv" for number in range(60)]
     assert len(set(site.stored("acme"))) == 288
@@ -676,17 +679,20 @@ def test_what_is_no_tsv_in_a_devices_folder_is_reported_once_and_left(site):
 
 
 def test_ctrl_c_ends_with_130_and_no_traceback(site):
-    for number in range(300):
-        site.put(f"{DEVICE}/{number:03}.tsv", v002(*day_rows(count=144)))
-    process = subprocess.Popen(
-        site.command(), env=site.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    wait_until(lambda: (site.data / DEVICE / "parsed").exists(), LONG, lambda: "nothing was settled")
-    process.send_signal(signal.SIGINT)
+    for number in range(3):
+        site.put(f"{DEVICE}/{number}.tsv", GOOD)
+    with (site.log / "uploads.log").open("a") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)  # the run cannot log the first file that it settles, and waits
+        process = subprocess.Popen(
+            site.command(), env=site.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        wait_until(lambda: any((site.data / DEVICE).glob("parsed/*")), LONG, lambda: "nothing was settled")
+        process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=LONG)
     assert (process.returncode, said) == (
         130, "tsv_parser.py: interrupted; files that were not settled are still pending.\n"
     )  # fmt: skip
+    assert [path for path in site.files() if "/parsed/" not in path]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
@@ -702,7 +708,7 @@ def test_ctrl_c_ends_so_while_the_program_is_still_being_loaded(site, tmp_path):
     (tmp_path / "slow" / "dotenv").mkdir(parents=True)
     loading = tmp_path / "loading"
     (tmp_path / "slow" / "dotenv" / "__init__.py").write_text(
-        f"import pathlib, time\npathlib.Path({str(loading)!r}).touch()\ntime.sleep(60)\n"
+        f"import pathlib, time\npathlib.Path({str(loading)!r}).touch()\ntime.sleep({LONG})\n"
     )
     process = subprocess.Popen(
         site.command(),

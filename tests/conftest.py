@@ -9,8 +9,13 @@ import signal
 import uuid
 
 import pytest
+from hypothesis import HealthCheck, settings
 from influx_server import NoInfluxDB, running_influxdb
 from trees import Site
+
+# How fast examples are made and tried says something about the machine alone.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_configure() -> None:

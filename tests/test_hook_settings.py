@@ -80,7 +80,7 @@ ENDS = st.sampled_from(["\n", "\r\n", "\r", "\n\n"])
 LINES = st.tuples(EXPORTS, NAMES, EQUALS, VALUES, ENDS).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(LINES, max_size=5).map("".join))
 @example("POWERVIEW_STATE_DIR='\\")
 def test_the_hook_reads_any_line_as_python_dotenv_does(tmp_path_factory, text):

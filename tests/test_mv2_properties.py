@@ -11,16 +11,13 @@ from zoneinfo import ZoneInfo
 
 import golden
 import pytest
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from trees import PREAMBLE, day_rows, v002, v003
 
 from powerview.mv2 import NotReadable, Recording
 from powerview.mv2.cells import plain_numbers
 from powerview.store import line_protocol
-
-settings.register_profile("reader", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("reader")
 
 Reading = tuple[str, int, str]
 """Channel, UTC seconds, value."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from powerview_grafana import found
-from powerview_grafana.addresses import path
+from powerview_grafana.addresses import folder_permissions, path
 from powerview_grafana.run import Run, open_clients
 from powerview_grafana.servers import GONE, Answer, Get
 
@@ -17,10 +17,7 @@ def make(run: Run, clients: list[dict]) -> None:
 
 def settle(run: Run, clients: list[dict]) -> None:
     """The same for these clients, or for the admins, whose folder no team may see."""
-    present = run.read_first(clients, lambda: _present(run, clients))
-    for client in clients if present is None else ():
-        client["is_closed"] = False
-    run.each([] if present is None else clients, lambda client: _settle(run, client, *present[client["client"]]))
+    run.each_with(clients, lambda: _present(run, clients), lambda c, present: _settle(run, c, *present[c["client"]]))
 
 
 def team_rows(client: dict) -> list[dict]:
@@ -42,7 +39,7 @@ def _present(run: Run, clients: list[dict]) -> dict[str, tuple[Answer, Answer]]:
     nothing = Answer(404)
     homes = [c for c in clients if c["org"]]
     gets = [Get(path("api", "folders", c["folder_uid"]), c["org"], GONE) for c in homes]
-    gets += [Get(path("api", "folders", c["folder_uid"], "permissions"), c["org"], GONE) for c in homes]
+    gets += [Get(folder_permissions(c["folder_uid"]), c["org"], GONE) for c in homes]
     answers = run.grafana.get_all(gets)
     read = {c["client"]: (answers[i], answers[len(homes) + i]) for i, c in enumerate(homes)}
     return {c["client"]: read.get(c["client"], (nothing, nothing)) for c in clients}
@@ -58,8 +55,7 @@ def _settle(run: Run, client: dict, folder: Answer, permissions: Answer) -> None
         # The very next write: Grafana opens a new root folder to everyone.
         wanted = {"items": team_rows(client)}
         if run.change(client, steps, "permissions", sorted(found.rows(rows)), wanted_rows(client)):
-            address = path("api", "folders", uid, "permissions")
-            run.write(run.grafana, "Set the folder's permissions", "POST", address, wanted, org=org)
+            run.write(run.grafana, "Set the folder's permissions", "POST", folder_permissions(uid), wanted, org=org)
     client["is_closed"] = True
     parent = "" if is_new else folder.body.get("parentUid") or ""
     if parent and run.change(client, steps, "folder's place", parent, ""):

@@ -98,6 +98,12 @@ class Run:
             except NOT_UNDERSTOOD as error:
                 client["failed"] = client["failed"] or not_understood(error)
 
+    def each_with(self, clients: list[dict], read: Callable[[], Any], work: Callable[[dict, Any], None]) -> None:
+        """`read_first` about all of them, then `each` with what it returned."""
+        found = self.read_first(clients, read)
+        if found is not None:
+            self.each(clients, lambda client: work(client, found))
+
     def read_first(self, clients: list[dict], read: Callable[[], Any]) -> Any:
         """What `read` returns, which is about all these clients; None if it cannot be had: then none of them goes on,
         and the first has the reason."""
@@ -110,9 +116,19 @@ class Run:
             return None
 
 
+def going_on(clients: list[dict]) -> list[dict]:
+    """Those for which a task still has something to do."""
+    return [c for c in clients if not (c["failed"] or c["stopped"])]
+
+
 def open_clients(clients: list[dict]) -> list[dict]:
-    """The clients for which a task still has something to do; the admins are no client."""
-    return [c for c in clients if c["team"] and not (c["failed"] or c["stopped"])]
+    """The same without the admins, who are no client."""
+    return [c for c in going_on(clients) if c["team"]]
+
+
+def closed_clients(clients: list[dict]) -> list[dict]:
+    """The clients whose folder is known to be closed, those that `failed` after that as well."""
+    return [c for c in clients if c["team"] and c["is_closed"] and c["stopped"] != "Grafana"]
 
 
 def stop_all(clients: list[dict]) -> None:

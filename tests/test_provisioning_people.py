@@ -162,6 +162,18 @@ def test_a_team_that_an_admin_renames_stays_the_clients(world: World):
 
 
 @QUICKLY
+def test_a_new_team_that_is_called_as_the_renamed_one_was_sees_nothing(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    number = rename_team(world, "acme", "People of ACME")
+    world.grafana.call("POST", "/api/teams", {"name": "acme"})
+
+    run = world.run()
+
+    assert (run.changed, may_see(world, "acme")) == (0, [number])
+
+
+@QUICKLY
 @pytest.mark.parametrize("renamed", [False, True])
 def test_another_clients_team_on_the_folder_is_no_reason_to_let_it_in(world: World, renamed: bool):
     world.campaigns("acme/roof", "globex/roof")

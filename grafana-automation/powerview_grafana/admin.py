@@ -44,7 +44,7 @@ def _remove_alerting(run: Run, admin: dict) -> None:
     for uid in [uid for uid in CONTACT_POINTS if uid in present]:
         if run.change(admin, admin["steps"], f"contact point {uid} removed", uid, None):
             address = f"{points}/{uid}"
-            run.write(run.grafana, "Delete the contact point", "DELETE", address, org=MAIN_ORG, also=GONE)
+            run.write("Delete the contact point", "DELETE", address, org=MAIN_ORG, also=GONE)
 
 
 def _remove_rules(run: Run, folder: str, rules: str, uids: list[str]) -> None:
@@ -54,7 +54,7 @@ def _remove_rules(run: Run, folder: str, rules: str, uids: list[str]) -> None:
     title = run.grafana.get(about, MAIN_ORG).body["title"]
     if title == ALERTS_FOLDER and held == len(uids):
         address = f"{about}?forceDeleteRules=true"
-        run.write(run.grafana, "Delete the alerts' folder", "DELETE", address, org=MAIN_ORG, also=GONE)
+        run.write("Delete the alerts' folder", "DELETE", address, org=MAIN_ORG, also=GONE)
         return
     for uid in uids:
-        run.write(run.grafana, "Delete the alert rule", "DELETE", f"{rules}/{uid}", org=MAIN_ORG, also=GONE)
+        run.write("Delete the alert rule", "DELETE", f"{rules}/{uid}", org=MAIN_ORG, also=GONE)

@@ -114,7 +114,7 @@ def _create(run: Run, client: dict, campaign: dict, new, message: str) -> None:
 
 def _set_permissions(run: Run, client: dict, uid: str) -> None:
     task, body = "Set the dashboard's permissions", {"items": team_rows(client)}
-    run.write(run.grafana, task, "POST", dashboard_permissions(uid), body, org=client["org"])
+    run.write(task, "POST", dashboard_permissions(uid), body, org=client["org"])
 
 
 def _move(run: Run, client: dict, uid: str) -> None:
@@ -131,7 +131,7 @@ def save_over(run: Run, task: str, client: dict, content: dict, message: str) ->
     # Grafana on SQLite, when its database was locked for a moment, says of a dashboard that nobody touched that
     # somebody has changed it. Where somebody has, the same version is refused again.
     for _ in range(2):
-        made = run.write(run.grafana, task, "POST", SAVE, body, org=client["org"], also=EXISTS)
+        made = run.write(task, "POST", SAVE, body, org=client["org"], also=EXISTS)
         if made.status == 200:
             return True
         # Of Grafana 11 and before, 412 may also say that another dashboard in the folder has the same title.

@@ -41,15 +41,14 @@ def only_bucket(token: dict) -> str | None:
 
 
 def _held(run: Run, clients: list[dict]) -> tuple[dict, dict[int, list], dict[str, dict | None]]:
-    homes = [c for c in clients if c["org"]]
-    orgs = sorted({c["org"] for c in homes})
-    gets = [Get("/api/datasources", org) for org in orgs]
-    gets += [Get(data_source_address(c["data_source_uid"]), c["org"], GONE) for c in homes]
-    answers = run.grafana.get_all(gets)
-    listed = {org: answer.body for org, answer in zip(orgs, answers, strict=False)}
-    own = zip(homes, answers[len(orgs) :], strict=True)
-    sources = {c["client"]: answer.body if answer.found else None for c, answer in own}
-    return found.in_influxdb(run.influxdb, run.settings.influxdb_org, [c["bucket"] for c in clients]), listed, sources
+    orgs = sorted({c["org"] for c in clients if c["org"]})
+    listed = run.grafana.get_all([Get("/api/datasources", org) for org in orgs])
+    answers = run.ask(clients, lambda c: data_source_address(c["data_source_uid"]))
+    return (
+        found.in_influxdb(run.influxdb, run.settings.influxdb_org, [c["bucket"] for c in clients]),
+        {org: answer.body for org, answer in zip(orgs, listed, strict=True)},
+        {client: answer.body if answer.found else None for client, answer in answers.items()},
+    )
 
 
 def _settle(run: Run, client: dict, influx: dict, listed: dict[int, list], sources: dict[str, dict | None]) -> None:
@@ -131,7 +130,7 @@ def _make_token(run: Run, client: dict, influx: dict, bucket_id: str | None) -> 
     if not bucket_id:
         body = {"orgID": org_id, "name": client["bucket"], "retentionRules": []}
         # 422: the parser was quicker.
-        run.write(influxdb, "Create the bucket", "POST", path("api", "v2", "buckets"), body, also=(422,))
+        run.write("Create the bucket", "POST", path("api", "v2", "buckets"), body, server=influxdb, also=(422,))
         bucket_id = found.bucket_id(influxdb, org_id, client["bucket"])
     if not bucket_id:
         raise ServerError(f"InfluxDB at {influxdb.url} made no bucket {client['bucket']}: run again.")
@@ -141,7 +140,7 @@ def _make_token(run: Run, client: dict, influx: dict, bucket_id: str | None) -> 
         "description": description(client["client"], run.settings.grafana_url),
         "permissions": [{"action": "read", "resource": resource}],
     }
-    return run.write(influxdb, "Create the token", "POST", path("api", "v2", "authorizations"), body).body
+    return run.write("Create the token", "POST", path("api", "v2", "authorizations"), body, server=influxdb).body
 
 
 def _write_with(run: Run, client: dict, body: dict, is_there: bool, token: dict) -> None:
@@ -170,18 +169,18 @@ def _write(run: Run, client: dict, body: dict, is_there: bool, secrets: dict | N
     org, sources = client["org"], path("api", "datasources")
     own = data_source_address(body["uid"])
     if not is_there:
-        made = run.write(run.grafana, "Create the data source", "POST", sources, full, org=org, also=WRITTEN)
+        made = run.write("Create the data source", "POST", sources, full, org=org, also=WRITTEN)
         if made.status == 200:
             # The first data source of an organisation becomes its default, whatever the call says.
             if _is_never_default(run, client) and made.body["datasource"].get("isDefault"):
-                run.write(run.grafana, "Take it away as the organisation's default", "PUT", own, body, org=org)
+                run.write("Take it away as the organisation's default", "PUT", own, body, org=org)
             return
-    run.write(run.grafana, "Change the data source", "PUT", own, full, org=org)
+    run.write("Change the data source", "PUT", own, full, org=org)
 
 
 def _delete_token(run: Run, token: str) -> None:
     address = path("api", "v2", "authorizations", token)
-    run.write(run.influxdb, "Delete a token that nothing uses", "DELETE", address, also=GONE)
+    run.write("Delete a token that nothing uses", "DELETE", address, server=run.influxdb, also=GONE)
 
 
 def _contains(present: Any, wanted: Any) -> bool:

@@ -112,7 +112,7 @@ def note_newer_file(run: Run) -> None:
 
 def save(run: Run, content: dict, message: str, task: str) -> None:
     """Save one of the admins' dashboards over the version that it names. Raises ServerError if somebody was quicker."""
-    run.write(run.grafana, task, "POST", SAVE, save_body(content, ADMIN_FOLDER_UID, message), org=MAIN_ORG)
+    run.write(task, "POST", SAVE, save_body(content, ADMIN_FOLDER_UID, message), org=MAIN_ORG)
 
 
 def _stored_version(grafana: Server, uid: str) -> int:

@@ -18,7 +18,7 @@ from powerview_grafana.addresses import classic_address, path
 from powerview_grafana.dashboard import constants, in_time_zone, set_constant, with_data_source
 from powerview_grafana.language import in_language, translated
 from powerview_grafana.run import Run, closed_clients, going_on
-from powerview_grafana.servers import Get, ServerError
+from powerview_grafana.servers import ServerError
 from powerview_grafana.spans import OPEN, Span
 
 FILE = Path(__file__).resolve().parents[1] / "dashboards" / "overview.json"
@@ -71,11 +71,8 @@ def listed(overview: dict | None) -> Listed:
 
 def read(run: Run, clients: list[dict]) -> dict[str, dict | None]:
     """The overviews that are there, by client, as classic JSON; None if one is in a schema that cannot be read."""
-    homes = [c for c in clients if c["org"]]
-    gets = [Get(classic_address(c["overview"]["uid"]), c["org"], found.READABLE) for c in homes]
-    answers = run.grafana.get_all(gets)
-    there = [(c["client"], a) for c, a in zip(homes, answers, strict=True) if a.found]
-    return {client: a.body["dashboard"] if a.status == 200 else None for client, a in there}
+    answers = run.ask(clients, lambda c: classic_address(c["overview"]["uid"]), found.READABLE)
+    return {client: a.body["dashboard"] if a.status == 200 else None for client, a in answers.items() if a.found}
 
 
 class _Overviews:
@@ -156,9 +153,8 @@ def _preferences(run: Run, client: dict) -> str:
 
 def _homes(run: Run, clients: list[dict]) -> dict[str, dict]:
     # In check mode a new client has no team or organisation yet.
-    known = [c for c in clients if c["org"] and c["team_id"]]
-    answers = run.grafana.get_all([Get(_preferences(run, c), c["org"]) for c in known])
-    return {c["client"]: {} for c in clients} | {c["client"]: a.body for c, a in zip(known, answers, strict=True)}
+    answers = run.ask([c for c in clients if c["team_id"]], lambda c: _preferences(run, c), ())
+    return {c["client"]: {} for c in clients} | {client: a.body for client, a in answers.items() if a.found}
 
 
 def _make_home(run: Run, client: dict, preferences: dict) -> None:
@@ -168,7 +164,7 @@ def _make_home(run: Run, client: dict, preferences: dict) -> None:
     uid = client["overview"]["uid"]
     if run.change(client, client["overview"]["steps"], "home page", None, uid):
         body = {**preferences, "homeDashboardUID": uid}
-        run.write(run.grafana, "Set the home page", "PUT", _preferences(run, client), body, org=client["org"])
+        run.write("Set the home page", "PUT", _preferences(run, client), body, org=client["org"])
 
 
 def _name_steps(client: dict) -> None:

@@ -108,7 +108,7 @@ def _create(run: Run, client: str, user: str, password: str, org: int) -> dict:
     email = {"email": user} if "@" in user else {}
     body = {"login": user, "name": user, "OrgId": org, **email, "password": password}
     # 412: another run was quicker.
-    run.write(run.grafana, "Create the login", "POST", path("api", "admin", "users"), body, org=MAIN_ORG, also=(412,))
+    run.write("Create the login", "POST", path("api", "admin", "users"), body, org=MAIN_ORG, also=(412,))
     found = _found(run, user)
     if found is None:
         raise ServerError(
@@ -123,13 +123,13 @@ def _let_in(run: Run, user: str, number: int, org: int, team: int, role, wrong_r
     if not role:
         body = {"loginOrEmail": user, "role": "Viewer"}
         task = "Let the person into the organisation"
-        run.write(run.grafana, task, "POST", users, body, org=MAIN_ORG, also=(409,))  # 409: another run was quicker
+        run.write(task, "POST", users, body, org=MAIN_ORG, also=(409,))  # 409: another run was quicker
     elif wrong_role:
         body = {"role": "Viewer"}
-        run.write(run.grafana, "Make the person a Viewer", "PATCH", f"{users}/{number}", body, org=MAIN_ORG)
+        run.write("Make the person a Viewer", "PATCH", f"{users}/{number}", body, org=MAIN_ORG)
     if not is_in:
         members, task = path("api", "teams", team, "members"), "Put the person into the team"
-        answer = run.write(run.grafana, task, "POST", members, {"userId": number}, org=org, also=(400,))
+        answer = run.write(task, "POST", members, {"userId": number}, org=org, also=(400,))
         if answer.status == 400 and "already added" not in str((answer.body or {}).get("message", "")):
             raise run.grafana.refused(task, answer)
 
@@ -137,10 +137,10 @@ def _let_in(run: Run, user: str, number: int, org: int, team: int, role, wrong_r
 def _let_out(run: Run, number: int, org: int, team: int | None, out_of_org: bool) -> None:
     if team is not None:
         member = path("api", "teams", team, "members", number)
-        run.write(run.grafana, "Take the person out of the team", "DELETE", member, org=org, also=GONE)
+        run.write("Take the person out of the team", "DELETE", member, org=org, also=GONE)
     if out_of_org:
         user = path("api", "orgs", org, "users", number)
-        run.write(run.grafana, "Take the person out of the organisation", "DELETE", user, org=MAIN_ORG, also=GONE)
+        run.write("Take the person out of the organisation", "DELETE", user, org=MAIN_ORG, also=GONE)
 
 
 def _notes(user: str, found: dict, role: str | None, has_password: bool, sees_too: str) -> list[str]:

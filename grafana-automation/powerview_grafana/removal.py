@@ -61,8 +61,8 @@ def find(run: Run, client: str, campaign: str, confirm: str, delete_bucket: str)
 def delete(run: Run, calls: list[dict]) -> None:
     """Make the calls, one after the other. What is gone already is no failure."""
     for call in calls:
-        server = run.grafana if call["org"] else run.influxdb
-        run.write(server, f"Delete the {call['what']}", "DELETE", call["path"], org=call["org"], also=GONE)
+        server = None if call["org"] else run.influxdb
+        run.write(f"Delete the {call['what']}", "DELETE", call["path"], server=server, org=call["org"], also=GONE)
 
 
 def _of_campaign(run: Run, client: dict) -> dict:

@@ -62,9 +62,7 @@ def _folder_teams(grafana: Server, folders: list[tuple[int, str]]) -> dict[tuple
 
 def _create(run: Run, client: dict) -> int:
     name, org = client["team"], client["org"]
-    answer = run.write(
-        run.grafana, "Create the team", "POST", path("api", "teams"), {"name": name}, org=org, also=(409,)
-    )
+    answer = run.write("Create the team", "POST", path("api", "teams"), {"name": name}, org=org, also=(409,))
     if answer.status == 200:
         return answer.body["teamId"]
     teams = found.teams(run.grafana, org)  # another run was quicker

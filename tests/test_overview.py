@@ -20,6 +20,16 @@ KNOWN = ", ".join(
 TEN, DAY = timedelta(minutes=10), timedelta(days=1)
 
 
+@pytest.mark.parametrize("file", sorted((FOLDER / "dashboards").rglob("*.json")), ids=lambda file: file.stem)
+def test_a_dashboard_links_dashboards_alone(file):
+    """Pages under Alerting, which earlier versions linked, are gone."""
+    dashboard = json.loads(file.read_text(encoding="utf-8"))
+
+    linked = re.findall(r'"url": "([^"]*)"', json.dumps(dashboard))
+    assert [url for url in linked if not url.startswith("/d/${")] == []
+    assert "/alerting" not in json.dumps(dashboard)
+
+
 @pytest.fixture
 def asked(influx, client):
     """Runs a query of the overview at NOW over what `stored` wrote."""

@@ -23,6 +23,7 @@ ROOF, HALL = (c["uid"] for c in ACME["campaigns"])
 OVERVIEW = ACME["overview"]["uid"]
 
 
+@QUICKLY
 def test_a_new_campaign_gets_all_that_its_client_needs_and_a_second_run_does_nothing(world: World):
     world.campaigns("acme/roof")
     outsider = world.add_person("outsider")

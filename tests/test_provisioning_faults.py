@@ -226,6 +226,50 @@ def test_a_grafana_that_dies_in_the_middle_ends_the_run_at_once(world: World):
 
 
 @QUICKLY
+@pytest.mark.parametrize(
+    ("isolation", "first", "whose"),
+    [
+        ("team", "grafana POST /api/folders/powerview-admin/permissions", "admin"),
+        ("org", "grafana POST /api/orgs", "acme"),
+    ],
+    ids=["team", "org"],
+)
+def test_a_grafana_that_dies_at_the_first_write_is_asked_for_nothing_more(world: World, isolation, first, whose):
+    world.env["POWERVIEW_ISOLATION"] = isolation
+    world.campaigns("acme/roof", "beta/roof")
+    attempts = world.let_grafana_die()
+    run = world.run()
+
+    assert (run.status, attempts) == (2, [first])
+    assert run.logged == [
+        f"powerview: not finished: {whose}: Grafana does not answer at {world.env['GRAFANA_URL']} (GRAFANA_URL): "
+        f"Remote end closed connection without response. Is it running?"
+    ]
+
+
+@QUICKLY
+def test_a_clients_data_source_is_not_the_default_where_it_is_the_first(world: World):
+    """Grafana makes the first one of an organisation its default: what names none would show that client's readings."""
+    world.campaigns("acme/roof")
+    refused = []
+
+    def refuse_the_admins(_number, what):
+        if what.endswith("POST /api/datasources") and not refused:
+            refused.append(what)
+            return 500
+        return None
+
+    world.journal.before = refuse_the_admins
+    run = world.run()
+    world.journal.before = None
+
+    assert (run.status, "powerview: created acme/roof" in run.logged) == (2, True)
+    (source,) = world.grafana.get("/api/datasources")
+    assert (source["uid"], source["isDefault"]) == (ACME["data_source_uid"], False)
+    assert world.run().status == 0
+
+
+@QUICKLY
 def test_nothing_is_put_into_the_admins_folder_while_it_cannot_be_closed(world: World):
     world.campaigns("acme/roof")
     world.make_everything()

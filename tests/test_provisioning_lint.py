@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 from grafana_automation import FOLDER, tasks
 
@@ -14,6 +15,7 @@ PLAYBOOKS = sorted((FOLDER / "playbooks").glob("*.yml"))
 ACTIONS = FOLDER / "playbooks" / "action_plugins"
 
 
+@pytest.mark.slow
 def test_ansible_lint_has_nothing_to_say(tmp_path):
     copy = tmp_path / "grafana-automation"  # it leaves a folder of its own where it works
     shutil.copytree(FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__"))

@@ -246,16 +246,17 @@ def test_a_main_organisation_called_like_a_client_is_reported(world: World):
 
 
 @QUICKLY
-def test_an_organisation_with_somebody_elses_data_source_or_team_stays(world: World):
+def test_an_organisation_with_somebody_elses_data_source_team_or_folder_stays(world: World):
     world.env["POWERVIEW_ISOLATION"] = "org"
     world.make_everything()  # the admins' things, in the main organisation
-    world.campaigns("acme/roof", "globex/roof")
+    world.campaigns("acme/roof", "globex/roof", "initech/roof")
     assert world.run().status == 0
     theirs = {"name": "theirs", "uid": "theirs", "type": "influxdb", "access": "proxy", "url": "http://elsewhere"}
     world.admin(world.org("acme")).call("POST", "/api/datasources", theirs)
     world.admin(world.org("globex")).call("POST", "/api/teams", {"name": "theirs"})
+    world.admin(world.org("initech")).call("POST", "/api/folders", {"uid": "theirs", "title": "theirs"})
 
-    for client in ("acme", "globex"):
+    for client in ("acme", "globex", "initech"):
         variables = {"POWERVIEW_CLIENT": client, "POWERVIEW_CONFIRM": client}
         run = world.run(playbook="delete_grafana_resources", **variables)
 

@@ -75,6 +75,29 @@ def test_a_person_of_another_client_is_reported_before_anything_is_done(world: W
     )
 
 
+@QUICKLY
+def test_somebody_who_took_the_e_mail_of_a_new_person_is_named(world: World):
+    """Grafana lets everybody change the e-mail of their own: a person of globex expects that ann is let in soon."""
+    world.campaigns("acme/roof", "globex/roof")
+    world.make_everything()
+    mallory = {"login": "mallory", "email": "ann@acme.example", "password": "of-one-person", "OrgId": 1}
+    number = world.grafana.call("POST", "/api/admin/users", mallory)["id"]
+    (team,) = world.grafana.get("/api/teams/search?name=globex")["teams"]
+    world.grafana.call("POST", f"/api/teams/{team['id']}/members", {"userId": number})
+
+    ahead = add(world, "--check", USER="ann@acme.example", USER_PASSWORD="of-one-person")
+
+    assert ahead.logged == [
+        "powerview: would put ann@acme.example into acme",
+        "powerview: note: ann@acme.example has a login already: POWERVIEW_USER_PASSWORD was not used",
+        "powerview: note: ann@acme.example is the e-mail of the login mallory",
+        "powerview: note: ann@acme.example is in the team of globex too, and sees what that may see",
+    ]
+    assert add(world, USER="mallory").logged[1:] == [
+        "powerview: note: mallory is in the team of globex too, and sees what that may see"
+    ]
+
+
 @QUICKLY_ON_CONTRACT
 def test_a_team_whose_name_differs_in_case_is_another_clients(world: World):
     world.campaigns("acme/roof")
@@ -136,6 +159,18 @@ def test_a_team_that_an_admin_renames_stays_the_clients(world: World):
     gone = world.run(playbook="delete_grafana_resources", POWERVIEW_CLIENT="acme", POWERVIEW_CONFIRM="acme")
     assert gone.logged[0].endswith(" data source, team")
     assert [team["name"] for team in world.grafana.get("/api/teams/search")["teams"]] == ["globex"]
+
+
+@QUICKLY
+def test_a_new_team_that_is_called_as_the_renamed_one_was_sees_nothing(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    number = rename_team(world, "acme", "People of ACME")
+    world.grafana.call("POST", "/api/teams", {"name": "acme"})
+
+    run = world.run()
+
+    assert (run.changed, may_see(world, "acme")) == (0, [number])
 
 
 @QUICKLY

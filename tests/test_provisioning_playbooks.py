@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from grafana_automation import tree
 from provisioning_world import QUICKLY, QUICKLY_ON_CONTRACT, World, expected, expected_in_influx
 
@@ -115,6 +117,24 @@ def test_an_update_refused_as_too_late_without_reason_is_sent_again(world: World
     world.journal.before = lambda number, _what: 412 if number == 1 else None
     run = world.run(playbook="update_dashboards")
     assert (run.status, run.changed, run.logged) == (0, 1, ["powerview: updated acme/roof: panels"])
+
+
+@QUICKLY_ON_CONTRACT
+def test_an_update_refused_because_of_a_title_is_reported_with_the_reason(world: World):
+    """Grafana 11 keeps titles unique in a folder, and says so with the status of a version that is too old."""
+    world.campaigns("acme/roof")
+    world.make_everything()
+    edit(world, "powerview-master", "powerview-admin", panel="Power of all channels")
+    reason = "A dashboard with the same name in the folder already exists"
+    answer = json.dumps({"message": reason, "status": "name-exists"}).encode()
+    refuse = world.to_grafana._refuse
+    world.to_grafana._refuse = lambda *call: (*refuse(*call)[:2], answer)
+    world.journal.before = lambda *_: 412
+    run = world.run(playbook="update_dashboards")
+
+    assert (run.status, len(world.journal.writes)) == (2, 1)
+    assert run.logged[0].startswith("powerview: not finished: acme/roof: Grafana at ")
+    assert f'refused the task "Update the dashboard" (412): {reason}.' in run.logged[0]
 
 
 @QUICKLY

@@ -240,7 +240,7 @@ ADDRESSES = """
 /api/search?tag=globex /api/search?starred=true /api/dashboards/uid/{dashboard}/versions/1
 /api/dashboards/uid/{dashboard}/public-dashboards /api/dashboards/db/cold-store /api/annotations?limit=1000
 /api/annotations?dashboardUID={dashboard} /api/annotations?tags=globex /api/annotations/{annotation}
-/api/library-elements?perPage=1000 /api/library-elements/{library} /api/library-elements/name/globex%20panel
+/api/library-elements?perPage=1000 /api/library-elements/{library} /api/library-elements/name/filed-by-globex
 /api/library-elements/{library}/connections /api/playlists/{playlist} /api/playlists/{playlist}/items
 /apis/playlist.grafana.app/v0alpha1/namespaces/default/playlists /api/dashboard/snapshots?query=globex
 /api/query-history?datasourceUid={source} /api/user/stars /api/users/{person} /api/users/{person}/teams
@@ -252,11 +252,17 @@ ADDRESSES = """
 /api/datasources/uid/{source}/correlations /public-dashboards /api/cloudmigration/migration /metrics
 /api/user/preferences /api/live/list /api/admin/settings-verbose /api/admin/ldap/status /avatar/globex
 /apis/folder.grafana.app/v1beta1/namespaces/default/folders/{folder}
+/api/annotations/{general_annotation} /api/annotations?type=annotation /api/library-elements/{general_library}
+/api/library-elements/name/globex%20general%20panel /goto/{link} /api/datasources/{source_id} /api/teams/{team}
+/api/teams/{team}/members /api/teams/{team}/preferences /api/orgs/{org} /api/orgs/{org}/users
+/api/dashboards/id/{dashboard_id}/versions /api/dashboards/id/{dashboard_id}/permissions
+/api/alertmanager/grafana/config/api/v1/receivers /api/alertmanager/grafana/config/history /api/org/invites
+/api/datasources/proxy/uid/{source}/metrics /api/access-control/user/actions /d-solo/{dashboard}/x?panelId=1
 """.split()  # noqa: SIM905
 WITH_NAMES_OF_CLIENTS = {
     "/api/datasources", "/api/datasources/uid/{source}", "/api/datasources/uid/{source}/health",
-    "/api/datasources/name/globex", "/api/access-control/user/permissions", "/api/dashboards/tags",
-    "/api/frontend/settings", "/api/bootdata",
+    "/api/datasources/name/globex", "/api/datasources/{source_id}", "/api/access-control/user/permissions",
+    "/api/dashboards/tags", "/api/frontend/settings", "/api/bootdata",
 }  # fmt: skip
 """Where Grafana shows its viewers the names of all data sources and tags of an organisation: as the documentation says,
 in team mode a client's name is no secret from the others."""
@@ -264,17 +270,26 @@ SETTINGS = r'"(globex|name|defaultBucket)": ?("globex"|{{)|"uid": ?"{source}"|/a
 """What each page brings of /api/frontend/settings."""
 MADE_BY_PEOPLE = {
     "/api/playlists", "/api/playlists/{playlist}", "/api/playlists/{playlist}/items", "/api/annotations/tags",
-    "/apis/playlist.grafana.app/v0alpha1/namespaces/default/playlists",
+    "/apis/playlist.grafana.app/v0alpha1/namespaces/default/playlists", "/api/annotations",
+    "/api/annotations?limit=1000", "/api/annotations?tags=globex", "/api/annotations?type=annotation",
+    "/api/annotations/{general_annotation}",
+    "/api/library-elements", "/api/library-elements?perPage=1000", "/api/library-elements/{general_library}",
+    "/api/library-elements/name/globex%20general%20panel", "/api/datasources/correlations",
+    "/api/datasources/uid/{source}/correlations", "/goto/{link}",
 }  # fmt: skip
 """What Grafana keeps for a whole organisation, whoever made it: the documentation says so."""
+
+
+FILED = "filed-by-globex"
+"""How things in a folder or on a dashboard of globex are called."""
 
 
 def leave_traces(site: World, uids: dict[str, str]) -> dict[str, str]:
     """All that people of globex and its admins may make beside their dashboard; returns the uids of it."""
     folder, dashboard, source = (uids[name] for name in ("folder", "dashboard", "source"))
     admin, person = admin_in(site, "globex"), as_person(site, "globex")
-    note = {"dashboardUID": dashboard, "time": 1_760_000_000_000, "tags": ["globex"], "text": "a note of globex"}
-    panel = {"kind": 1, "name": "globex panel", "folderUid": folder, "model": {"type": "text", "title": "globex"}}
+    note = {"dashboardUID": dashboard, "time": 1_760_000_000_000, "tags": ["globex"], "text": FILED}
+    panel = {"kind": 1, "name": FILED, "folderUid": folder, "model": {"type": "text", "title": "globex"}}
     items = [{"type": "dashboard_by_uid", "value": dashboard}]
     playlist = {"name": "globex playlist", "interval": "5m", "items": items}
     snapshot = {"dashboard": {"title": "globex snapshot", "panels": []}, "name": "globex snapshot"}
@@ -285,11 +300,25 @@ def leave_traces(site: World, uids: dict[str, str]) -> dict[str, str]:
     person.call("POST", f"/api/user/stars/dashboard/uid/{dashboard}")
     asked = {"datasourceUid": source, "queries": [{"refId": "A", "query": "globex"}]}
     admin.call("POST", "/api/query-history", asked)
+    # What belongs to no dashboard and no folder.
+    general = {"time": 1_760_000_000_000, "tags": ["globex"], "text": "a note of globex"}
+    unfiled = {**panel, "name": "globex general panel", "folderUid": ""}
+    correlation = {"targetUID": source, "label": "globex", "type": "query"}
+    correlation["config"] = {"type": "query", "field": "x", "target": {}}
+    admin.call("POST", f"/api/datasources/uid/{source}/correlations", correlation)
+    (team,) = admin.get("/api/teams/search?name=globex")["teams"]
     return {
         "annotation": str(admin.call("POST", "/api/annotations", note)["id"]),
+        "general_annotation": str(admin.call("POST", "/api/annotations", general)["id"]),
         "library": admin.call("POST", "/api/library-elements", panel)["result"]["uid"],
+        "general_library": admin.call("POST", "/api/library-elements", unfiled)["result"]["uid"],
         "playlist": admin.call("POST", "/api/playlists", playlist)["uid"],
+        "link": admin.call("POST", "/api/short-urls", {"path": f"d/{dashboard}/globex"})["uid"],
         "person": str(site.grafana.get("/api/users/lookup?loginOrEmail=globex-person")["id"]),
+        "team": str(team["id"]),
+        "dashboard_id": str(admin.dashboard(dashboard)["id"]),
+        "source_id": str(admin.get(f"/api/datasources/uid/{source}")["id"]),
+        "org": admin.session.headers["X-Grafana-Org-Id"],
         "campaign": CAMPAIGNS["globex"],
     }
 
@@ -304,19 +333,29 @@ def test_a_viewer_of_one_client_finds_nothing_of_another_through_any_address(sit
     words = ("globex", CAMPAIGNS["globex"], *uids.values())
     uids |= leave_traces(site, uids)
     person = as_person(site, "acme")
-    telling = set()
+    known = WITH_NAMES_OF_CLIENTS | MADE_BY_PEOPLE if site.env["POWERVIEW_ISOLATION"] == "team" else set()
+
+    assert telling(person, uids, words) <= known
+    assert telling(person, uids, (FILED,)) == set()
+    for org in {"1", uids["org"]} if not known else ():  # an organisation that the person is no member of
+        assert telling(site.person("acme-person", int(org)), uids, words) == set(), org
+    assert foreign_writes(person, uids) == []
+
+
+def telling(person: GrafanaClient, uids: dict[str, str], words: tuple[str, ...]) -> set[str]:
+    """The addresses at which a person reads one of the words that are another client's."""
+    found = set()
     for address in ADDRESSES:
-        answer = person.session.get(person.url + address.format(**uids), timeout=LONG)
-        text = answer.text
+        own = address.format(**uids)
+        answer = person.session.get(person.url + own, timeout=LONG)
+        text = answer.text if answer.status_code < 400 else ""
         if answer.headers.get("Content-Type", "").startswith("text/html"):
             text = re.sub(SETTINGS.format(**uids), "", text)
-        text = text.replace(address.format(**uids), "")  # the page of an error repeats its own
-        if answer.status_code < 400 and any(word in text for word in words):
-            telling.add(address)
-
-    known = WITH_NAMES_OF_CLIENTS | MADE_BY_PEOPLE
-    assert telling <= (known if site.env["POWERVIEW_ISOLATION"] == "team" else set())
-    assert foreign_writes(person, uids) == []
+        text += "".join(step.headers["Location"] for step in answer.history)
+        text = text.replace(own, "")  # the page of an error repeats its own
+        if any(word in text for word in words):
+            found.add(address)
+    return found
 
 
 def foreign_writes(person, uids: dict[str, str]) -> list[str]:

@@ -331,6 +331,20 @@ def test_what_a_person_added_to_a_data_source_is_kept_by_a_repair(world: World):
 
 
 @QUICKLY
+def test_a_token_made_for_an_earlier_address_of_grafana_goes_with_its_bucket(world: World):
+    world.campaigns("acme/roof")
+    world.make_everything()
+    world.env["GRAFANA_URL"] = world.env["GRAFANA_URL"].replace("127.0.0.1", "localhost")
+    world.influx_call("DELETE", f"/api/v2/buckets/{world.bucket_id('acme')}")
+
+    run = world.run()
+
+    assert (run.status, run.logged[-1]) == (0, "powerview: repaired acme: bucket, token")
+    called = [token["description"] for token in world.tokens().values() if "reads acme" in token["description"]]
+    assert called == [f"powerview: grafana reads acme ({world.env['GRAFANA_URL']})"]
+
+
+@QUICKLY
 def test_another_data_source_of_the_clients_name_is_reported_and_the_other_clients_go_on(world: World):
     world.campaigns("globex/roof")
     world.make_everything()

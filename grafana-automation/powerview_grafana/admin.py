@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from powerview_grafana import dashboards, data_sources, folders, master
 from powerview_grafana.addresses import MAIN_ORG, path
-from powerview_grafana.run import Run, stop_all
+from powerview_grafana.run import Run, going_on, stop_all
 from powerview_grafana.servers import GONE, Get
 
 ALERT_RULES = ("powerview-silent", "powerview-influxdb")
@@ -19,12 +19,8 @@ def make(run: Run, clients: list[dict]) -> None:
     data_sources.settle(run, [admin for admin in ours if admin["is_closed"]])
     closed = [c for c in ours if c["is_closed"] and c["stopped"] != "Grafana"]
     dashboards.settle(run, closed, lambda *_: master.from_file(run.settings), "From dashboards/master.json")
-    run.each(_going_on(ours), lambda admin: _finish(run, admin))
+    run.each(going_on(ours), lambda admin: _finish(run, admin))
     stop_all(clients)
-
-
-def _going_on(ours: list[dict]) -> list[dict]:
-    return [c for c in ours if not (c["failed"] or c["stopped"])]
 
 
 def _finish(run: Run, admin: dict) -> None:
@@ -48,7 +44,7 @@ def _remove_alerting(run: Run, admin: dict) -> None:
     for uid in [uid for uid in CONTACT_POINTS if uid in present]:
         if run.change(admin, admin["steps"], f"contact point {uid} removed", uid, None):
             address = f"{points}/{uid}"
-            run.write(run.grafana, "Delete the contact point", "DELETE", address, org=MAIN_ORG, also=GONE)
+            run.write("Delete the contact point", "DELETE", address, org=MAIN_ORG, also=GONE)
 
 
 def _remove_rules(run: Run, folder: str, rules: str, uids: list[str]) -> None:
@@ -58,7 +54,7 @@ def _remove_rules(run: Run, folder: str, rules: str, uids: list[str]) -> None:
     title = run.grafana.get(about, MAIN_ORG).body["title"]
     if title == ALERTS_FOLDER and held == len(uids):
         address = f"{about}?forceDeleteRules=true"
-        run.write(run.grafana, "Delete the alerts' folder", "DELETE", address, org=MAIN_ORG, also=GONE)
+        run.write("Delete the alerts' folder", "DELETE", address, org=MAIN_ORG, also=GONE)
         return
     for uid in uids:
-        run.write(run.grafana, "Delete the alert rule", "DELETE", f"{rules}/{uid}", org=MAIN_ORG, also=GONE)
+        run.write("Delete the alert rule", "DELETE", f"{rules}/{uid}", org=MAIN_ORG, also=GONE)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from powerview_grafana.addresses import MASTER_UID
-from powerview_grafana.language import LANGUAGE_CONSTANT
+from powerview_grafana.addresses import CLIENT_DATA_SOURCES, MASTER_UID
+from powerview_grafana.language import LANGUAGE_CONSTANT, panels, variables
 
-CLIENT_DATA_SOURCE_PREFIX = "pv-d-"
 IN_V2 = "was saved in Grafana's new schema (v2), which cannot be read back whole"
 MIXED = "-- Mixed --"
 GRAFANAS_OWN = (MIXED, "-- Dashboard --", "-- Grafana --", "grafana", "__expr__")  # they hold no client's readings
@@ -44,21 +43,21 @@ def master_problem(master: dict) -> str:
     """Why a Master in classic JSON cannot be cloned, with what to do; empty if it can."""
     if not isinstance(master.get("panels"), list):
         return f"the Master has no panels. {SAVE_AS_CLASSIC}"
-    for variable in _inner(master, "templating").get("list", ()):
+    for variable in variables(master):
         if variable.get("type") == "datasource":
             return (
                 f"the Master's variable {variable.get('name')!r} lets people choose a data source, so every client "
                 f"would be offered those of the others: remove it from Master."
             )
     # One without panels shows nobody's readings.
-    kinds = [v.get("type") for v in _inner(master, "templating").get("list", ()) if v.get("name") == "campaign"]
+    kinds = [v.get("type") for v in variables(master) if v.get("name") == "campaign"]
     if master["panels"] and kinds != ["constant"]:
         return (
             "the Master has no constant 'campaign', which says whose readings a dashboard shows, so every campaign "
             "would show the same ones: in Master make its variable 'campaign' a constant again (Settings, Variables), "
             "save the Master, and run again."
         )
-    for panel in _panels(master):
+    for panel in panels(master):
         if panel.get("libraryPanel") is not None:
             return (
                 f"the Master's panel {panel.get('title', '')!r} is a library panel: its query and its data source lie "
@@ -72,38 +71,44 @@ def clone(master: dict, client: str, campaign: str, uid: str, data_source_uid: s
     """A campaign's dashboard: the Master with its own title, tags, data source and constants, and without its ids."""
     content = _with_defaults_named({k: v for k, v in master.items() if k not in ("id", "version")})
     made = with_data_source(content, data_source_uid)
-    variables = _inner(made, "templating").get("list") or []
-    variables[:] = [v for v in variables if v.get("name") not in (FILE_CONSTANT, LANGUAGE_CONSTANT)]
-    for variable in variables:
-        if variable.get("type") == "constant" and variable.get("name") == "campaign":
-            _set_constant(variable, campaign)
-        elif variable.get("type") == "query":
+    theirs = variables(made)
+    theirs[:] = [v for v in theirs if v.get("name") not in (FILE_CONSTANT, LANGUAGE_CONSTANT)]
+    for variable in theirs:
+        if variable.get("type") == "query":
             _forget_choice(variable)
         elif variable.get("type") == "adhoc":
             variable["filters"] = []  # somebody's device
+    set_constant(made, "campaign", campaign)
     in_time_zone(made, timezone)
     return {**made, "uid": uid, "title": campaign, "tags": ["powerview", client]}
 
 
 def in_time_zone(dashboard: dict, timezone: str) -> None:
     """Set the constant `timezone` of a dashboard that has one, and the dashboard's own time zone with it."""
-    for variable in _inner(dashboard, "templating").get("list", ()):
-        if variable.get("type") == "constant" and variable.get("name") == "timezone":
-            _set_constant(variable, timezone)
-            dashboard["timezone"] = timezone  # else axes and the bars' dates would be those of another place
+    if "timezone" in constants(dashboard):
+        set_constant(dashboard, "timezone", timezone)
+        dashboard["timezone"] = timezone  # else axes and the bars' dates would be those of another place
 
 
 def set_constant(dashboard: dict, name: str, value: str) -> None:
     """Set a constant of a dashboard that has it."""
-    for variable in _inner(dashboard, "templating").get("list", ()):
+    choice = {"text": value, "value": value}
+    for variable in variables(dashboard):
         if variable.get("type") == "constant" and variable.get("name") == name:
-            _set_constant(variable, value)
+            variable["query"] = value
+            variable["current"] = {"selected": False, **choice}
+            variable["options"] = [{"selected": True, **choice}]
 
 
 def constants(dashboard: dict) -> dict[str, str]:
     """The constants of a dashboard by their names."""
-    variables = _inner(dashboard, "templating").get("list") or ()
-    return {v["name"]: str(v.get("query") or "") for v in variables if v.get("type") == "constant"}
+    return {str(v.get("name")): str(v.get("query") or "") for v in variables(dashboard) if v.get("type") == "constant"}
+
+
+def save_body(content: dict, folder_uid: str, message: str) -> dict:
+    """What is sent to `SAVE`. Nothing is overwritten but the version that the content names."""
+    content = {k: v for k, v in content.items() if k != "id"}
+    return {"dashboard": content, "folderUid": folder_uid, "message": message, "overwrite": False}
 
 
 def differs(wanted: dict, present: dict) -> list[str]:
@@ -114,19 +119,13 @@ def differs(wanted: dict, present: dict) -> list[str]:
 
 def removed_panels(wanted: dict, present: dict) -> list[str]:
     """The titles of the panels that a dashboard has and `wanted` has not, by title and by number and kind."""
-    titles = {p.get("title") for p in _panels(wanted)}
-    numbers = {(p.get("id"), p.get("type")) for p in _panels(wanted)}
+    titles = {p.get("title") for p in panels(wanted)}
+    numbers = {(p.get("id"), p.get("type")) for p in panels(wanted)}
     return [
         str(p.get("title") or f"panel {p.get('id')}")
-        for p in _panels(present)
+        for p in panels(present)
         if p.get("title") not in titles and (p.get("id"), p.get("type")) not in numbers
     ]
-
-
-def _panels(node: dict) -> list[dict]:
-    # A row that is folded up holds its panels.
-    inside = [p for p in node.get("panels") or () if isinstance(p, dict)]
-    return inside + [p for panel in inside for p in _panels(panel)]
 
 
 def with_data_source(node: Any, uid: str) -> Any:
@@ -147,11 +146,11 @@ def with_data_source(node: Any, uid: str) -> Any:
 def _with_defaults_named(master: dict) -> dict:
     # What names no data source would be shown through the organisation's default, whosever that is.
     made = deepcopy(master)
-    asking = [v for v in _inner(made, "templating").get("list", ()) if v.get("type") in ASKING_VARIABLES]
+    asking = [v for v in variables(made) if v.get("type") in ASKING_VARIABLES]
     marked = [a for a in _inner(made, "annotations").get("list", ()) if not a.get("builtIn")]
-    for node in asking + marked + [p for p in _panels(made) if p.get("type") not in WITHOUT_QUERIES]:
+    for node in asking + marked + [p for p in panels(made) if p.get("type") not in WITHOUT_QUERIES]:
         node["datasource"] = node.get("datasource") or MASTER_REFERENCE
-    for panel in _panels(made):
+    for panel in panels(made):
         above = panel.get("datasource")
         mixed = MIXED in (above, _inner(above).get("uid"))
         for target in panel.get("targets") or ():
@@ -170,13 +169,7 @@ def _is_of_another_kind(kind: Any, name: str) -> bool:
     # Grafana goes by the uid alone: without one it takes the default, and a variable's value may be any data source.
     if kind in (None, "", "influxdb", "datasource") or name in ("", "default") or name.startswith(("$", "[[")):
         return False
-    return name != MASTER_UID and not name.startswith(CLIENT_DATA_SOURCE_PREFIX)
-
-
-def _set_constant(variable: dict, value: str) -> None:
-    variable["query"] = value
-    variable["current"] = {"selected": False, "text": value, "value": value}
-    variable["options"] = [{"selected": True, "text": value, "value": value}]
+    return name != MASTER_UID and not name.startswith(CLIENT_DATA_SOURCES)
 
 
 def _forget_choice(variable: dict) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from powerview_grafana import found, master
-from powerview_grafana.addresses import classic_address, path
-from powerview_grafana.dashboard import IN_V2, clone
+from powerview_grafana.addresses import SAVE, classic_address, dashboard_permissions
+from powerview_grafana.dashboard import IN_V2, clone, save_body
 from powerview_grafana.folders import differs, team_rows, wanted_rows
-from powerview_grafana.run import Run
+from powerview_grafana.run import Run, closed_clients, going_on
 from powerview_grafana.servers import EXISTS, GONE, Get, ServerError
 
 NEW_IN_A_RUN = 100
@@ -24,7 +24,7 @@ def make(run: Run, clients: list[dict]) -> str:
     Returns why the Master cannot be cloned, empty if it can: then nothing is made, and what is open is closed all the
     same. So it is for a client that `failed` after its folder was closed.
     """
-    ours = [c for c in clients if c["team"] and c["is_closed"] and c["stopped"] != "Grafana"]
+    ours = closed_clients(clients)
     content, problem = run.read_first(ours, lambda: master.read(run.grafana)) or (None, "")
     if content is None and not problem and run.check:
         content = master.from_file(run.settings)
@@ -37,7 +37,7 @@ def make(run: Run, clients: list[dict]) -> str:
             run.settings.timezone.key,
         )  # fmt: skip
 
-    settle(run, [c for c in ours if c["stopped"] != "Grafana"], new, "Cloned from Master", may_make=not problem)
+    settle(run, closed_clients(ours), new, "Cloned from Master", may_make=not problem)
     return problem
 
 
@@ -46,9 +46,8 @@ def settle(run: Run, clients: list[dict], new, message: str, may_make: bool = Tr
 
     `wanted` gives a client's dashboards: those of its campaigns, or its overview.
     """
-    present = run.read_first(clients, lambda: _present(run, clients, wanted))
 
-    def work(client: dict) -> None:
+    def work(client: dict, present: dict) -> None:
         missing = []
         for campaign in wanted(client):
             there = present.get((client["client"], campaign["uid"]))
@@ -58,18 +57,18 @@ def settle(run: Run, clients: list[dict], new, message: str, may_make: bool = Tr
             else:
                 missing.append(campaign)
         # In check mode what is in the way is reported, and what would be made without it.
-        if may_make and (run.check or not (client["failed"] or client["stopped"])):
+        if may_make and (run.check or going_on([client])):
             client["waiting"] = client.get("waiting", 0) + len(missing[NEW_IN_A_RUN:])
             for campaign in missing[:NEW_IN_A_RUN]:
                 _create(run, client, campaign, new, message)
 
-    run.each([] if present is None else clients, work)
+    run.each_with(clients, lambda: _present(run, clients, wanted), work)
 
 
 def _present(run: Run, clients: list[dict], wanted) -> dict[tuple[str, str], tuple[str | None, list[dict]]]:
     # The folder (None: nobody knows) and the permissions of each dashboard that is there, by client and uid.
     homes = [(c, campaign["uid"]) for c in clients if c["org"] for campaign in wanted(c)]
-    gets = [Get(path("api", "dashboards", "uid", uid, "permissions"), c["org"], GONE) for c, uid in homes]
+    gets = [Get(dashboard_permissions(uid), c["org"], GONE) for c, uid in homes]
     answers = run.grafana.get_all(gets)
     there = [(c, uid, a.body) for (c, uid), a in zip(homes, answers, strict=True) if a.found]
     listed = {org: {h["uid"]: h for h in found.hits(run.grafana, org)} for org in {c["org"] for c, _, _ in there}}
@@ -103,9 +102,8 @@ def _create(run: Run, client: dict, campaign: dict, new, message: str) -> None:
     if not do:
         return
     # Without overwrite: a dashboard that another run has made meanwhile, or a person, is left as it is.
-    body = {"dashboard": new(client, campaign), "folderUid": folder, "message": message, "overwrite": False}
-    there = path("api", "dashboards", "uid", uid, "permissions")
-    made = run.create("Create the dashboard", path("api", "dashboards", "db"), body, org, there)
+    body = save_body(new(client, campaign), folder, message)
+    made = run.create("Create the dashboard", SAVE, body, org, dashboard_permissions(uid))
     if made.status == 200 and made.body.get("folderUid", folder) != folder:
         raise ServerError(
             f"Grafana put dashboard {uid} into another folder ({made.body['folderUid'] or 'the root'}) than its "
@@ -115,31 +113,25 @@ def _create(run: Run, client: dict, campaign: dict, new, message: str) -> None:
 
 
 def _set_permissions(run: Run, client: dict, uid: str) -> None:
-    address = path("api", "dashboards", "uid", uid, "permissions")
-    body = {"items": team_rows(client)}
-    run.write(run.grafana, "Set the dashboard's permissions", "POST", address, body, org=client["org"])
+    task, body = "Set the dashboard's permissions", {"items": team_rows(client)}
+    run.write(task, "POST", dashboard_permissions(uid), body, org=client["org"])
 
 
 def _move(run: Run, client: dict, uid: str) -> None:
     content, in_v2 = found.classic(run.grafana, uid, client["org"])
     if in_v2:
         raise ServerError(f"dashboard {uid} {IN_V2}: move it back into its client's folder by hand.")
-    body = {
-        "dashboard": {k: v for k, v in (content or {}).items() if k != "id"},
-        "folderUid": client["folder_uid"],
-        "message": "Back into its folder",
-        "overwrite": False,
-    }
-    if not save_over(run, "Move the dashboard", client["org"], body):
+    if not save_over(run, "Move the dashboard", client, content or {}, "Back into its folder"):
         raise ServerError(CHANGED_MEANWHILE.format(uid=uid))
 
 
-def save_over(run: Run, task: str, org: int, body: dict) -> bool:
+def save_over(run: Run, task: str, client: dict, content: dict, message: str) -> bool:
     """Save a dashboard over the version that it names; returns False if somebody has saved another one since."""
+    body = save_body(content, client["folder_uid"], message)
     # Grafana on SQLite, when its database was locked for a moment, says of a dashboard that nobody touched that
     # somebody has changed it. Where somebody has, the same version is refused again.
     for _ in range(2):
-        made = run.write(run.grafana, task, "POST", path("api", "dashboards", "db"), body, org=org, also=EXISTS)
+        made = run.write(task, "POST", SAVE, body, org=client["org"], also=EXISTS)
         if made.status == 200:
             return True
         # Of Grafana 11 and before, 412 may also say that another dashboard in the folder has the same title.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from powerview_grafana import found
-from powerview_grafana.addresses import path
+from powerview_grafana.addresses import data_source_address, path
 from powerview_grafana.run import Run, open_clients
 from powerview_grafana.servers import GONE, Get, ServerError
 
@@ -21,10 +21,7 @@ def make(run: Run, clients: list[dict]) -> None:
 
 def settle(run: Run, clients: list[dict]) -> None:
     """The same for these clients, or for the admins, whose data source no client may read."""
-    held = run.read_first(clients, lambda: _held(run, clients))
-    if held:
-        influx, listed, sources = held
-        run.each(clients, lambda c: _settle(run, c, influx, listed.get(c["org"], []), sources.get(c["client"])))
+    run.each_with(clients, lambda: _held(run, clients), lambda client, held: _settle(run, client, *held))
 
 
 def description(client: str, grafana_url: str) -> str:
@@ -32,24 +29,34 @@ def description(client: str, grafana_url: str) -> str:
     return f"powerview: grafana reads {client} ({grafana_url})"
 
 
+def authorization(data_source: dict | None) -> str | None:
+    """The id of the token that a data source of ours works with."""
+    return ((data_source or {}).get("jsonData") or {}).get(AUTHORIZATION)
+
+
+def only_bucket(token: dict) -> str | None:
+    """The id of the one bucket that a token may read, None if it may do anything else."""
+    may = [(p["action"], p["resource"].get("type"), p["resource"].get("id")) for p in token["permissions"]]
+    return may[0][2] if len(may) == 1 and may[0][:2] == ("read", "buckets") else None
+
+
 def _held(run: Run, clients: list[dict]) -> tuple[dict, dict[int, list], dict[str, dict | None]]:
-    homes = [c for c in clients if c["org"]]
-    orgs = sorted({c["org"] for c in homes})
-    gets = [Get("/api/datasources", org) for org in orgs]
-    gets += [Get(path("api", "datasources", "uid", c["data_source_uid"]), c["org"], GONE) for c in homes]
-    answers = run.grafana.get_all(gets)
-    listed = {org: answer.body for org, answer in zip(orgs, answers, strict=False)}
-    own = zip(homes, answers[len(orgs) :], strict=True)
-    sources = {c["client"]: answer.body if answer.found else None for c, answer in own}
-    return found.in_influxdb(run.influxdb, run.settings.influxdb_org, [c["bucket"] for c in clients]), listed, sources
+    orgs = sorted({c["org"] for c in clients if c["org"]})
+    listed = run.grafana.get_all([Get("/api/datasources", org) for org in orgs])
+    answers = run.ask(clients, lambda c: data_source_address(c["data_source_uid"]))
+    return (
+        found.in_influxdb(run.influxdb, run.settings.influxdb_org, [c["bucket"] for c in clients]),
+        {org: answer.body for org, answer in zip(orgs, listed, strict=True)},
+        {client: answer.body if answer.found else None for client, answer in answers.items()},
+    )
 
 
-def _settle(run: Run, client: dict, influx: dict, listed: list[dict], present: dict | None) -> None:
-    steps, bucket_id = client["steps"], influx["buckets"].get(client["bucket"])
+def _settle(run: Run, client: dict, influx: dict, listed: dict[int, list], sources: dict[str, dict | None]) -> None:
+    steps, bucket_id, present = client["steps"], influx["buckets"].get(client["bucket"]), sources.get(client["client"])
     good, old = _token(run, client, present, bucket_id, influx)
     body = _body(run, client, present)
     right = present is not None and _contains(present, body)
-    taken = [d["uid"] for d in listed if d["name"] == body["name"] and d["uid"] != body["uid"]]
+    taken = [d["uid"] for d in listed.get(client["org"], []) if d["name"] == body["name"] and d["uid"] != body["uid"]]
     if taken and not run.check:
         raise ServerError(_name_taken(body["name"], taken[0]))
     if not bucket_id:
@@ -102,10 +109,11 @@ def _is_never_default(run: Run, client: dict) -> bool:
 
 def _token(run: Run, client: dict, source: dict | None, bucket_id: str | None, influx: dict) -> tuple[bool, list[str]]:
     # Whether the data source uses a token that is as it must be, and the ids of ours that are left over.
-    used = ((source or {}).get("jsonData") or {}).get(AUTHORIZATION)
+    used = authorization(source)
     stored = ((source or {}).get("secureJsonFields") or {}).get("token")
-    authorization = next((t for t in influx["tokens"] if t["id"] == used), None)
-    good = bool(stored and authorization and bucket_id and _reads_only(authorization, bucket_id))
+    token = next((t for t in influx["tokens"] if t["id"] == used), None)
+    is_active = bool(token) and token["status"] == "active"
+    good = bool(stored and is_active and bucket_id and only_bucket(token) == bucket_id)
     ours = description(client["client"], run.settings.grafana_url)
     prefix = description(client["client"], "").removesuffix(")")
     old = [
@@ -117,17 +125,12 @@ def _token(run: Run, client: dict, source: dict | None, bucket_id: str | None, i
     return good, old
 
 
-def _reads_only(authorization: dict, bucket_id: str) -> bool:
-    may = [(p["action"], p["resource"].get("type"), p["resource"].get("id")) for p in authorization["permissions"]]
-    return authorization["status"] == "active" and may == [("read", "buckets", bucket_id)]
-
-
 def _make_token(run: Run, client: dict, influx: dict, bucket_id: str | None) -> dict:
     influxdb, org_id = run.influxdb, influx["org_id"]
     if not bucket_id:
         body = {"orgID": org_id, "name": client["bucket"], "retentionRules": []}
         # 422: the parser was quicker.
-        run.write(influxdb, "Create the bucket", "POST", path("api", "v2", "buckets"), body, also=(422,))
+        run.write("Create the bucket", "POST", path("api", "v2", "buckets"), body, server=influxdb, also=(422,))
         bucket_id = found.bucket_id(influxdb, org_id, client["bucket"])
     if not bucket_id:
         raise ServerError(f"InfluxDB at {influxdb.url} made no bucket {client['bucket']}: run again.")
@@ -137,7 +140,7 @@ def _make_token(run: Run, client: dict, influx: dict, bucket_id: str | None) -> 
         "description": description(client["client"], run.settings.grafana_url),
         "permissions": [{"action": "read", "resource": resource}],
     }
-    return run.write(influxdb, "Create the token", "POST", path("api", "v2", "authorizations"), body).body
+    return run.write("Create the token", "POST", path("api", "v2", "authorizations"), body, server=influxdb).body
 
 
 def _write_with(run: Run, client: dict, body: dict, is_there: bool, token: dict) -> None:
@@ -153,9 +156,8 @@ def _write_with(run: Run, client: dict, body: dict, is_there: bool, token: dict)
 def _take_back(run: Run, client: dict, token: str) -> None:
     # Delete a token that nothing uses. Why the data source could not be written is the reason that counts.
     try:
-        address = path("api", "datasources", "uid", client["data_source_uid"])
-        now = run.grafana.get(address, client["org"], GONE).body
-        if ((now or {}).get("jsonData") or {}).get(AUTHORIZATION) != token:
+        now = run.grafana.get(data_source_address(client["data_source_uid"]), client["org"], GONE).body
+        if authorization(now) != token:
             _delete_token(run, token)
     except ServerError:
         return
@@ -165,20 +167,20 @@ def _write(run: Run, client: dict, body: dict, is_there: bool, secrets: dict | N
     # Without secrets Grafana keeps those that it has.
     full = {**body, "secureJsonData": secrets} if secrets else body
     org, sources = client["org"], path("api", "datasources")
-    own = f"{sources}/uid/{body['uid']}"
+    own = data_source_address(body["uid"])
     if not is_there:
-        made = run.write(run.grafana, "Create the data source", "POST", sources, full, org=org, also=WRITTEN)
+        made = run.write("Create the data source", "POST", sources, full, org=org, also=WRITTEN)
         if made.status == 200:
             # The first data source of an organisation becomes its default, whatever the call says.
             if _is_never_default(run, client) and made.body["datasource"].get("isDefault"):
-                run.write(run.grafana, "Take it away as the organisation's default", "PUT", own, body, org=org)
+                run.write("Take it away as the organisation's default", "PUT", own, body, org=org)
             return
-    run.write(run.grafana, "Change the data source", "PUT", own, full, org=org)
+    run.write("Change the data source", "PUT", own, full, org=org)
 
 
 def _delete_token(run: Run, token: str) -> None:
     address = path("api", "v2", "authorizations", token)
-    run.write(run.influxdb, "Delete a token that nothing uses", "DELETE", address, also=GONE)
+    run.write("Delete a token that nothing uses", "DELETE", address, server=run.influxdb, also=GONE)
 
 
 def _contains(present: Any, wanted: Any) -> bool:

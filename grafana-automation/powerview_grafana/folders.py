@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from powerview_grafana import found
-from powerview_grafana.addresses import path
+from powerview_grafana.addresses import folder_permissions, path
 from powerview_grafana.run import Run, open_clients
-from powerview_grafana.servers import GONE, Answer, Get
+from powerview_grafana.servers import Answer
 
 VIEW = 1
 
@@ -17,10 +17,7 @@ def make(run: Run, clients: list[dict]) -> None:
 
 def settle(run: Run, clients: list[dict]) -> None:
     """The same for these clients, or for the admins, whose folder no team may see."""
-    present = run.read_first(clients, lambda: _present(run, clients))
-    for client in clients if present is None else ():
-        client["is_closed"] = False
-    run.each([] if present is None else clients, lambda client: _settle(run, client, *present[client["client"]]))
+    run.each_with(clients, lambda: _present(run, clients), lambda client, present: _settle(run, client, *present))
 
 
 def team_rows(client: dict) -> list[dict]:
@@ -38,18 +35,14 @@ def wanted_rows(client: dict) -> list[tuple]:
     return [(row["teamId"], 0, "", row["permission"]) for row in team_rows(client)]
 
 
-def _present(run: Run, clients: list[dict]) -> dict[str, tuple[Answer, Answer]]:
-    nothing = Answer(404)
-    homes = [c for c in clients if c["org"]]
-    gets = [Get(path("api", "folders", c["folder_uid"]), c["org"], GONE) for c in homes]
-    gets += [Get(path("api", "folders", c["folder_uid"], "permissions"), c["org"], GONE) for c in homes]
-    answers = run.grafana.get_all(gets)
-    read = {c["client"]: (answers[i], answers[len(homes) + i]) for i, c in enumerate(homes)}
-    return {c["client"]: read.get(c["client"], (nothing, nothing)) for c in clients}
+def _present(run: Run, clients: list[dict]) -> tuple[dict[str, Answer], dict[str, Answer]]:
+    folders = run.ask(clients, lambda c: path("api", "folders", c["folder_uid"]))
+    return folders, run.ask(clients, lambda c: folder_permissions(c["folder_uid"]))
 
 
-def _settle(run: Run, client: dict, folder: Answer, permissions: Answer) -> None:
+def _settle(run: Run, client: dict, folders: dict[str, Answer], all_permissions: dict[str, Answer]) -> None:
     steps, org, uid = client["steps"], client["org"], client["folder_uid"]
+    folder, permissions = folders[client["client"]], all_permissions[client["client"]]
     is_new = not (folder.found and permissions.found)
     if is_new and run.change(client, steps, "folder", None, client["folder"]):
         _create(run, client)
@@ -58,15 +51,12 @@ def _settle(run: Run, client: dict, folder: Answer, permissions: Answer) -> None
         # The very next write: Grafana opens a new root folder to everyone.
         wanted = {"items": team_rows(client)}
         if run.change(client, steps, "permissions", sorted(found.rows(rows)), wanted_rows(client)):
-            address = path("api", "folders", uid, "permissions")
-            run.write(run.grafana, "Set the folder's permissions", "POST", address, wanted, org=org)
+            run.write("Set the folder's permissions", "POST", folder_permissions(uid), wanted, org=org)
     client["is_closed"] = True
     parent = "" if is_new else folder.body.get("parentUid") or ""
     if parent and run.change(client, steps, "folder's place", parent, ""):
-        run.write(
-            run.grafana, "Put the folder back to the root", "POST", path("api", "folders", uid, "move"),
-            {"parentUid": ""}, org=org,
-        )  # fmt: skip
+        address = path("api", "folders", uid, "move")
+        run.write("Put the folder back to the root", "POST", address, {"parentUid": ""}, org=org)
 
 
 def _create(run: Run, client: dict) -> None:

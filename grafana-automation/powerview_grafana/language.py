@@ -28,8 +28,8 @@ _COLUMN = re.compile(r'\b([A-Z][A-Za-z]+):|"([A-Z][a-z][^"\n$]*)"')
 def in_language(dashboard: dict, language: str) -> dict:
     """The dashboard with its texts in this language."""
     made = deepcopy(dashboard)
-    variables = (made.get("templating") or {}).get("list") or []
-    marks = [v for v in variables if v.get("name") == LANGUAGE_CONSTANT]
+    theirs = variables(made)
+    marks = [v for v in theirs if v.get("name") == LANGUAGE_CONSTANT]
     if language == LANGUAGES[0] and not marks:
         return made
     _walk(made, lambda text: translated(text, language))
@@ -37,9 +37,9 @@ def in_language(dashboard: dict, language: str) -> dict:
         _name_columns(panel, language)
         _set_units(panel, language)
     if language == LANGUAGES[0]:
-        made["templating"]["list"] = [v for v in variables if v not in marks]
+        made["templating"]["list"] = [v for v in theirs if v not in marks]
     elif not marks:  # one that is there stays as it is: newer versions of Grafana add fields to it
-        made["templating"] = {**(made.get("templating") or {}), "list": [*variables, _mark(language)]}
+        made["templating"] = {**(made.get("templating") or {}), "list": [*theirs, _mark(language)]}
     return made
 
 
@@ -78,6 +78,12 @@ def columns(panel: dict) -> list[str]:
         renamed |= set((step.get("options") or {}).get("renameByName") or ())
     axis = (panel.get("options") or {}).get("xField")
     return [name for name in names if name not in renamed and name != axis]
+
+
+def variables(dashboard: dict) -> list[dict]:
+    """The variables of a dashboard."""
+    templating = dashboard.get("templating")
+    return (templating.get("list") if isinstance(templating, dict) else None) or []
 
 
 def panels(node: dict) -> Iterator[dict]:

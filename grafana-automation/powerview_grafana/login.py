@@ -67,26 +67,24 @@ def make(run, admin: dict) -> None:
     number = _number(run, body)
     users = path("api", "admin", "users", number)
     rights = {"isGrafanaAdmin": True}
-    run.write(run.grafana, "Make it a server admin", "PUT", f"{users}/permissions", rights, org=MAIN_ORG)
+    run.write("Make it a server admin", "PUT", f"{users}/permissions", rights, org=MAIN_ORG)
     _make_admin(run, number, login)
     for user in run.grafana.get(path("api", "users", "search", query=PREFIX, perpage=1000), MAIN_ORG).body["users"]:
         if user["name"] == NAME and user["login"].startswith(PREFIX) and user["id"] != number:
             old = path("api", "admin", "users", user["id"])
-            run.write(run.grafana, "Delete the login of an earlier password", "DELETE", old, org=MAIN_ORG, also=(404,))
+            run.write("Delete the login of an earlier password", "DELETE", old, org=MAIN_ORG, also=(404,))
 
 
 def _number(run, body: dict) -> int:
-    made = run.write(
-        run.grafana, "Create the playbooks' login", "POST", path("api", "admin", "users"), body, org=MAIN_ORG,
-        also=(412,),
-    )  # fmt: skip
+    users = path("api", "admin", "users")
+    made = run.write("Create the playbooks' login", "POST", users, body, org=MAIN_ORG, also=(412,))
     if made.status == 200:
         return made.body["id"]
     # It is there, but Grafana did not let it in: another run is making it, or somebody changed its password.
     lookup = path("api", "users", "lookup", loginOrEmail=body["login"])
     number = run.grafana.get(lookup, MAIN_ORG).body["id"]
-    password = path("api", "admin", "users", number, "password")
-    run.write(run.grafana, "Set its password", "PUT", password, {"password": body["password"]}, org=MAIN_ORG)
+    password = {"password": body["password"]}
+    run.write("Set its password", "PUT", f"{users}/{number}/password", password, org=MAIN_ORG)
     return number
 
 
@@ -94,9 +92,9 @@ def _make_admin(run, number: int, login: str) -> None:
     users, role = path("api", "orgs", MAIN_ORG, "users"), {"role": "Admin"}
     orgs = run.grafana.get(path("api", "users", number, "orgs"), MAIN_ORG).body
     if any(o["orgId"] == MAIN_ORG for o in orgs):
-        run.write(run.grafana, "Make it an admin", "PATCH", f"{users}/{number}", role, org=MAIN_ORG)
+        run.write("Make it an admin", "PATCH", f"{users}/{number}", role, org=MAIN_ORG)
     else:
-        run.write(run.grafana, "Let it in", "POST", users, {"loginOrEmail": login, **role}, org=MAIN_ORG)
+        run.write("Let it in", "POST", users, {"loginOrEmail": login, **role}, org=MAIN_ORG)
     # Grafana remembers for some seconds what a login was allowed before.
     ours = servers.grafana_as(run.settings, *own(run.settings))
     deadline = time.monotonic() + REMEMBERED_SECONDS

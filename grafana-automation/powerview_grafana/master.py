@@ -11,7 +11,7 @@ from pathlib import Path
 
 from powerview.settings import Settings
 from powerview_grafana import found
-from powerview_grafana.addresses import ADMIN_FOLDER_UID, MAIN_ORG, MASTER_UID, path
+from powerview_grafana.addresses import ADMIN_FOLDER_UID, MAIN_ORG, MASTER_UID, SAVE
 from powerview_grafana.dashboard import (
     FILE_CONSTANT,
     IN_V2,
@@ -19,6 +19,7 @@ from powerview_grafana.dashboard import (
     constants,
     in_time_zone,
     master_problem,
+    save_body,
 )
 from powerview_grafana.language import in_language
 from powerview_grafana.run import Run
@@ -97,7 +98,7 @@ def keep_as_set(run: Run, admin: dict) -> None:
         what = " and ".join(changed)
         if run.change(admin, steps, f"{what} of {name}", None, changed):
             message = f"{what} {', '.join(changed.values())}".capitalize()
-            save(run, {k: v for k, v in content.items() if k != "id"}, message, f"Save {name}")
+            save(run, content, message, f"Save {name}")
         if uid == MASTER_UID:
             run.notes += [NOW_SET.format(what=what, value=value) for what, value in changed.items()]
 
@@ -111,8 +112,7 @@ def note_newer_file(run: Run) -> None:
 
 def save(run: Run, content: dict, message: str, task: str) -> None:
     """Save one of the admins' dashboards over the version that it names. Raises ServerError if somebody was quicker."""
-    body = {"dashboard": content, "folderUid": ADMIN_FOLDER_UID, "message": message, "overwrite": False}
-    run.write(run.grafana, task, "POST", path("api", "dashboards", "db"), body, org=MAIN_ORG)
+    run.write(task, "POST", SAVE, save_body(content, ADMIN_FOLDER_UID, message), org=MAIN_ORG)
 
 
 def _stored_version(grafana: Server, uid: str) -> int:

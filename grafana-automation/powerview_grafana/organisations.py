@@ -71,16 +71,16 @@ def of_clients(grafana: Server, isolation: str, clients: list[str]) -> dict[str,
 def _create(run: Run, client: dict) -> None:
     # 409: another run was quicker.
     body = {"name": client["client"]}
-    run.write(run.grafana, "Create the organisation", "POST", path("api", "orgs"), body, org=MAIN_ORG, also=(409,))
+    run.write("Create the organisation", "POST", path("api", "orgs"), body, org=MAIN_ORG, also=(409,))
 
 
 def _join(run: Run, org: int, who: str = "", task: str = "Join the organisation") -> None:
     users = path("api", "orgs", org, "users")
     body = {"loginOrEmail": who or login.name(run.grafana, run.settings), "role": "Admin"}
-    answer = run.write(run.grafana, task, "POST", users, body, org=MAIN_ORG, also=(409,))
+    answer = run.write(task, "POST", users, body, org=MAIN_ORG, also=(409,))
     if answer.status == 409 and not who:  # our login is in, but not as its admin
         user = f"{users}/{answer.body['userId']}"
-        run.write(run.grafana, "Become the organisation's admin", "PATCH", user, {"role": "Admin"}, org=MAIN_ORG)
+        run.write("Become the organisation's admin", "PATCH", user, {"role": "Admin"}, org=MAIN_ORG)
 
 
 def _enter(run: Run, client: dict, home: dict) -> None:

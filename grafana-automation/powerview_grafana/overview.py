@@ -17,8 +17,8 @@ from powerview_grafana import dashboards, found, master, spans
 from powerview_grafana.addresses import classic_address, path
 from powerview_grafana.dashboard import constants, in_time_zone, set_constant, with_data_source
 from powerview_grafana.language import in_language, translated
-from powerview_grafana.run import Run
-from powerview_grafana.servers import GONE, Get, ServerError
+from powerview_grafana.run import Run, closed_clients, going_on
+from powerview_grafana.servers import ServerError
 from powerview_grafana.spans import OPEN, Span
 
 FILE = Path(__file__).resolve().parents[1] / "dashboards" / "overview.json"
@@ -35,18 +35,17 @@ Listed = dict[str, tuple[str, Span]]
 def make(run: Run, clients: list[dict]) -> None:
     """Make the overviews that are missing, bring the others up to date, set who may see them, and make each the home
     page of its client's people. Also sets with which time range each campaign's dashboard opens."""
-    ours = [c for c in clients if c["team"] and c["is_closed"] and c["stopped"] != "Grafana"]
+    ours = closed_clients(clients)
     present = run.read_first(ours, lambda: read(run, ours))
     if present is None:
         return
-    work = _Overviews(run, present, spans.of_clients(run, [c for c in ours if not (c["failed"] or c["stopped"])]))
-    run.each([c for c in ours if not (c["failed"] or c["stopped"])], work.list_campaigns)
-    left = [c for c in ours if c["stopped"] != "Grafana"]
+    work = _Overviews(run, present, spans.of_clients(run, going_on(ours)))
+    run.each(going_on(ours), work.list_campaigns)
+    left = closed_clients(ours)
     dashboards.settle(run, left, work.new, "The client's overview", wanted=work.overviews)
-    run.each([c for c in left if not (c["failed"] or c["stopped"])], work.bring_up_to_date)
-    going_on = [c for c in left if c["overview"].get("there") and not (c["failed"] or c["stopped"])]
-    homes = run.read_first(going_on, lambda: _homes(run, going_on))
-    run.each(going_on if homes is not None else [], lambda c: _make_home(run, c, homes[c["client"]]))
+    run.each(going_on(left), work.bring_up_to_date)
+    there = [c for c in going_on(left) if c["overview"].get("there")]
+    run.each_with(there, lambda: _homes(run, there), lambda c, homes: _make_home(run, c, homes[c["client"]]))
     for client in ours:
         _name_steps(client)
 
@@ -72,11 +71,8 @@ def listed(overview: dict | None) -> Listed:
 
 def read(run: Run, clients: list[dict]) -> dict[str, dict | None]:
     """The overviews that are there, by client, as classic JSON; None if one is in a schema that cannot be read."""
-    homes = [c for c in clients if c["org"]]
-    gets = [Get(classic_address(c["overview"]["uid"]), c["org"], found.READABLE) for c in homes]
-    answers = run.grafana.get_all(gets)
-    there = [(c["client"], a) for c, a in zip(homes, answers, strict=True) if a.found]
-    return {client: a.body["dashboard"] if a.status == 200 else None for client, a in there}
+    answers = run.ask(clients, lambda c: classic_address(c["overview"]["uid"]), found.READABLE)
+    return {client: a.body["dashboard"] if a.status == 200 else None for client, a in answers.items() if a.found}
 
 
 class _Overviews:
@@ -99,7 +95,9 @@ class _Overviews:
             raise own
         there = {c["campaign"]: c for c in client["campaigns"] if c.get("there")}
         kept = [name for name in before if name not in {c["campaign"] for c in client["campaigns"]}]
-        wanted = {name: before[name] for name in self._that_exist(client, before, kept)}
+        # Campaigns without a folder on disk: readings and dashboard may be there all the same.
+        exist = found.that_exist(self.run.grafana, client["org"], [before[name][0] for name in kept])
+        wanted = {name: before[name] for name in kept if before[name][0] in exist}
         for name, campaign in there.items():
             _, earlier = before.get(name, ("", OPEN))
             now = own.get(name, OPEN)
@@ -107,12 +105,6 @@ class _Overviews:
                 now = spans.settle(self.run, client, campaign, earlier, now, self.default)
             wanted[name] = campaign["uid"], now
         self.wanted[client["client"]] = dict(sorted(wanted.items()))
-
-    def _that_exist(self, client: dict, before: Listed, names: list[str]) -> list[str]:
-        # Campaigns without a folder on disk: readings and dashboard may be there all the same.
-        gets = [Get(path("api", "dashboards", "uid", before[n][0], "permissions"), client["org"], GONE) for n in names]
-        answers = self.run.grafana.get_all(gets) if gets else []
-        return [name for name, answer in zip(names, answers, strict=True) if answer.found]
 
     def overviews(self, client: dict) -> list[dict]:
         """The client's overview; none where there is nothing to list yet, because the Master cannot be cloned."""
@@ -139,13 +131,8 @@ class _Overviews:
             steps.append("campaigns")
         if not steps or not [self.run.change(client, overview["steps"], step, None, rows) for step in steps][0]:
             return
-        body = {
-            "dashboard": {k: v for k, v in made.items() if k != "id"},
-            "folderUid": client["folder_uid"],
-            "message": ", ".join(steps).capitalize(),
-            "overwrite": False,
-        }
-        if not dashboards.save_over(self.run, "Bring the overview up to date", client["org"], body):
+        message = ", ".join(steps).capitalize()
+        if not dashboards.save_over(self.run, "Bring the overview up to date", client, made, message):
             raise ServerError(CHANGED_MEANWHILE)
 
 
@@ -166,9 +153,8 @@ def _preferences(run: Run, client: dict) -> str:
 
 def _homes(run: Run, clients: list[dict]) -> dict[str, dict]:
     # In check mode a new client has no team or organisation yet.
-    known = [c for c in clients if c["org"] and c["team_id"]]
-    answers = run.grafana.get_all([Get(_preferences(run, c), c["org"]) for c in known])
-    return {c["client"]: {} for c in clients} | {c["client"]: a.body for c, a in zip(known, answers, strict=True)}
+    answers = run.ask([c for c in clients if c["team_id"]], lambda c: _preferences(run, c), ())
+    return {c["client"]: {} for c in clients} | {client: a.body for client, a in answers.items() if a.found}
 
 
 def _make_home(run: Run, client: dict, preferences: dict) -> None:
@@ -178,7 +164,7 @@ def _make_home(run: Run, client: dict, preferences: dict) -> None:
     uid = client["overview"]["uid"]
     if run.change(client, client["overview"]["steps"], "home page", None, uid):
         body = {**preferences, "homeDashboardUID": uid}
-        run.write(run.grafana, "Set the home page", "PUT", _preferences(run, client), body, org=client["org"])
+        run.write("Set the home page", "PUT", _preferences(run, client), body, org=client["org"])
 
 
 def _name_steps(client: dict) -> None:

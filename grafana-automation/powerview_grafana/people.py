@@ -23,8 +23,8 @@ def add(run: Run, client: str, user: str, password: str, ask: Callable[[str], st
     yet, or a login must be made without a password; ServerError if one that was just made cannot be found.
     """
     user, org, team = _where(run, client, user)
-    number = _number(run, user)
-    is_new = number is None
+    found = _found(run, user)
+    is_new = found is None
     done = f"put {user} into {client}" + (", with a new login" if is_new else "")
     if is_new:
         password = password or ask(f"Password for the new login {user}")
@@ -33,11 +33,12 @@ def add(run: Run, client: str, user: str, password: str, ask: Callable[[str], st
         run.changes.append((f"login {user}", None, user))
         if run.check:
             return [f"powerview: would {done}"]
-        number = _create(run, client, user, password, org)
+        found = _create(run, client, user, password, org)
+    number = found["id"]
     roles = {r["orgId"]: r for r in run.grafana.get(path("api", "users", number, "orgs"), MAIN_ORG).body}
     role = roles.get(org, {}).get("role")
     is_in = number in _members(run, org, team)
-    notes = [] if is_new else _notes(user, role, bool(password), _sees_too(run, number, roles, client, team))
+    notes = [] if is_new else _notes(user, found, role, bool(password), _sees_too(run, number, roles, client, team))
     wrong_role = role == "None" or (is_new and role not in (None, "Viewer"))
     if is_new or not role or wrong_role or not is_in:
         run.changes.append((f"team {client}", None, user))
@@ -53,10 +54,10 @@ def remove(run: Run, client: str, user: str) -> list[str]:
     Returns what is to be reported. Raises UsageError if there is no such login.
     """
     user, org, team = _where(run, client, user)
-    number = _number(run, user)
-    if number is None:
+    found = _found(run, user)
+    if found is None:
         raise UsageError(f"there is no login {user!r}: nobody was taken out of {client}.")
-    messages = []
+    messages, number = [], found["id"]
     own_org = run.settings.isolation == "org"
     roles = {r["orgId"]: r for r in run.grafana.get(path("api", "users", number, "orgs"), MAIN_ORG).body}
     is_in = number in _members(run, org, team)
@@ -94,27 +95,27 @@ def _check_user(user: str) -> None:
         )
 
 
-def _number(run: Run, user: str) -> int | None:
+def _found(run: Run, user: str) -> dict | None:
     answer = run.grafana.get(path("api", "users", "lookup", loginOrEmail=user), MAIN_ORG, GONE)
-    return answer.body["id"] if answer.found else None
+    return answer.body if answer.found else None
 
 
 def _members(run: Run, org: int, team: int) -> set[int]:
     return {m["userId"] for m in run.grafana.get(path("api", "teams", team, "members"), org).body}
 
 
-def _create(run: Run, client: str, user: str, password: str, org: int) -> int:
+def _create(run: Run, client: str, user: str, password: str, org: int) -> dict:
     email = {"email": user} if "@" in user else {}
     body = {"login": user, "name": user, "OrgId": org, **email, "password": password}
     # 412: another run was quicker.
-    run.write(run.grafana, "Create the login", "POST", path("api", "admin", "users"), body, org=MAIN_ORG, also=(412,))
-    number = _number(run, user)
-    if number is None:
+    run.write("Create the login", "POST", path("api", "admin", "users"), body, org=MAIN_ORG, also=(412,))
+    found = _found(run, user)
+    if found is None:
         raise ServerError(
             f"Grafana at {run.grafana.url} ({run.grafana.variable}) does not find the login {user!r}, which it says it "
             f"has: nobody was put into {client}. Look for it there (Administration, Users), and run it again."
         )
-    return number
+    return found
 
 
 def _let_in(run: Run, user: str, number: int, org: int, team: int, role, wrong_role: bool, is_in: bool) -> None:
@@ -122,13 +123,13 @@ def _let_in(run: Run, user: str, number: int, org: int, team: int, role, wrong_r
     if not role:
         body = {"loginOrEmail": user, "role": "Viewer"}
         task = "Let the person into the organisation"
-        run.write(run.grafana, task, "POST", users, body, org=MAIN_ORG, also=(409,))  # 409: another run was quicker
+        run.write(task, "POST", users, body, org=MAIN_ORG, also=(409,))  # 409: another run was quicker
     elif wrong_role:
         body = {"role": "Viewer"}
-        run.write(run.grafana, "Make the person a Viewer", "PATCH", f"{users}/{number}", body, org=MAIN_ORG)
+        run.write("Make the person a Viewer", "PATCH", f"{users}/{number}", body, org=MAIN_ORG)
     if not is_in:
         members, task = path("api", "teams", team, "members"), "Put the person into the team"
-        answer = run.write(run.grafana, task, "POST", members, {"userId": number}, org=org, also=(400,))
+        answer = run.write(task, "POST", members, {"userId": number}, org=org, also=(400,))
         if answer.status == 400 and "already added" not in str((answer.body or {}).get("message", "")):
             raise run.grafana.refused(task, answer)
 
@@ -136,16 +137,18 @@ def _let_in(run: Run, user: str, number: int, org: int, team: int, role, wrong_r
 def _let_out(run: Run, number: int, org: int, team: int | None, out_of_org: bool) -> None:
     if team is not None:
         member = path("api", "teams", team, "members", number)
-        run.write(run.grafana, "Take the person out of the team", "DELETE", member, org=org, also=GONE)
+        run.write("Take the person out of the team", "DELETE", member, org=org, also=GONE)
     if out_of_org:
         user = path("api", "orgs", org, "users", number)
-        run.write(run.grafana, "Take the person out of the organisation", "DELETE", user, org=MAIN_ORG, also=GONE)
+        run.write("Take the person out of the organisation", "DELETE", user, org=MAIN_ORG, also=GONE)
 
 
-def _notes(user: str, role: str | None, has_password: bool, sees_too: str) -> list[str]:
+def _notes(user: str, found: dict, role: str | None, has_password: bool, sees_too: str) -> list[str]:
     notes = []
     if has_password:
         notes.append(f"{user} has a login already: POWERVIEW_USER_PASSWORD was not used")
+    if found["login"].lower() != user:  # everybody may change the e-mail of their own
+        notes.append(f"{user} is the e-mail of the login {found['login']}")
     if role in ABOVE_VIEWER:
         notes.append(f"{user} is {role} and stays so: that is more than a client needs")
     if sees_too:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from powerview_grafana import found, login, organisations, teams
-from powerview_grafana.addresses import MAIN_ORG, classic_address, path
-from powerview_grafana.data_sources import AUTHORIZATION, description
+from powerview_grafana.addresses import (
+    CLIENT_DASHBOARDS,
+    CLIENT_FOLDERS,
+    MAIN_ORG,
+    classic_address,
+    data_source_address,
+    path,
+)
+from powerview_grafana.dashboard import constants
+from powerview_grafana.data_sources import authorization, description, only_bucket
 from powerview_grafana.run import Run
 from powerview_grafana.servers import GONE, Get, Server
 from powerview_grafana.tree import UsageError, check_named, describe, wanted
 
-OUR_DASHBOARDS = "pv-b-"
-CLIENT_FOLDERS = "pv-f-"
 IN_A_FOLDER = {
     "dashboard": "dashboards that its search does not list yet",
     "folder": "folders that its search does not list yet",
@@ -55,14 +61,14 @@ def find(run: Run, client: str, campaign: str, confirm: str, delete_bucket: str)
 def delete(run: Run, calls: list[dict]) -> None:
     """Make the calls, one after the other. What is gone already is no failure."""
     for call in calls:
-        server = run.grafana if call["org"] else run.influxdb
-        run.write(server, f"Delete the {call['what']}", "DELETE", call["path"], org=call["org"], also=GONE)
+        server = None if call["org"] else run.influxdb
+        run.write(f"Delete the {call['what']}", "DELETE", call["path"], server=server, org=call["org"], also=GONE)
 
 
 def _of_campaign(run: Run, client: dict) -> dict:
     (campaign,) = client["campaigns"]
     name = f"{client['client']}/{campaign['campaign']}"
-    there = _there(run.grafana, client["org"], [campaign["uid"]])
+    there = found.that_exist(run.grafana, client["org"], [campaign["uid"]])
     calls = [_call("dashboard", client["org"], "api", "dashboards", "uid", uid) for uid in there]
     left = [f"{name}: its readings, measurement {campaign['campaign']} in bucket {client['bucket']}"]
     return {"calls": calls, "left": left + _on_disk(name, run.settings.data_dir / name)}
@@ -110,9 +116,9 @@ def _in_grafana(run: Run, client: dict) -> dict:
     ours, unsure = _dashboards(grafana, org, client, listed)
     overview = client["overview"]["uid"]
     ours.add(overview)
-    there = _there(grafana, org, sorted(ours))
+    there = found.that_exist(grafana, org, sorted(ours))
     has_folder = grafana.get(path("api", "folders", folder), org, GONE).found
-    source = grafana.get(path("api", "datasources", "uid", client["data_source_uid"]), org, GONE)
+    source = grafana.get(data_source_address(client["data_source_uid"]), org, GONE)
     foreign = [h["title"] for h in listed if h.get("folderUid") == folder and h["uid"] not in ours]
     if has_folder and not foreign:
         foreign = _unlisted(grafana, org, folder, there, {h["uid"]: h.get("folderUid") for h in listed})
@@ -137,14 +143,6 @@ def _in_grafana(run: Run, client: dict) -> dict:
     return {"first": first, "last": last, "left": left, "data_source": source.body if source.found else None}
 
 
-def _there(grafana: Server, org: int | None, uids: list[str]) -> list[str]:
-    # Which of these dashboards exist. The search would not do: it runs behind.
-    if not org:
-        return []
-    answers = grafana.get_all([Get(path("api", "dashboards", "uid", uid, "permissions"), org, GONE) for uid in uids])
-    return [uid for uid, answer in zip(uids, answers, strict=True) if answer.found]
-
-
 def _dashboards(grafana: Server, org: int, client: dict, listed: list[dict]) -> tuple[set[str], list[dict]]:
     # The uids of the client's dashboards wherever people moved them, and the hits elsewhere that may be the client's.
     # A uid is made of client and campaign, so whoever has the campaign's name knows whose it is: the tree has it, the
@@ -154,12 +152,12 @@ def _dashboards(grafana: Server, org: int, client: dict, listed: list[dict]) -> 
         owners = [owner for owner in (name, *hit["tags"]) if hit["uid"] == _uid(owner, hit["title"])]
         if name in owners:
             ours.add(hit["uid"])
-        elif not owners and hit["uid"].startswith(OUR_DASHBOARDS) and hit["uid"] not in ours:
+        elif not owners and hit["uid"].startswith(CLIENT_DASHBOARDS) and hit["uid"] not in ours:
             renamed.append(hit)
     unsure = []
     answers = grafana.get_all([Get(classic_address(h["uid"]), org, found.READABLE) for h in renamed])
     for hit, answer in zip(renamed, answers, strict=True):
-        campaign = _campaign(answer.body["dashboard"]) if answer.status == 200 else ""
+        campaign = constants(answer.body["dashboard"]).get("campaign", "") if answer.status == 200 else ""
         inside, tagged = hit.get("folderUid") == client["folder_uid"], name in hit["tags"]
         if hit["uid"] == _uid(name, campaign) or (not campaign and inside and tagged):
             ours.add(hit["uid"])
@@ -183,12 +181,6 @@ def _unlisted(grafana: Server, org: int, folder: str, ours: list[str], listed: d
     return [f"{IN_A_FOLDER.get(kind, kind)} ({count})" for kind, count in sorted(more.items()) if count > 0]
 
 
-def _campaign(dashboard: dict) -> str:
-    variables = (dashboard.get("templating") or {}).get("list") or ()
-    constants = (v for v in variables if v.get("type") == "constant" and v.get("name") == "campaign")
-    return str(next(constants, {}).get("query") or "")
-
-
 def _uid(client: str, campaign: str) -> str:
     return describe(client, [campaign])["campaigns"][0]["uid"]
 
@@ -201,10 +193,10 @@ def _tokens(client: dict, data_source: dict | None, influx: dict, grafana_url: s
     # The ids of the tokens to delete, and what is left. The token that our data source names is ours whatever address
     # Grafana had when it was made; another Grafana's, or one that reads more or elsewhere, is not.
     name, bucket = client["client"], influx["buckets"].get(client["bucket"])
-    used = ((data_source or {}).get("jsonData") or {}).get(AUTHORIZATION)
+    used = authorization(data_source)
     ours, left = [], []
     for token in influx["tokens"]:
-        called, reads = str(token["description"]), _only_bucket(token)
+        called, reads = str(token["description"]), only_bucket(token)
         like_ours = called.startswith(description(name, "").removesuffix(")"))
         named = token["id"] == used
         if called == description(name, grafana_url) or (named and reads and (like_ours or reads == bucket)):
@@ -214,12 +206,6 @@ def _tokens(client: dict, data_source: dict | None, influx: dict, grafana_url: s
         elif like_ours:
             left.append(f"{name}: a token made for another address of Grafana: {called} ({token['id']})")
     return ours, left
-
-
-def _only_bucket(token: dict) -> str | None:
-    # The id of the one bucket that a token may read, None if it may do anything else.
-    may = [(p["action"], p["resource"].get("type"), p["resource"].get("id")) for p in token["permissions"]]
-    return may[0][2] if len(may) == 1 and may[0][:2] == ("read", "buckets") else None
 
 
 def _call(what: str, org: int | None, *parts: str | int) -> dict:

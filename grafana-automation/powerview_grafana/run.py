@@ -22,7 +22,7 @@ from typing import Any
 
 from powerview.settings import Settings
 from powerview_grafana import login, servers
-from powerview_grafana.servers import EXISTS, GONE, Answer, Server, ServerError
+from powerview_grafana.servers import EXISTS, GONE, Answer, Get, Server, ServerError
 
 NOT_UNDERSTOOD = (AttributeError, IndexError, KeyError, TypeError)
 """What reading an answer raises in which something is missing, or of another kind."""
@@ -68,16 +68,28 @@ class Run:
         self.changes.append((f"{client['client']}: {step}", before, after))
         return not self.check
 
-    def write(self, server: Server, task: str, method: str, path: str, body: Any = None, **more: Any) -> Answer:
-        """One write (`Server.write`). Raises ServerError if the playbook that started this process is gone."""
+    def ask(
+        self, clients: list[dict], address: Callable[[dict], str], also: tuple[int, ...] = GONE
+    ) -> dict[str, Answer]:
+        """What Grafana answers at an address of each client, by client; for one without an organisation, not found."""
+        homes = [c for c in clients if c["org"]]
+        answers = self.grafana.get_all([Get(address(c), c["org"], also) for c in homes])
+        known = {c["client"]: answer for c, answer in zip(homes, answers, strict=True)}
+        return {c["client"]: known.get(c["client"], Answer(404)) for c in clients}
+
+    def write(
+        self, task: str, method: str, path: str, body: Any = None, server: Server | None = None, **more: Any
+    ) -> Answer:
+        """One write (`Server.write`), to Grafana unless a `server` is named. Raises ServerError if the playbook that
+        started this process is gone."""
         if os.getppid() != self._parent:  # Ansible's workers outlive a playbook that is killed
             raise ServerError("the playbook was ended.")
-        return server.write(task, method, path, body, **more)
+        return (server or self.grafana).write(task, method, path, body, **more)
 
     def create(self, task: str, path: str, body: dict, org: int, there: str) -> Answer:
         """Make something in Grafana; where another run was quicker, `there` shows it. Raises ServerError if it is not:
         then something else is in its way."""
-        made = self.write(self.grafana, task, "POST", path, body, org=org, also=EXISTS)
+        made = self.write(task, "POST", path, body, org=org, also=EXISTS)
         if made.status in EXISTS and not self.grafana.get(there, org, GONE).found:
             raise self.grafana.refused(task, made)
         return made
@@ -98,6 +110,12 @@ class Run:
             except NOT_UNDERSTOOD as error:
                 client["failed"] = client["failed"] or not_understood(error)
 
+    def each_with(self, clients: list[dict], read: Callable[[], Any], work: Callable[[dict, Any], None]) -> None:
+        """`read_first` about all of them, then `each` with what it returned."""
+        found = self.read_first(clients, read)
+        if found is not None:
+            self.each(clients, lambda client: work(client, found))
+
     def read_first(self, clients: list[dict], read: Callable[[], Any]) -> Any:
         """What `read` returns, which is about all these clients; None if it cannot be had: then none of them goes on,
         and the first has the reason."""
@@ -110,9 +128,19 @@ class Run:
             return None
 
 
+def going_on(clients: list[dict]) -> list[dict]:
+    """Those for which a task still has something to do."""
+    return [c for c in clients if not (c["failed"] or c["stopped"])]
+
+
 def open_clients(clients: list[dict]) -> list[dict]:
-    """The clients for which a task still has something to do; the admins are no client."""
-    return [c for c in clients if c["team"] and not (c["failed"] or c["stopped"])]
+    """The same without the admins, who are no client."""
+    return [c for c in going_on(clients) if c["team"]]
+
+
+def closed_clients(clients: list[dict]) -> list[dict]:
+    """The clients whose folder is known to be closed, those that `failed` after that as well."""
+    return [c for c in clients if c["team"] and c["is_closed"] and c["stopped"] != "Grafana"]
 
 
 def stop_all(clients: list[dict]) -> None:

@@ -73,13 +73,9 @@ def settle(run: Run, client: dict, campaign: dict, before: Span, now: Span, defa
         return now
     if not run.change(client, campaign["steps"], "time range", content.get("time"), wanted):
         return now
-    body = {
-        "dashboard": {**{k: v for k, v in content.items() if k != "id"}, "time": wanted},
-        "folderUid": client["folder_uid"],
-        "message": "The campaign is over: its own span" if now != OPEN else "The campaign goes on",
-        "overwrite": False,
-    }
-    return now if save_over(run, "Set the dashboard's time range", client["org"], body) else before
+    message = "The campaign is over: its own span" if now != OPEN else "The campaign goes on"
+    is_saved = save_over(run, "Set the dashboard's time range", client, {**content, "time": wanted}, message)
+    return now if is_saved else before
 
 
 def _ask(run: Run, client: dict) -> dict[str, Span] | ServerError:

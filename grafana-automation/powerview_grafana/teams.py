@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from powerview_grafana import found
-from powerview_grafana.addresses import path
+from powerview_grafana.addresses import CLIENT_FOLDERS, folder_permissions, path
 from powerview_grafana.run import Run, open_clients
 from powerview_grafana.servers import GONE, Get, Server, ServerError
-
-CLIENT_FOLDERS = "pv-f-"
 
 
 def make(run: Run, clients: list[dict]) -> None:
     """Set `team_id` of each client; make the teams that are missing."""
-    ours = open_clients(clients)
-    known = run.read_first(ours, lambda: of_clients(run.grafana, ours))
 
-    def settle(client: dict) -> None:
+    def settle(client: dict, known: dict[str, int | None]) -> None:
         client["team_id"] = known[client["client"]]
         if client["team_id"] is None and run.change(client, client["steps"], "team", None, client["team"]):
             client["team_id"] = _create(run, client)
 
-    run.each(open_clients(clients), settle)
+    ours = open_clients(clients)
+    run.each_with(ours, lambda: of_clients(run.grafana, ours), settle)
 
 
 def of_clients(grafana: Server, clients: list[dict]) -> dict[str, int | None]:
@@ -56,7 +53,7 @@ def _of_nobody_else(grafana: Server, client: dict, rows: list[int], teams: dict[
 
 def _folder_teams(grafana: Server, folders: list[tuple[int, str]]) -> dict[tuple[int, str], list[int]]:
     # The teams that may see these folders, by organisation and uid.
-    answers = grafana.get_all([Get(path("api", "folders", uid, "permissions"), org, GONE) for org, uid in folders])
+    answers = grafana.get_all([Get(folder_permissions(uid), org, GONE) for org, uid in folders])
     return {
         folder: sorted(row[0] for row in found.rows(answer.body) if row[0]) if answer.found else []
         for folder, answer in zip(folders, answers, strict=True)
@@ -65,9 +62,7 @@ def _folder_teams(grafana: Server, folders: list[tuple[int, str]]) -> dict[tuple
 
 def _create(run: Run, client: dict) -> int:
     name, org = client["team"], client["org"]
-    answer = run.write(
-        run.grafana, "Create the team", "POST", path("api", "teams"), {"name": name}, org=org, also=(409,)
-    )
+    answer = run.write("Create the team", "POST", path("api", "teams"), {"name": name}, org=org, also=(409,))
     if answer.status == 200:
         return answer.body["teamId"]
     teams = found.teams(run.grafana, org)  # another run was quicker

@@ -8,7 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from powerview.names import refused_names
-from powerview_grafana.addresses import ADMIN_FOLDER_UID, MASTER_UID
+from powerview_grafana.addresses import (
+    ADMIN_FOLDER_UID,
+    CLIENT_DASHBOARDS,
+    CLIENT_DATA_SOURCES,
+    CLIENT_FOLDERS,
+    MASTER_UID,
+    OVERVIEWS,
+)
 
 
 class UsageError(Exception):
@@ -68,12 +75,12 @@ def describe(client: str, campaigns: list[str]) -> dict:
         "client": client,
         "team": client,
         "folder": client,
-        "folder_uid": f"pv-f-{_digest(client)}",
+        "folder_uid": CLIENT_FOLDERS + _digest(client),
         "data_source": client,
-        "data_source_uid": f"pv-d-{_digest(client)}",
+        "data_source_uid": CLIENT_DATA_SOURCES + _digest(client),
         "bucket": client,
-        "campaigns": [{"campaign": c, "uid": f"pv-b-{_digest(f'{client}/{c}')}"} for c in campaigns],
-        "overview": {"campaign": "", "uid": f"pv-o-{_digest(client)}"},
+        "campaigns": [{"campaign": c, "uid": CLIENT_DASHBOARDS + _digest(f"{client}/{c}")} for c in campaigns],
+        "overview": {"campaign": "", "uid": OVERVIEWS + _digest(client)},
     }
 
 

@@ -100,13 +100,7 @@ def _update(run: Run, client: dict, thing: dict, name: str, wanted: tuple[dict, 
         return [f"powerview: would update {name}: {', '.join(parts)}"]
     # With the version that was read, Grafana refuses to put it over what somebody has saved since.
     kept = {k: v for k in ("title", "tags", "version") if (v := now.get(k)) is not None}
-    body = {
-        "dashboard": {**to_be, **kept},
-        "folderUid": client["folder_uid"],
-        "message": message,
-        "overwrite": False,
-    }
-    if save_over(run, "Update the dashboard", client["org"], body):
+    if save_over(run, "Update the dashboard", client, {**to_be, **kept}, message):
         return [f"powerview: updated {name}: {', '.join(parts)}"]
     return [f"powerview: {name} was changed meanwhile and is left: run again"]
 

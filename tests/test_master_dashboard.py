@@ -24,7 +24,7 @@ PUSHED_DOWN = {"aggregateWindow", "first", "last", "min", "max", "mean", "sum", 
 PANEL_QUERIES = [p for p in QUERIES if not p.startswith(("variable", "annotation"))]
 CHOSEN = {"subscribed": "1", "other": ["°C"]}
 ON_ODD_CHANNELS = (
-    "Other units: ${other} A", "Phases never connected A", "Gaps of more than an hour A", "Wiring to check A",
+    "Other units ${other:raw} A", "Phases never connected A", "Gaps of more than an hour A", "Wiring to check A",
     "Channels that changed A", "variable other",
 )  # fmt: skip
 """Queries that have nothing to show about an ordinary campaign."""
@@ -45,7 +45,9 @@ def test_every_query_answers_on_real_readings(roof, odd, bakery, place):
     assert grafana.rows(place, SPRING if grafana is bakery else ALL_YEAR, **CHOSEN)
 
 
-ALWAYS = ("Coverage over time A", "variable source", "variable ready")
+SAYING_SO = ("Energy per day A", "Mean day A", "Load duration curve A")
+"""Charts that show an error of Grafana's where there is no row; test_master_texts.py has what they say instead."""
+ALWAYS = ("Coverage over time A", "variable source", "variable ready", *SAYING_SO)
 
 
 @pytest.mark.parametrize("place", [p for p in QUERIES if p not in ALWAYS])

@@ -294,7 +294,7 @@ def test_every_unit_of_power_counts_in_a_choice_as_in_the_whole(made, influx, cl
 
 def test_what_is_not_counted_is_named(odd):
     (row,) = odd.rows("Not counted: channels in other units A", SUMMER)
-    sn = "SN: 02009999 - Ch: "
+    sn = "02009999 "
     assert row["channels"] == (f"{sn}Nameless (?); {sn}Ph 1, {sn}Ph 2, {sn}Ph 3 (V); {sn}Meter (kWh); {sn}Room (°C)")
     chosen = ["SN: 02009999 - Ch: Room", "SN: 02009999 - Ch: Press"]
     (row,) = odd.rows("Not counted: channels in other units A", SUMMER, channel=chosen)
@@ -303,7 +303,7 @@ def test_what_is_not_counted_is_named(odd):
 
 def test_other_units_have_curves_of_their_own(odd):
     assert [r["_value"] for r in odd.rows("variable other", SUMMER)] == ["kWh", "°C"]
-    rows = odd.rows("Other units: ${other} A", SUMMER, other=["°C"])
+    rows = odd.rows("Other units ${other:raw} A", SUMMER, other=["°C"])
     assert {(r["channel"][-4:], r["_value"]) for r in rows if r["_value"]} == {("Room", "19.5")}
 
 

@@ -100,6 +100,11 @@ def duration_curve(truth: Truth) -> list[float]:
     return high_to_low[::nth] + [(i + 1) / 6 for i in range(0, len(high_to_low), nth)]
 
 
+def shares(truth: Truth) -> list[float]:
+    energies = truth.of("part").sum() / 6
+    return [*energies, *energies / energies.sum()]
+
+
 def voltage_by_week(truth: Truth) -> list[float]:
     local = truth.volts.index.tz_convert(PARIS)
     found = []
@@ -127,7 +132,7 @@ EXPECTED = {
     "Total power A": lambda t: t.figures.to_numpy().ravel(),
     "Power by channel A": lambda t: t.watts.resample("20min").mean().to_numpy().ravel(),
     "Energy per day A": lambda t: by_day(t.total),
-    "Share by channel A": lambda t: t.of("part").sum() / 6,
+    "Share by channel A": shares,
     "Coverage over time A": lambda t: [2] * 4 * (len(t.total) // 2),
     "Phase voltages A": lambda t: t.volts.to_numpy().ravel(),
     "Minimum, mean and maximum A": lambda t: t.things.min(),
@@ -150,7 +155,7 @@ EXPECTED = {
     "Gaps of more than an hour A": [],
     "Wiring to check A": [],
     "Channels that changed A": [],
-    "Other units: ${other} A": [],
+    "Other units ${other:raw} A": [],
 }
 """The numbers of each panel's query, in any order, or what gives them."""
 

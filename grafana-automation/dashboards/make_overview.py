@@ -175,13 +175,11 @@ def panels() -> list[dict]:
         (24, 10),
         "–",
         override("byName", "campaign", displayName="Campaign", links=[to_span], custom__minWidth=150),
-        override(
-            "byName", "State", mappings=mappings, custom__cellOptions={"type": "color-text"}, custom__minWidth=115
-        ),
-        override("byRegexp", "From|To", unit=DATE, custom__minWidth=110),
-        override("byName", "Devices", decimals=0, custom__minWidth=80),
-        override("byName", "Coverage", unit="percentunit", decimals=1, custom__minWidth=145),
-        override("byName", "Energy", unit="watth", custom__minWidth=100),
+        override("byName", "State", mappings=mappings, custom__cellOptions={"type": "color-text"}, custom__width=100),
+        override("byRegexp", "From|To", unit=DATE, custom__width=110),
+        override("byName", "Devices", decimals=0, custom__width=90),
+        override("byName", "Coverage", unit="percentunit", decimals=1, custom__width=150),
+        override("byName", "Energy", unit="watth", custom__width=100),
         *(override("byName", name, **hidden) for name in ("uid", "opens_from", "opens_to")),
         transformations=[organize(["campaign", "State", "From", "To", "Devices", "Coverage", "Energy"])],
     )

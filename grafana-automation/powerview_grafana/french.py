@@ -45,12 +45,14 @@ _TEXTS = {
     # Power
     "Power": "Puissance",
     "Total power": "Puissance totale",
+    "Power produced": "Puissance produite",
     "Parts": "Parties",
     "Power by channel": "Puissance par voie",
     # Energy and coverage
     "Energy and coverage": "Énergie et couverture",
     "Energy per day": "Énergie par jour",
     "Share by channel": "Répartition par voie",
+    "Share": "Part",
     "Coverage over time": "Couverture dans le temps",
     "No readings": "Aucune mesure",
     "Some missing": "Incomplet",
@@ -129,7 +131,7 @@ _TEXTS = {
     "Label": "Libellé",
     # Other units
     "Other units": "Autres unités",
-    "Other units: ${other}": "Autres unités : ${other}",
+    "Other units ${other:raw}": "Autres unités ${other:raw}",
     # Where there is nothing to show
     "No reading": "Pas de mesure",
     "None": "Aucune",

@@ -97,10 +97,10 @@ TEXTS = {
         "partir de 36 heures, rouge à partir de sept jours."
     ),
     "Power and energy add up channels in W, kW and MW. Chosen channels in other units are not in them: here are their "
-    "names, 5 of each unit at most. ? is a channel without a unit. Beside them is how many channels the channels.csv "
+    "names, 3 of each unit at most. ? is a channel without a unit. Beside them is how many channels the channels.csv "
     "hides: they are nowhere on this page but in what concerns devices.": (
         "Puissance et énergie additionnent les voies en W, kW et MW. Les voies choisies dans d'autres unités n'y sont "
-        "pas : voici leurs noms, 5 au plus par unité. « ? » est une voie sans unité. À côté, le nombre de voies que "
+        "pas : voici leurs noms, 3 au plus par unité. « ? » est une voie sans unité. À côté, le nombre de voies que "
         "channels.csv masque : elles ne figurent nulle part sur cette page, sauf dans ce qui concerne les appareils."
     ),
     # Power
@@ -128,12 +128,13 @@ TEXTS = {
     ),
     "Which part of the energy went through which circuit, largest first: the parts and groups of channels.csv without "
     "the meter (main) and production; without one, or of a choice of channels, each channel. What has no or negative "
-    "energy (clamp the wrong way round, or feeding in) has no share. Without a channels.csv an hour with at least one "
-    "reading counts whole in ranges of more than three months.": (
+    "energy (clamp the wrong way round, or feeding in) has no share. The bar of the largest share is a full one. "
+    "Without a channels.csv an hour with at least one reading counts whole in ranges of more than three months.": (
         "Quelle part de l'énergie est passée par quel circuit, la plus grande d'abord : les parties et groupes de "
         "channels.csv sans le compteur (« main ») ni la production ; sans channels.csv, ou pour un choix de voies, "
-        "chaque voie. Une énergie nulle ou négative (pince à l'envers, ou injection) n'a pas de part. Sans "
-        "channels.csv, une heure avec au moins une mesure compte en entier au-delà de trois mois."
+        "chaque voie. Une énergie nulle ou négative (pince à l'envers, ou injection) n'a pas de part. La barre de la "
+        "plus grande part est pleine. Sans channels.csv, une heure avec au moins une mesure compte en entier au-delà "
+        "de trois mois."
     ),
     "When each chosen device has readings: complete, some of the ten-minute readings missing, or none. What is missing "
     "is neither energy nor zero power.": (

@@ -19,7 +19,7 @@ from powerview_grafana.french import FRENCH, UNITS, UNITS_OF_TILES
 ENGLISH = {french: english for english, french in FRENCH.items()}
 WRITTEN = ("title", "description", "label", "noValue", "axisLabel", "displayName", "renamePattern")
 """The keys under which Grafana keeps a text, wherever they are in a dashboard."""
-PROPERTIES = ("displayName", "noValue")
+PROPERTIES = ("displayName", "noValue", "custom.axisLabel")
 """The properties of a field override whose value is a text."""
 LANGUAGE_CONSTANT = "powerview_language"
 _COLUMN = re.compile(r'\b([A-Z][A-Za-z]+):|"([A-Z][a-z][^"\n$]*)"')

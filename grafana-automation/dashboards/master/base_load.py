@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from master.flux import PIECE, PLACE, TOTAL, query
-from master.panels import AXES, NO_POWER, field, organize, override, panel, row, stat, step, table
+from master.flux import NOT_A_NUMBER, PIECE, PLACE, TOTAL, or_nothing, query
+from master.panels import AXES, NO_POWER, field, legend, organize, override, panel, row, stat, step, table
 
 ZONE = ("date", "timezone")
 
@@ -77,14 +77,19 @@ DURATION = query(
 // At most a thousand points are drawn.
 nth = span / int(v: every) / 1000 + 1
 
-total
+curve = total
   |> keep(columns: ["_value"])
   |> sort(columns: ["_value"], desc: true)
   |> map(fn: (r) => ({step: 1.0, Power: r._value}))
   |> cumulativeSum(columns: ["step"])
   |> sample(n: nth, pos: 0, column: "Power")
-  |> map(fn: (r) => ({Hours: r.step * hours, Power: r.Power}))
+  |> map(fn: (r) => ({Hours: r.step * hours, name: "Power", _value: r.Power}))
 """,
+    f"""\
+{or_nothing("curve", f'Hours: 0.0, name: "{NO_POWER}", _value: {NOT_A_NUMBER}', "Hours")}\
+  |> pivot(rowKey: ["Hours"], columnKey: ["name"], valueColumn: "_value")
+""",
+    imports=("array",),
 )
 
 HIGHEST = query(
@@ -102,13 +107,14 @@ def panels() -> list[dict]:
     """The row, its panels behind the heading."""
     tile = (6, 4)
     curve = field("watt", NO_POWER, "blue", step("green"), overrides=[
-        override("byName", "Hours", unit="suffix:h", decimals=0),
+        # In thousands where there are many: with "10000 h" the axis would write one label over the next.
+        override("byName", "Hours", unit="short", custom__axisLabel="Hours"),
         override("byName", "Power", displayName="Power"),
     ], custom={**AXES, "drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 2, "fillOpacity": 15,
                "gradientMode": "opacity", "showPoints": "never", "pointSize": 4, "spanNulls": False,
                "stacking": {"group": "A", "mode": "none"}, "thresholdsStyle": {"mode": "off"}})  # fmt: skip
     options = {
-        "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
+        "legend": legend(),
         "tooltip": {"mode": "single", "sort": "none"},
     }  # fmt: skip
     return [
@@ -177,7 +183,7 @@ def panels() -> list[dict]:
             (10, 12),
             NO_POWER,
             override("byName", "Begin", unit="time:D MMM YYYY HH:mm", custom__minWidth=130),
-            override("byName", "Minutes", displayName="Mean of", unit="m", decimals=0, custom__width=80),
+            override("byName", "Minutes", displayName="Mean of", unit="m", decimals=0, custom__width=110),
             override("byName", "Power", unit="watt", custom__width=90),
             transformations=[organize(["Begin", "Power", "Minutes"])],
         ),

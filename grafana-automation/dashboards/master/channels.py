@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from master.flux import DEVICES, NAMED, query, read, window
-from master.panels import CHANNEL_TEXT, curves, field, organize, override, row, step, table
+from master.panels import CHANNEL_TEXT, CURVE_NAMES, curves, field, organize, override, row, step, table
 from master.power import MOVED, each_channel
 
 TABLE_UNITS = "r.unit =~ /^${unit:regex}$/"
@@ -46,8 +46,7 @@ steps
 def panels() -> list[dict]:
     """The row "Voltages and channels"."""
     limits = [step("red"), step("transparent", 207), step("red", 253)]
-    volts = field("volt", "No voltage readings of these devices in this time range", None, *limits, decimals=1,
-                  displayName="${__field.labels.channel}")  # fmt: skip
+    volts = field("volt", "No voltage readings of these devices in this time range", None, *limits, decimals=1)
     return [
         row(14, "Voltages and channels"),
         curves(
@@ -60,9 +59,9 @@ def panels() -> list[dict]:
             each_channel('r.unit == "V"', 1000, DEVICES),
             (24, 9),
             volts,
-            {"calcs": ["min", "max"]},
             {"thresholdsStyle": {"mode": "dashed"}},
             maxDataPoints=1000,
+            transformations=CURVE_NAMES,
         ),
         table(
             16,
@@ -76,8 +75,8 @@ def panels() -> list[dict]:
             (24, 14),
             "No readings in this time range",
             override("byName", "channel", displayName="Channel", custom__minWidth=150, mappings=CHANNEL_TEXT),
-            override("byName", "unit", displayName="Unit", custom__width=45, noValue=" "),
-            override("byRegexp", "Min|Mean|Max", custom__minWidth=85),
+            override("byName", "unit", displayName="Unit", custom__width=60, noValue=" "),
+            override("byRegexp", "Min|Mean|Max", custom__width=90),
             sort_by="Channel",
             transformations=[
                 {"id": "merge", "options": {}},

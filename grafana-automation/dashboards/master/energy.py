@@ -7,6 +7,7 @@ from master.flux import (
     CONSUMES,
     DEVICES,
     NAMED,
+    NOT_A_NUMBER,
     PIECE,
     PLACE,
     POWER,
@@ -17,24 +18,41 @@ from master.flux import (
     TOTALS,
     WATTS,
     WHOLE,
+    or_nothing,
     query,
     read,
     whole_or,
     window,
 )
 from master.glance import TOTAL_IS
-from master.panels import AXES, CHANNEL_TEXT, NO_POWER, bars, curves, field, override, panel, row, step
+from master.panels import (
+    AXES,
+    CURVE_NAMES,
+    NO_POWER,
+    NO_POWER_HERE,
+    SHARE_TEXT,
+    bars,
+    curves,
+    field,
+    organize,
+    override,
+    panel,
+    row,
+    step,
+    table,
+)
 
 ENERGY_PER_DAY = query(
     PLACE + PIECE + TOTAL,
     f"""\
 steps = if whole then total |> {window("piece", "sum")} else total
 
-steps
+days = steps
   |> {window("1d", "sum", empty=True, more=", location: place")}
   |> map(fn: (r) => ({{Day: r._time, Energy: r._value * hours}}))
 """,
-    imports=("date", "timezone"),
+    or_nothing("days", f"Day: time(v: 0), Energy: {NOT_A_NUMBER}", "Day"),
+    imports=("array", "date", "timezone"),
 )
 
 SHARES = query(
@@ -45,12 +63,16 @@ SHARES = query(
 step = if named or span <= int(v: 93d) then 10m else 1h
 sums = if named then chosen |> sum() else chosen |> {window("step", "mean")} |> sum()
 
-sums
+energies = sums
   |> map(fn: (r) => ({{channel: r.channel, _value: {WATTS} * float(v: int(v: step)) / 3600000000000.0}}))
   |> group(columns: ["channel"])
   |> sum()
   |> group()
   |> filter(fn: (r) => r._value > 0.0)
+together = energies |> sum() |> map(fn: (r) => ({{one: 1, together: r._value}}))
+
+join(tables: {{energies: energies |> map(fn: (r) => ({{r with one: 1}})), together: together}}, on: ["one"])
+  |> map(fn: (r) => ({{channel: r.channel, share: r._value / r.together, _value: r._value}}))
   |> sort(columns: ["_value"], desc: true)
 """,
 )
@@ -143,7 +165,6 @@ def closed_panels() -> list[dict]:
             ENERGY_BY_CHANNEL,
             (24, 12),
             field("watth", "No channels.csv in force, or no energy in this time range", None, step("green")),
-            {"placement": "right", "calcs": ["sum", "mean", "max"], "sortBy": "Total", "sortDesc": True},
             {
                 "drawStyle": "bars",
                 "barAlignment": 1,
@@ -151,15 +172,18 @@ def closed_panels() -> list[dict]:
                 "lineWidth": 0,
                 "stacking": {"group": "A", "mode": "normal"},
             },
+            placement="right",
+            calcs=("sum",),
             interval="1d",
             maxDataPoints=1500,
+            transformations=CURVE_NAMES,
         ),
     ]
 
 
 def panels() -> list[dict]:
     """The row "Energy and coverage"."""
-    day = override("byName", "Day", unit="time:D MMM YY", noValue=" ")
+    day = override("byName", "Day", unit="time:D MMM YY", noValue=" ", mappings=NO_POWER_HERE)
     states = {"0": ("No readings", "red"), "1": ("Some missing", "orange"), "2": ("Complete", "green")}
     mappings = [
         {
@@ -183,44 +207,44 @@ def panels() -> list[dict]:
             """,
             ENERGY_PER_DAY,
             (24, 9),
-            field("watth", NO_POWER, "green", step("green"), overrides=[day]),
+            field(
+                "watth", NO_POWER, "green", step("green"), overrides=[day, override("byName", "Energy", noValue="–")]
+            ),
             "Day",
-            {"displayMode": "table", "calcs": ["sum", "mean", "max"]},
+            ("max",),
             interval="1d",
             maxDataPoints=1500,
             transformations=[{"id": "sortBy", "options": {"fields": {}, "sort": [{"field": "Day"}]}}],
         ),
-        panel(
+        table(
             12,
-            "piechart",
             "Share by channel",
             """
             Which part of the energy went through which circuit, largest first: the parts and groups of channels.csv
             without the meter (main) and production; without one, or of a choice of channels, each channel. What has no
-            or negative energy (clamp the wrong way round, or feeding in) has no share. Without a channels.csv an hour
-            with at least one reading counts whole in ranges of more than three months.
+            or negative energy (clamp the wrong way round, or feeding in) has no share. The bar of the largest share is
+            a full one. Without a channels.csv an hour with at least one reading counts whole in ranges of more than
+            three months.
             """,
             SHARES,
             (12, 11),
-            fieldConfig=field(
-                "watth",
-                "No energy in this time range",
-                None,
-                step("green"),
-                overrides=[override("byName", "channel", mappings=CHANNEL_TEXT)],
-            ),  # fmt: skip
-            options={
-                "pieType": "donut",
-                "displayLabels": [],
-                "legend": {
-                    "showLegend": True,
-                    "displayMode": "table",
-                    "placement": "right",
-                    "values": ["percent", "value"],
-                },
-                "tooltip": {"mode": "single", "sort": "none"},
-                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "/^_value$/", "values": True, "limit": 100},
-            },
+            "No energy in this time range",
+            override("byName", "channel", displayName="Channel", mappings=SHARE_TEXT, custom__minWidth=155),
+            override(
+                "byName",
+                "share",
+                displayName="Share",
+                unit="percentunit",
+                decimals=1,
+                min=0,
+                fieldMinMax=True,
+                color={"mode": "fixed", "fixedColor": "blue"},
+                custom__cellOptions={"type": "gauge", "mode": "basic", "valueDisplayMode": "text"},
+                custom__minWidth=100,
+            ),
+            override("byName", "_value", displayName="Energy", unit="watth", custom__width=80),
+            transformations=[organize(["channel", "share", "_value"])],
+            decimals=None,
         ),
         panel(
             13,

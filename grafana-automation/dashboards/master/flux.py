@@ -132,6 +132,26 @@ stretches = array.concat(arr: [v.timeRangeStart], v: changes)
 """`stretches`; needs PLACE and the imports of `array`, `date` and `timezone`."""
 
 
+def or_nothing(rows: str, nothing: str, sorted_by: str) -> str:
+    """The rows, or where there are none one that says so: without any, Grafana's bars and trends show an error, in
+    English in every language. `nothing` are its columns; needs the import of `array`."""
+    return f"""\
+some = {rows} |> map(fn: (r) => ({{r with none: 0, rows: 1}}))
+nothing = array.from(rows: [{{{nothing}, none: 1, rows: 1}}])
+
+union(tables: [some, nothing])
+  |> group()
+  |> sort(columns: ["none", "{sorted_by}"])
+  |> cumulativeSum(columns: ["rows"])
+  |> filter(fn: (r) => r.none == 0 or r.rows == 1)
+  |> drop(columns: ["none", "rows"])
+"""
+
+
+NOT_A_NUMBER = 'float(v: "nan")'
+"""What Grafana draws nothing of."""
+
+
 def query(*parts: str, imports: tuple[str, ...] = ()) -> str:
     """A query of parts, without a newline at its end."""
     head = "".join(f'import "{name}"\n' for name in imports)

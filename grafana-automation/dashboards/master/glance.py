@@ -93,13 +93,17 @@ LAST_READING = query(f"""\
 """)
 
 OTHERS = "r.unit !~ /^(W|kW|MW|mW)$/"
-MOST_NAMED = 5
+MOST_NAMED = 3
 
-NOT_COUNTED = query(f"""\
+NOT_COUNTED = query(
+    f"""\
 found = {read(OTHERS, indent="    ")}
     |> last()
     |> group()
-    |> map(fn: (r) => ({{unit: if exists r.unit then r.unit else "?", channel: r.channel}}))
+    |> map(fn: (r) => ({{
+      unit: if exists r.unit then r.unit else "?",
+      channel: strings.replace(v: strings.replace(v: r.channel, t: "SN: ", u: "", i: 1), t: " - Ch: ", u: " ", i: 1),
+    }}))
     |> group(columns: ["unit", "channel"])
     |> limit(n: 1)
     |> group(columns: ["unit"])
@@ -125,7 +129,9 @@ join(tables: {{named: named, counted: counted}}, on: ["unit"])
       channels: accumulator.channels + (if accumulator.channels == "" then "" else "; ") + r.text,
     }}),
   )
-""")
+""",
+    imports=("strings",),
+)
 
 HIDDEN = query(f"""\
 {figure("hidden")}
@@ -257,7 +263,7 @@ def panels(coverage: str) -> list[dict]:
             channels the channels.csv hides: they are nowhere on this page but in what concerns devices.
             """,
             [NOT_COUNTED, HIDDEN],
-            (24, 2),
+            (24, 3),
             field("none", "None", "text", overrides=[override("byName", "hidden", mappings=hidden)]),
             text=True,
         ),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from master.flux import CLOCKS, PLACE, STEP, WHOLE, query, total, window
-from master.panels import NO_POWER, bars, field, organize, override, row, step, table
+from master.flux import CLOCKS, NOT_A_NUMBER, PLACE, STEP, WHOLE, or_nothing, query, total, window
+from master.panels import NO_POWER, NO_POWER_HERE, bars, field, organize, override, row, step, table
 
 DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 EMPTY = "rgb(128, 128, 128)"
@@ -36,26 +36,28 @@ clock = (n) => (if n < 10 then "0" else "") + string(v: n) + ":00"
 """
 
 
-def by_hour(cells: str, names: list[str], value: str = "r._value", days: int = 1) -> str:
+def by_hour(cells: str, names: list[str], value: str = "r._value", days: int = 1, end: str = "") -> str:
     """A row for each local hour; a column for each weekday, or for each group of so many days from Monday on."""
     return query(
         PLACE + WHOLE + STEP,
         CLOCKS,
         CELLS.replace("DAYS", str(days)),
         f"""\
-{cells}
+{"hours_of_days = " if end else ""}{cells}
   |> map(fn: (r) => ({{hour: clock(n: r.hour), days: {json.dumps(names)}[r.day], _value: {value}}}))
   |> group()
   |> pivot(rowKey: ["hour"], columnKey: ["days"], valueColumn: "_value")
   |> sort(columns: ["hour"])
 """,
+        end,
         imports=("array", "date", "timezone"),
     )
 
 
 KILOWATTS = by_hour("cells |> mean()", DAYS, "r._value / 1000.0")
 HOURS = by_hour("cells |> count()", DAYS)
-MEAN_DAY = by_hour("cells |> mean()", [WEEK, WEEKEND], days=5)
+NO_HOURS = or_nothing("hours_of_days", f'hour: "none", "{WEEK}": {NOT_A_NUMBER}', "hour")
+MEAN_DAY = by_hour("cells |> mean()", [WEEK, WEEKEND], days=5, end=NO_HOURS)
 
 
 def panels() -> list[dict]:
@@ -73,7 +75,7 @@ def panels() -> list[dict]:
     )
     order = [organize(["hour", *DAYS])]
     mean_day = field("watt", NO_POWER, None, step("green"), overrides=[
-        override("byName", "hour", noValue=" "),  # the labels that have no room
+        override("byName", "hour", noValue=" ", mappings=NO_POWER_HERE),  # a blank: the labels that have no room
         override("byName", WEEK, color={"mode": "fixed", "fixedColor": "blue"}),
         override("byName", WEEKEND, color={"mode": "fixed", "fixedColor": "orange"}),
     ])  # fmt: skip
@@ -120,7 +122,5 @@ def panels() -> list[dict]:
             (24, 9),
             mean_day,
             "hour",
-            {"displayMode": "list", "calcs": []},
-            spacing=100,
         ),
     ]

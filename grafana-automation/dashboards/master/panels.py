@@ -11,6 +11,8 @@ from typing import Any
 
 DATA_SOURCE = {"type": "influxdb", "uid": "powerview-master"}
 NO_POWER = "No power readings in this time range"
+NO_POWER_HERE = [{"type": "value", "options": {n: {"text": NO_POWER, "index": 0} for n in ("0", "none")}}]
+"""On the axis of bars, which have no other place for it: the day or hour of the one row that there is then."""
 GREY = "rgb(140, 140, 140)"
 
 
@@ -71,13 +73,17 @@ def stat(number: int, title: str, description: str, query: str | list[str], size
     if name:
         options["text"] = {"titleSize": 14}
     if text:
-        options["text"] = {"valueSize": 16}
+        options["text"] = {"valueSize": 14}
     return panel(number, "stat", title, description, query, size, fieldConfig=config, options=options, **more)
 
 
-def curves(number: int, title: str, description: str, query: str, size: tuple[int, int], config: dict, legend: dict,
-           custom: dict | None = None, **more: Any) -> dict:  # fmt: skip
-    """Curves over time that break where there is nothing for an hour."""
+def curves(number: int, title: str, description: str, query: str, size: tuple[int, int], config: dict,
+           custom: dict | None = None, placement: str = "bottom", calcs: tuple[str, ...] = (),
+           **more: Any) -> dict:  # fmt: skip
+    """Curves over time that break where there is nothing for an hour; `placement` is that of their names.
+
+    A calculation of `calcs` is of the points that are drawn, which are means; it is for energies.
+    """
     config = deepcopy(config)
     config["defaults"]["custom"] = {
         "drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 1, "fillOpacity": 0, "gradientMode": "none",
@@ -85,7 +91,7 @@ def curves(number: int, title: str, description: str, query: str, size: tuple[in
         "stacking": {"group": "A", "mode": "none"}, "thresholdsStyle": {"mode": "off"}, **(custom or {}),
     }  # fmt: skip
     options = {
-        "legend": {"showLegend": True, "displayMode": "table", "placement": "bottom", **legend},
+        "legend": legend(placement, calcs),
         "tooltip": {"mode": "multi", "sort": "desc", "maxHeight": 400},
     }
     more = {"interval": "10m", **more}
@@ -99,8 +105,20 @@ AXES = {
 }  # fmt: skip
 
 
+def legend(placement: str = "bottom", calcs: tuple[str, ...] = ()) -> dict:
+    """The names of what is drawn, and what is calculated of each.
+
+    A list, because a table has headings that Grafana writes in English in every language (VizLegendTable.tsx of its
+    versions 11 to 13). So are the names of its calculations (fieldReducer.ts), of which `SAME_IN_FRENCH` are alike.
+    """
+    return {"showLegend": True, "displayMode": "list", "placement": placement, "calcs": list(calcs)}
+
+
+SAME_IN_FRENCH = ("min", "max", "sum")
+
+
 def bars(number: int, title: str, description: str, query: str, size: tuple[int, int], config: dict, x: str,
-         legend: dict, spacing: int = 100, **more: Any) -> dict:  # fmt: skip
+         calcs: tuple[str, ...] = (), spacing: int = 100, **more: Any) -> dict:  # fmt: skip
     """Bars beside each other, named by the field `x`."""
     config = deepcopy(config)
     config["defaults"]["custom"] = {
@@ -110,7 +128,7 @@ def bars(number: int, title: str, description: str, query: str, size: tuple[int,
     options = {
         "barRadius": 0, "barWidth": 0.9, "groupWidth": 0.9, "fullHighlight": False, "orientation": "auto",
         "showValue": "never", "stacking": "none", "text": {"valueSize": 11}, "xField": x, "xTickLabelRotation": 0,
-        "xTickLabelSpacing": spacing, "legend": {"showLegend": True, "placement": "bottom", **legend},
+        "xTickLabelSpacing": spacing, "legend": legend(calcs=calcs),
         "tooltip": {"mode": "single", "sort": "none"},
     }  # fmt: skip
     return panel(number, "barchart", title, description, query, size, fieldConfig=config, options=options, **more)
@@ -120,6 +138,30 @@ CHANNEL_TEXT = [
     {"type": "regex", "options": {"pattern": "SN: (.*) - Ch: (.*)", "result": {"index": 0, "text": "$1 $2"}}}
 ]
 """A channel's name as tables show it: serial and label."""
+
+
+def _without_middle(pattern: str, text: str) -> dict:
+    return {"type": "regex", "options": {"pattern": pattern, "result": {"index": 0, "text": text}}}
+
+
+SHARE_TEXT = [
+    _without_middle("SN: (.*) - Ch: (.{14}).{5,}(.{12})", "$1 $2 … $3"),
+    *CHANNEL_TEXT,
+    _without_middle("(.{22}).{5,}(.{12})", "$1 … $2"),
+]
+"""The same in a narrow table: a long name without its middle, because channels often differ by its end."""
+
+
+def _renamed(regex: str, pattern: str) -> dict:
+    return {"id": "renameByRegex", "options": {"regex": regex, "renamePattern": pattern}}
+
+
+CURVE_NAMES = [
+    _renamed("^_value (.*)$", "$1"),
+    _renamed("^SN: (.*) - Ch: (.*)$", "$1 $2"),
+    _renamed("^(.{25}).{5,}(.{12})$", "$1 … $2"),
+]
+"""The same of curves: each is called by the names of its field and of its channel."""
 
 
 def table(number: int, title: str, description: str, queries: str | list[str], size: tuple[int, int], no_value: str,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from master.flux import CHOSEN, POWER, WATTS, WHOLE, figure, query, read, whole_or, window
 from master.glance import TOTAL_IS
-from master.panels import NO_POWER, curves, field, override, row, step
+from master.panels import CURVE_NAMES, NO_POWER, curves, field, override, row, step
 
 ROUNDING = """\
 // Grafana rounds its window down, at worst to seven times the points that it asked for, and cuts what is over 1.5
@@ -23,7 +23,7 @@ steps = (int(v: v.timeRangeStop) - int(v: v.timeRangeStart)) / window
 
 
 FIGURES = {
-    "total": ("Total", "blue"), "production": ("Production", "yellow"), "parts": ("Parts", "green"),
+    "total": ("Total", "blue"), "production": ("Power produced", "yellow"), "parts": ("Parts", "green"),
     "rest": ("Rest", "purple"),
 }  # fmt: skip
 
@@ -90,7 +90,7 @@ def panels() -> list[dict]:
                  custom__fillOpacity=15 if name == "total" else 0)
         for name, (title, color) in FIGURES.items()
     ])  # fmt: skip
-    each = field("watt", NO_POWER, None, step("green"), displayName="${__field.labels.channel}")
+    each = field("watt", NO_POWER, None, step("green"))
     filled = {"gradientMode": "opacity", "axisSoftMin": 0}
     return [
         row(7, "Power"),
@@ -104,7 +104,6 @@ def panels() -> list[dict]:
             TOTAL_POWER,
             (24, 8),
             total,
-            {"placement": "right", "calcs": ["min", "mean", "max"], "sortBy": "Mean", "sortDesc": True},
             filled,
             maxDataPoints=1000,
         ),
@@ -119,7 +118,8 @@ def panels() -> list[dict]:
             each_channel(POWER, 500, scaled=True),
             (24, 12),
             each,
-            {"placement": "right", "calcs": ["mean", "max"], "sortBy": "Mean", "sortDesc": True},
+            placement="right",
             maxDataPoints=500,
+            transformations=CURVE_NAMES,
         ),
     ]

@@ -16,11 +16,12 @@ from test_export import powerview
 from trees import Site, v002, v003
 
 from powerview.channels import Sheet, read_sheet
+from powerview.channels.days import days_between
 from powerview.channels.sums import windows_of
 from powerview.channels.things import clamps_of
 from powerview.mv2 import Channel
 from powerview.reporting.campaign import Campaign, read_tree
-from powerview.reporting.figures import days_between, figures_of, totals_of
+from powerview.reporting.figures import figures_of, totals_of
 from powerview.reporting.places import Series
 from powerview.reporting.preview import write_preview
 from powerview.reporting.shown import ThingDays, shown

@@ -17,10 +17,11 @@ from trees import ROOT, Site, day_rows, v002
 from waiting import LONG
 
 from powerview import __version__
+from powerview.channels.days import days_between
 from powerview.mv2 import Channel
 from powerview.reporting import charts
 from powerview.reporting.campaign import read_tree
-from powerview.reporting.figures import ChannelFigures, Figures, days_between, figures_of
+from powerview.reporting.figures import ChannelFigures, Figures, figures_of
 from powerview.reporting.places import Series, usual_step
 from powerview.reporting.preview import write_preview
 from powerview.reporting.shown import shown_names

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import random
 import shutil
 import sqlite3
@@ -25,7 +26,7 @@ from faults.truth_uploads import points_of
 from test_ingest import run, statuses
 from trees import Site, v002, v003
 
-from powerview.ingest import making, totals
+from powerview.ingest import making, pieces, totals
 from powerview.ingest.journal import Status
 
 ROOF = "roof/02001283"
@@ -67,13 +68,14 @@ def uploads(site: Site, client: str) -> list[Upload]:
     return found
 
 
-def check(influx, site: Site, client: str, sheets: dict[str, Sheet] | None = None) -> dict:
+def check(influx, site: Site, client: str, sheets: dict[str, Sheet] | None = None, zone: str = "Europe/Paris") -> dict:
     """What is made is what the files give; returns it."""
-    wanted = points_of(uploads(site, client), "Europe/Paris", datetime.now(UTC))
+    wanted = points_of(uploads(site, client), zone, datetime.now(UTC))
     readings = {key[1:]: value for key, value in wanted.items()}
     assert influx.points(client) == readings
     made = {(client, *key): value for key, value in influx.made(client).items()}
-    assert differences(made, made_of(wanted, {(client, c): lines for c, lines in (sheets or {}).items()})) == []
+    by_campaign = {(client, campaign): lines for campaign, lines in (sheets or {}).items()}
+    assert differences(made, made_of(wanted, by_campaign, zone)) == []
     with closing(sqlite3.connect(site.state / "uploads.sqlite")) as db:
         assert db.execute("SELECT * FROM mark").fetchall() == []
     return {key[1:]: value for key, value in made.items()}
@@ -83,6 +85,13 @@ def figures(made: dict, kind: str = "powerview_totals", tag: str = "figure") -> 
     return {dict(tags)[tag] for measurement, tags, _ in made if measurement == kind}
 
 
+def by_window(made: dict) -> dict:
+    """What has a value for each ten minutes, and not only where something begins or ends, or for a day."""
+    return {key: value for key, value in made.items() if not {("figure", f) for f in FEW} & set(key[1])}
+
+
+FEW = ("begin", "end", "low")
+OF_DEVICES = {"covered", "begin", "end"}
 LABELS = ("Meter W", "Oven W", "Solar kW", "Pump W")
 EVERYTHING = (
     "device,place,unit,name,role,group,factor\n02001283,1,,,main,,\n02001283,2,,Ovens,part,,\n"
@@ -112,7 +121,7 @@ def roof(influx, influx_site, client) -> Site:
 
 def test_without_a_sheet_every_power_counts_and_nothing_is_named(influx, roof, client):
     made = check(influx, roof, client)
-    assert figures(made) == {"total", "drawn", "fed_in", "covered"}
+    assert figures(made) == {"total", "drawn", "fed_in", "low", *OF_DEVICES}
     assert {key[0] for key in made} == {"powerview_totals"}
 
 
@@ -128,7 +137,7 @@ def test_energy_is_what_pandas_makes_of_the_files(influx, roof, client):
 
 def test_drawn_less_fed_in_is_the_total_in_every_ten_minutes_exactly(influx, roof, client):
     of = {f: {} for f in ("total", "drawn", "fed_in", "covered")}
-    for (_, tags, second), value in influx.made(client).items():
+    for (_, tags, second), value in by_window(influx.made(client)).items():
         of[dict(tags)["figure"]][second] = value
     assert of["total"]
     assert {second: of["drawn"][second] - of["fed_in"][second] for second in of["total"]} == of["total"]
@@ -137,7 +146,7 @@ def test_drawn_less_fed_in_is_the_total_in_every_ten_minutes_exactly(influx, roo
 def test_a_campaign_without_power_has_no_totals(influx, influx_site, client):
     put(influx_site, client, f"{ROOF}/a.tsv", v002("01/07/25 12:00:00 230.5 21.5", labels=("Ph 1 V", "Room °C")))
     assert run(influx_site).status == 0
-    assert figures(check(influx, influx_site, client)) == {"covered"}
+    assert figures(check(influx, influx_site, client)) == OF_DEVICES
 
 
 @pytest.mark.parametrize("night", ["2025-03-30", "2025-10-26"])
@@ -147,14 +156,78 @@ def test_both_nights_on_which_the_clock_changes(influx, influx_site, client, nig
     put(influx_site, client, f"{ROOF}/T_{night[2:].replace('-', '')}_101500.tsv", v002(*local, labels=("a W", "b W")))
     assert run(influx_site).status == 0
     made = check(influx, influx_site, client)
-    assert len(made) == 4 * 60
+    assert len(by_window(made)) == 4 * 60
+
+
+ZONES = ["Europe/Paris", "Asia/Kathmandu", "Australia/Lord_Howe", "America/New_York"]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_each_covered_day_of_a_zone_has_its_low(influx, influx_site, client, zone):
+    # Over the changes of the clock in Europe, in America and in Lord Howe, where it is half an hour.
+    influx_site.environment["POWERVIEW_TIMEZONE"] = zone
+    for begin, count in (("2025-10-01", 1200), ("2025-10-11", 3600), ("2026-03-05", 4700)):
+        content = day(("a W", "b W"), stamps(f"{begin}T03:20:00+00:00", count), count)
+        put(influx_site, client, f"{ROOF}/T_{begin[2:].replace('-', '')}_031500.tsv", content)
+    assert run(influx_site).status == 0
+    made = check(influx, influx_site, client, zone=zone)
+    assert len([key for key in made if ("zone", zone) in key[1]]) > 55
+
+
+def test_in_another_zone_days_have_other_lows(influx, roof, client):
+    check(influx, roof, client)
+    roof.environment["POWERVIEW_TIMEZONE"] = "Asia/Kathmandu"
+    assert run(roof).status == 0
+    check(influx, roof, client, zone="Asia/Kathmandu")
+
+
+def test_what_an_update_brings_is_made_once_of_campaigns_without_a_new_upload(influx, roof, client):
+    with closing(sqlite3.connect(roof.state / "uploads.sqlite")) as db:
+        db.execute("DROP TABLE ruled")
+        ((series,),) = db.execute("SELECT series FROM made").fetchall()
+        new = ("figure=begin", "figure=end", "figure=low")
+        kept = {text: digest for text, digest in json.loads(series).items() if not any(f in text for f in new)}
+        assert len(kept) == 5
+        db.execute("UPDATE made SET series=?", (json.dumps(kept),))
+        db.commit()
+    for figure in FEW:
+        influx.call(
+            "POST", "/api/v2/delete", params={"org": influx.org, "bucket": client},
+            json={"start": "2020-01-01T00:00:00Z", "stop": "2030-01-01T00:00:00Z", "predicate": f'figure="{figure}"'},
+        )  # fmt: skip
+    assert run(roof).status == 0
+    check(influx, roof, client)
+    roof.environment["INFLUXDB_HOST"] = "http://127.0.0.1:1"
+    assert (run(roof).status, run(roof).outcomes) == (0, [])
+
+
+@pytest.mark.parametrize("hours", [(0, 3, 1), (0, 3, 2), (0, 9, 4), (3, 5, 0)])
+def test_a_late_file_moves_where_readings_begin_and_end(influx, influx_site, client, hours):
+    for number, hour in enumerate(hours):
+        put(influx_site, client, f"{ROOF}/T_25070{9 - number}_031500.tsv", an_hour(f"2025-07-03T0{hour}:00:00+00:00"))
+        assert run(influx_site).status == 0
+        check(influx, influx_site, client)
+
+
+def test_a_late_file_makes_a_day_covered_and_one_that_takes_readings_away_uncovers_it(influx, influx_site, client):
+    labels, devices = LABELS[:2], SLAVES[:2]
+
+    def lows(number: int, begin: str, count: int, names: tuple[str, ...]) -> int:
+        content = day(names, stamps(f"2025-07-{begin}:00+00:00", count), number, devices=devices, gaps=0)
+        put(influx_site, client, f"{ROOF}/T_250710_03150{number}.tsv", content)
+        assert run(influx_site).status == 0
+        return sum(("figure", "low") in tags for _, tags, _ in check(influx, influx_site, client))
+
+    assert lows(0, "01T22:00", 129, labels) == 0
+    assert lows(1, "02T21:30", 1, labels) == 1
+    assert lows(2, "01T23:00", 2, ("Meter V", "Oven V")) == 0
 
 
 def test_a_logger_of_one_minute_counts_by_its_means(influx, influx_site, client):
     content = day(("a W", "b W"), stamps("2025-07-01T00:00:00+00:00", 180, 60), 5)
     put(influx_site, client, f"{ROOF}/T_250702_031500.tsv", content)
     run(influx_site)
-    assert len(check(influx, influx_site, client)) == 4 * 18
+    assert len(by_window(check(influx, influx_site, client))) == 4 * 18
 
 
 def test_a_sum_beyond_all_numbers_is_no_value_and_keeps_no_other_from_being_made(influx, influx_site, client, capsys):
@@ -162,7 +235,8 @@ def test_a_sum_beyond_all_numbers_is_no_value_and_keeps_no_other_from_being_made
     put(influx_site, client, f"{ROOF}/T_250702_031500.tsv", v003(*rows, labels=("A W", "B W"), master="02001283"))
     assert run(influx_site).status == 0
     assert capsys.readouterr().err == ""
-    made = {(dict(tags)["figure"], second % 3600): value for (_, tags, second), value in influx.made(client).items()}
+    made = by_window(influx.made(client)).items()
+    made = {(dict(tags)["figure"], second % 3600): value for (_, tags, second), value in made}
     assert made == {
         ("covered", 0): 2, ("covered", 600): 2, ("total", 600): 4, ("drawn", 600): 4, ("fed_in", 600): 0,
     }  # fmt: skip
@@ -174,7 +248,7 @@ def test_two_loggers_in_one_campaign_are_added_up(influx, influx_site, client):
         content = v003(*rows, labels=("Voie1 W",), master=master)
         put(influx_site, client, f"roof/{master}/T_250702_031500.tsv", content)
     run(influx_site)
-    assert len(check(influx, influx_site, client)) == 5 * 5
+    assert len(by_window(check(influx, influx_site, client))) == 5 * 5
 
 
 def test_a_logger_file_of_every_sample_gives_what_plain_loops_give(influx, influx_site, client):
@@ -222,10 +296,10 @@ def test_a_column_that_goes_takes_its_windows_along(influx, influx_site, client)
         v002(*rows, "01/07/25 12:10:00 1.5 2.5", labels=("a V", "b W")),
     )
     run(influx_site)
-    assert len(check(influx, influx_site, client)) == 4 * 2
+    assert len(by_window(check(influx, influx_site, client))) == 4 * 2
     put(influx_site, client, f"{ROOF}/T_250703_031500.tsv", v002("01/07/25 12:10:00 9.5", labels=("a V",)))
     run(influx_site)
-    assert len(check(influx, influx_site, client)) == 3 + 2
+    assert len(by_window(check(influx, influx_site, client))) == 3 + 2
 
 
 def test_what_is_not_changed_is_not_written_again(influx, roof, client, monkeypatch):
@@ -251,8 +325,10 @@ def test_what_is_not_changed_is_not_written_again(influx, roof, client, monkeypa
     check(influx, roof, client, {"roof": lines})
     put(roof, client, LATER, an_hour())
     run(roof)
-    assert max(written[0].values()) == 6
-    assert len(written) == 1
+    # The ten minutes before and behind the hour may begin or end something; then there is the low of its day.
+    assert max(written[0].values()) == 7
+    assert list(written[1]) == ["low"]
+    assert len(written) == 2
     check(influx, roof, client, {"roof": lines})
 
 
@@ -290,7 +366,7 @@ def test_sheets_one_after_another_and_none(influx, roof, client):
     (roof.data / client / "roof/channels.csv").unlink()
     run(roof)
     made = check(influx, roof, client)
-    assert figures(made) == {"total", "drawn", "fed_in", "covered"}
+    assert figures(made) == {"total", "drawn", "fed_in", "low", *OF_DEVICES}
 
 
 @pytest.mark.slow
@@ -303,7 +379,7 @@ def test_the_bakery_has_the_figures_that_its_generator_knows(influx, influx_site
     assert run(influx_site).status == 0
     truth = make_site.true_figures(site)
     kwh: dict[str, dict] = {}
-    for (_, tags, second), watts in influx.made(client).items():
+    for (_, tags, second), watts in by_window(influx.made(client)).items():
         known = dict(tags)
         if known.get("unit", "W") == "W":
             name = known.get("figure") or known["channel"].rsplit("Ch: ", 1)[-1]
@@ -442,7 +518,7 @@ def test_an_influxdb_that_refuses_totals_costs_one_line_and_the_next_run_makes_t
 
 
 def test_what_takes_long_is_announced_until_all_of_it_is_there(influx, roof, client, monkeypatch):
-    monkeypatch.setattr(making, "MOST_VALUES", 300)
+    monkeypatch.setattr(pieces, "MOST_VALUES", 300)
     seen = []
     real = making.Beside.counts
 
@@ -480,7 +556,7 @@ class Dies(BaseException):
 @pytest.mark.parametrize("most", [150_000, 300], ids=["one piece", "pieces"])
 @pytest.mark.parametrize("step", range(10))
 def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(influx, roof, client, monkeypatch, step, most):
-    monkeypatch.setattr(making, "MOST_VALUES", most)
+    monkeypatch.setattr(pieces, "MOST_VALUES", most)
     sheet(roof, client, EVERYTHING)
     run(roof)
     lines = sheet(roof, client, SHEETS[(1, 2, 5)[step % 3]])
@@ -516,7 +592,7 @@ def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(influx, roof, clie
 @pytest.mark.parametrize("seed", range(4))
 def test_any_history_is_what_plain_loops_make_of_files_and_sheets(influx, influx_site, client, seed, monkeypatch):
     dice = random.Random(seed)
-    monkeypatch.setattr(making, "MOST_VALUES", dice.choice([40, 400, 150_000]))
+    monkeypatch.setattr(pieces, "MOST_VALUES", dice.choice([40, 400, 150_000]))
     lines: dict[str, Sheet] = {}
     for number in range(8):
         for campaign in ("roof", "yard"):

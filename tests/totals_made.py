@@ -11,6 +11,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
+WINDOW = pd.Timedelta(minutes=10)
 WATTS = {"mW": 0.001, "W": 1.0, "kW": 1e3, "MW": 1e6}
 
 
@@ -63,7 +64,17 @@ def figures(shown: pd.DataFrame) -> dict[str, pd.Series]:
     return found
 
 
-def make(influx, bucket: str, campaign: str, sheet: Collection[dict] | None = None) -> None:
+def lows(total: pd.Series, zone: str) -> pd.Series:
+    """The total's 5 % quantile of each local day of which 90 % are covered, at its midnight."""
+    day = total.index.tz_convert(zone).normalize()
+    length = (day + pd.DateOffset(days=1)) - day
+    enough = (
+        total.groupby(day).count() * pd.Timedelta(minutes=10) >= 0.9 * pd.Series(length, day).groupby(level=0).first()
+    )
+    return total.groupby(day).quantile(0.05)[enough]
+
+
+def make(influx, bucket: str, campaign: str, sheet: Collection[dict] | None = None, zone: str = "Europe/Paris") -> None:
     """Write all of it for a campaign whose readings are in InfluxDB."""
     rows = influx.query(
         f'from(bucket: "{bucket}") |> range(start: 1970-01-01T00:00:00Z, stop: 2100-01-01T00:00:00Z)'
@@ -80,10 +91,16 @@ def make(influx, bucket: str, campaign: str, sheet: Collection[dict] | None = No
     lines = []
     for name, values in figures(shown).items():
         lines += _lines("powerview_totals", {"campaign": campaign, "figure": name}, values.index, values)
+        if name == "total" and len(values):
+            low = lows(values, zone)
+            tags = {"campaign": campaign, "figure": "low", "zone": zone}
+            lines += _lines("powerview_totals", tags, low.index.tz_convert("UTC"), low)
     for device, of in readings.groupby("device"):
-        times = pd.Series(of.time.dt.floor("10min").unique())
-        tags = {"campaign": campaign, "device": device, "figure": "covered"}
-        lines += _lines("powerview_totals", tags, times, pd.Series(1.0, times.index))
+        times = pd.Series(of.time.dt.floor("10min").unique()).sort_values(ignore_index=True)
+        first, last = times.diff() != WINDOW, times.diff(-1) != -WINDOW
+        for figure, some in (("covered", times), ("begin", times[first]), ("end", times[last])):
+            tags = {"campaign": campaign, "device": device, "figure": figure}
+            lines += _lines("powerview_totals", tags, some, pd.Series(1.0, some.index))
     hidden = {(line["device"], str(line["place"])) for line in sheet or () if line.get("role") == "hidden"}
     clamps = readings[[place in hidden for place in zip(readings.device, readings.channel_idx, strict=True)]]
     if len(clamps):

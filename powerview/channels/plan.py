@@ -1,7 +1,8 @@
 """What is made of a campaign beside its readings: which series, of which clamps, and how they are added up.
 
-`powerview_totals` has the totals of every campaign that measures power, and of every device how many of its clamps have
-a reading; `powerview_channels` has each thing as the sheet in force shows it.
+`powerview_totals` has the totals of every campaign that measures power with the low of each local day, and of every
+device how many of its clamps have a reading and where its readings begin and end; `powerview_channels` has each thing
+as the sheet in force shows it.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 from powerview.channels.sheet import HIDDEN, MAIN, PART, PRODUCTION, Sheet
-from powerview.channels.sums import Windows, counted, scaled, thing_windows, totals_of
+from powerview.channels.sums import Windows, begins, counted, ends, scaled, thing_windows, totals_of
 from powerview.channels.things import WATTS, Clamp, Thing, clamps_of, things_of
 from powerview.mv2 import Channel
 from powerview.names import CHANNELS, TOTALS
@@ -21,17 +23,23 @@ from powerview.store.beside import Place, Series, place_of, series, sortable
 
 DIGEST_SIZE = 12
 
+COVERED, BEGIN, END, LOW = "covered", "begin", "end", "low"
+EDGES = {BEGIN: begins, END: ends}
+"""The figures that have a value only where there is none in the ten minutes before or behind."""
+
 
 @dataclass(frozen=True)
 class Plan:
     """The series of a campaign: `figures` are totals, by their names in sums.Totals; `things` have one each; `counts`
-    are how many of some clamps, by their places in `clamps`, have a reading."""
+    are how many of some clamps, by their places in `clamps`, have a reading, or only where that begins or ends. `low`,
+    if there is a total, is made of its series by local days of a zone."""
 
     clamps: tuple[Clamp, ...] = ()
     power: tuple[Thing, ...] = ()
     figures: dict[Series, str] = field(default_factory=dict)
     things: dict[Series, Thing] = field(default_factory=dict)
     counts: dict[Series, tuple[int, ...]] = field(default_factory=dict)
+    low: Series | None = None
 
     @property
     def places(self) -> list[Place]:
@@ -41,7 +49,7 @@ class Plan:
     @property
     def series(self) -> set[Series]:
         """Everything that is made."""
-        return {*self.figures, *self.things, *self.counts}
+        return {*self.figures, *self.things, *self.counts, *([self.low] if self.low else [])}
 
     def digest(self, each: Series, unknown: Collection[Place] = ()) -> str:
         """What a series is made of, in a short text; without the things that have only clamps that are `unknown`."""
@@ -51,7 +59,8 @@ class Plan:
         if each in self.things:
             things = [self.things[each]]
         else:
-            things = [thing for thing in self.power if thing.role in self._roles(self.figures[each])]
+            roles = self._roles(self.figures.get(each, "total"))
+            things = [thing for thing in self.power if thing.role in roles]
         members = [[place_of(self.clamps[p].channel) for p in thing.places] for thing in things]
         parts = [
             (thing.role, sorted(zip(map(sortable, places), thing.scales, strict=True)))
@@ -61,7 +70,7 @@ class Plan:
         return _digest([sorted({thing.role for thing in self.power} & {MAIN}), sorted(parts)])
 
     def needed(self, wanted: Collection[Series]) -> list[int]:
-        """The clamps, by their places in `clamps`, that these series are made of."""
+        """The clamps, by their places in `clamps`, whose readings these series are made of."""
         things = [self.things[each] for each in wanted if each in self.things]
         if any(each in self.figures for each in wanted):
             things += self.power
@@ -69,13 +78,18 @@ class Plan:
         return sorted(counted.union(*(thing.places for thing in things)))
 
     def sums(self, wanted: Collection[Series], windows: Sequence[Windows]) -> Iterator[tuple[Series, Windows]]:
-        """These series, of the windows of all clamps."""
+        """These series but the low, of the windows of all clamps."""
+        counts: dict[tuple[int, ...], Windows] = {}
         for each in wanted:
             if each in self.things:
                 thing = self.things[each]
                 yield each, scaled(thing_windows(thing, windows), WATTS.get(thing.shown.unit, 1.0))
             elif each in self.counts:
-                yield each, counted([windows[place] for place in self.counts[each]])
+                places = self.counts[each]
+                if places not in counts:
+                    counts[places] = counted([windows[place] for place in places])
+                edges = EDGES.get(dict(each.tags)["figure"])
+                yield each, edges(counts[places]) if edges else counts[places]
         if any(each in self.figures for each in wanted):
             totals = totals_of([(t.role, t.shown.unit, thing_windows(t, windows)) for t in self.power])
             for each in wanted:
@@ -90,11 +104,13 @@ class Plan:
         return (MAIN,) if any(thing.role == MAIN for thing in self.power) else (PART,)
 
 
-def plan_of(campaign: str, channels: Iterable[Channel], sheet: Sheet | None) -> Plan:
-    """What is made of the channels of a campaign that have readings."""
+def plan_of(campaign: str, channels: Iterable[Channel], sheet: Sheet | None, zone: ZoneInfo) -> Plan:
+    """What is made of the channels of a campaign that have readings; days are those of `zone`."""
     clamps = tuple(clamps_of(channels, sheet))
     things = things_of(list(clamps))
-    plan = Plan(clamps, tuple(thing for thing in things if thing.shown.unit in WATTS))
+    power = tuple(thing for thing in things if thing.shown.unit in WATTS)
+    low = series(TOTALS, campaign=campaign, figure=LOW, zone=zone.key) if power else None
+    plan = Plan(clamps, power, low=low)
     plan.figures.update((series(TOTALS, campaign=campaign, figure=figure), figure) for figure in _figures(plan.power))
     plan.counts.update(_counts(campaign, clamps))
     if sheet is not None:
@@ -114,10 +130,11 @@ def _counts(campaign: str, clamps: Sequence[Clamp]) -> dict[Series, tuple[int, .
     # Of each device all its clamps; and those that the sheet hides.
     found: dict[Series, list[int]] = {}
     for place, clamp in enumerate(clamps):
-        device = series(TOTALS, campaign=campaign, device=clamp.channel.device, figure="covered")
-        found.setdefault(device, []).append(place)
+        for figure in (COVERED, BEGIN, END):
+            device = series(TOTALS, campaign=campaign, device=clamp.channel.device, figure=figure)
+            found.setdefault(device, []).append(place)
         if clamp.role == HIDDEN:
-            found.setdefault(series(TOTALS, campaign=campaign, figure="hidden"), []).append(place)
+            found.setdefault(series(TOTALS, campaign=campaign, figure=HIDDEN), []).append(place)
     return {each: tuple(places) for each, places in found.items()}
 
 

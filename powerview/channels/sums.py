@@ -66,6 +66,20 @@ def counted(parts: Collection[Windows]) -> Windows:
     return Windows(begin, count.astype(float))
 
 
+def begins(covered: Windows) -> Windows:
+    """Those windows behind ten minutes that have no value."""
+    return _where(covered, np.diff(covered.begin, prepend=-1) != WINDOW)
+
+
+def ends(covered: Windows) -> Windows:
+    """Those windows before ten minutes that have no value."""
+    return _where(covered, np.diff(covered.begin, append=-1) != WINDOW)
+
+
+def _where(windows: Windows, there: np.ndarray) -> Windows:
+    return Windows(windows.begin[there], windows.mean[there])
+
+
 @_BEYOND_ALL_NUMBERS
 def scaled(windows: Windows, factor: float) -> Windows:
     """The windows with their means times a factor."""
@@ -74,7 +88,7 @@ def scaled(windows: Windows, factor: float) -> Windows:
 
 def _finite(windows: Windows) -> Windows:
     there = np.isfinite(windows.mean)
-    return windows if there.all() else Windows(windows.begin[there], windows.mean[there])
+    return windows if there.all() else _where(windows, there)
 
 
 def thing_windows(thing: Thing, windows: list[Windows]) -> Windows:

@@ -22,7 +22,8 @@ NAME = "uploads.sqlite"
 # whatever lies in a folder. `label` has the latest label of each place, `series` what is in the store of the devices in
 # `asked`. A campaign in `whole` has all its settled files here, but for those of folders whose mark in `listed` is not
 # what it was.
-# `mark` has the stretches (`stop` is not in them) of which totals are to be made, `made` what they were made of.
+# `mark` has the stretches (`stop` is not in them) of which totals are to be made, `made` what they were made of, and
+# `ruled` by which rules.
 # `named` has, for each row of `stretch` with readings, what that file calls the device's channels: the number of a text
 # in `wording`. The devices in `renamed` have several, and when it changed is to be stored.
 # `unproven` has the files of which InfluxDB confirmed so many points at `since` (seconds), not yet counted there.
@@ -61,6 +62,7 @@ CREATE TABLE IF NOT EXISTS mark (
 CREATE TABLE IF NOT EXISTS made (
     client, campaign, sheet, places, series, PRIMARY KEY (client, campaign)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ruled (client, campaign, rules, PRIMARY KEY (client, campaign)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS unproven (
     client, campaign, device, state, name, first INTEGER, last INTEGER, points INTEGER, since REAL, tries INTEGER,
     PRIMARY KEY (client, campaign, device, state, name)

@@ -2,8 +2,8 @@
 
 A series whose making has changed (a sheet, a first clamp with the role `main`) is made for all of the time, the others
 for the marked stretches. Campaigns of one client are worked through together, in pieces of bounded size, the latest
-first; the next piece's readings are asked for while one is written. What is remembered is written last: a run that dies
-begins again.
+first. Afterwards the lows of whole local days are made of the totals that are stored then. What is remembered is
+written last: a run that dies begins again.
 
 What takes more than one piece is announced in the store until all of it is there, since in between a figure over a long
 time is neither the old one nor the new one; dashboards then add up the readings themselves.
@@ -12,32 +12,29 @@ time is neither the old one nor the new one; dashboards then add up the readings
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from threading import Thread
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from powerview.channels import Sheet
+from powerview.channels.days import days_between
 from powerview.channels.plan import Plan, plan_of
-from powerview.channels.sums import WINDOW, Windows
+from powerview.channels.sums import WINDOW
+from powerview.ingest import pieces
 from powerview.ingest.marks import Made, Marks, Stretch, merged
+from powerview.ingest.pieces import Part
 from powerview.mv2 import Channel
 from powerview.names import CHANNELS, TOTALS
 from powerview.store import Store
-from powerview.store.beside import BEGIN, END, Beside, Place, Series, Values, place_of, series
-
-MOST_VALUES = 150_000
-"""So many means are asked for at a time, about."""
+from powerview.store.beside import BEGIN, END, Beside, Series, series
 
 BEING_MADE = "being_made"
 """The figure that is there while a campaign's series are being made; its value says nothing."""
 
 AN_HOUR = 3600
 """So long ago is the past by InfluxDB's clock, too."""
-
-NOTHING = np.zeros(0, np.int64), np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -48,22 +45,26 @@ class InForce:
     mark: str
 
 
-def make(store: Store, marks: Marks, client: str, campaigns: dict[str, InForce]) -> None:
-    """Bring campaigns of a client up to date. Raises StoreAway and BadLines; then the next run does it."""
+def make(store: Store, marks: Marks, client: str, campaigns: dict[str, InForce], zone: ZoneInfo, rules: str) -> None:
+    """Bring campaigns of a client up to date. Raises StoreAway and BadLines; then the next run does it.
+
+    Days are those of `zone`. `rules` are remembered.
+    """
     marked = {campaign: marks.stretches((client, campaign)) for campaign in campaigns}
     beside = store.beside(client)
-    jobs = _jobs(beside, marks, client, campaigns) if beside else []  # without: somebody has deleted the bucket
+    jobs = _jobs(beside, marks, client, campaigns, zone) if beside else []  # without: somebody has deleted the bucket
     for job in jobs:
         job.marked = merged(marked[job.campaign])
         unwanted = _unwanted(job)
         if job.changed and job.before.series:  # if the process dies, it is not known what these are made of
             kept = {text: digest for text, digest in job.before.series.items() if text not in job.changed_texts}
-            marks.remember((client, job.campaign), Made(job.before.sheet, job.before.places, kept))
+            marks.remember((client, job.campaign), replace(job.before, series=kept))
         if job.is_long and not job.announced:
             beside.write([(job.announcement, (np.array([int(time.time()) - AN_HOUR]), np.ones(1)))])
             job.announced = True
         _remove(beside, job, unwanted)
-    _run(beside, jobs)
+    pieces.run(beside, pieces.pieces_of(part for job in jobs for part in _parts(beside, job)))
+    pieces.run(beside, pieces.pieces_of(part for job in jobs for part in _day_parts(job, zone)), zone)
     for job in jobs:
         if job.announced:
             beside.delete(job.announcement)
@@ -71,7 +72,7 @@ def make(store: Store, marks: Marks, client: str, campaigns: dict[str, InForce])
     for campaign, in_force in campaigns.items():
         plan = made.get(campaign, Plan())
         digests = {each.text: plan.digest(each) for each in plan.series}
-        marks.remember((client, campaign), Made(in_force.mark, frozenset(plan.places), digests))
+        marks.remember((client, campaign), Made(in_force.mark, frozenset(plan.places), digests, rules))
         marks.remove((client, campaign), marked[campaign])
 
 
@@ -95,28 +96,28 @@ class _Job:
     @property
     def is_long(self) -> bool:
         """Whether what changed takes more than one piece."""
-        if not self.changed:
+        needed = self.plan.needed(self.changed)
+        if not needed:
             return False
-        first, stop = self.span()
-        return len(self.plan.needed(self.changed)) * (stop - first) // WINDOW > MOST_VALUES
+        first, stop = self.span(needed)
+        return len(needed) * (stop - first) // WINDOW > pieces.MOST_VALUES
 
     @property
     def changed_texts(self) -> set[str]:
         return {each.text for each in self.changed}
 
-    def span(self) -> Stretch:
-        """The time of the clamps that the changed series are made of."""
-        spans = [self.spans[place] for place in self.plan.needed(self.changed)]
-        first, last = min(span[0] for span in spans), max(span[1] for span in spans)
+    def span(self, clamps: Collection[int]) -> Stretch:
+        """The time of these clamps, by their places in the plan."""
+        first, last = min(self.spans[place][0] for place in clamps), max(self.spans[place][1] for place in clamps)
         return first // WINDOW * WINDOW, (last // WINDOW + 1) * WINDOW
 
 
-def _jobs(beside: Beside, marks: Marks, client: str, campaigns: dict[str, InForce]) -> list[_Job]:
+def _jobs(beside: Beside, marks: Marks, client: str, campaigns: dict[str, InForce], zone: ZoneInfo) -> list[_Job]:
     found, there = beside.channels(campaigns), beside.made(campaigns)
     jobs = []
     for campaign, in_force in campaigns.items():
         spans: dict[Channel, Stretch] = found[campaign]
-        plan = plan_of(campaign, spans, in_force.sheet)
+        plan = plan_of(campaign, spans, in_force.sheet, zone)
         before = marks.made((client, campaign)) or Made("")
         ours = {each for each in there if ("campaign", campaign) in each.tags}
         job = _Job(campaign, plan, list(spans.values()), before, ours, _changed(plan, before))
@@ -140,6 +141,8 @@ def _changed(plan: Plan, before: Made) -> set[Series]:
 def _unwanted(job: _Job) -> set[Series]:
     # What is to be deleted; what a delete takes along is changed, too.
     unwanted = job.there - job.plan.series
+    if job.plan.low in job.there & job.changed:  # so that no dashboard takes old lows for those of other totals
+        unwanted.add(job.plan.low)
     channels = {each for each in job.there if each.measurement == CHANNELS}
     if 2 * len(channels & unwanted) > len(channels):  # one by one takes longer than to make the others again
         unwanted |= channels
@@ -159,118 +162,33 @@ def _remove(beside: Beside, job: _Job, unwanted: set[Series]) -> None:
         beside.delete(each)
 
 
-# ── piece by piece ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class _Part:
-    # Series of one campaign, made from `start` to before `stop`.
-    job: _Job
-    wanted: frozenset[Series]
-    start: int
-    stop: int
-
-    @property
-    def channels(self) -> int:
-        return len(self.job.plan.needed(self.wanted))
-
-
-@dataclass(frozen=True)
-class _Piece:
-    parts: tuple[_Part, ...]
-    start: int
-    stop: int
-
-    def values(self) -> int:
-        """How many means there may be."""
-        return sum(part.channels for part in self.parts) * (self.stop - self.start) // WINDOW
-
-    def joined(self, other: _Piece) -> _Piece | None:
-        """Both as one, if that is not too much, nor much longer than they are."""
-        both = _Piece(self.parts + other.parts, min(self.start, other.start), max(self.stop, other.stop))
-        longer = max(self.stop - self.start, other.stop - other.start)
-        twice = {part.job.campaign for part in self.parts} & {part.job.campaign for part in other.parts}
-        fits = both.values() <= MOST_VALUES and both.stop - both.start <= longer * 1.2 + WINDOW
-        return both if fits and not twice else None
-
-
-def _run(beside: Beside, jobs: list[_Job]) -> None:
-    pieces: list[_Piece] = []
-    for part in sorted((part for job in jobs for part in _parts(beside, job)), key=lambda p: (-p.start, -p.stop)):
-        piece = _Piece((part,), part.start, part.stop)
-        joined = pieces[-1].joined(piece) if pieces else None
-        pieces[-1:] = [joined] if joined else [*pieces[-1:], piece]
-    for piece, means in _ahead(lambda piece: _read(beside, piece), pieces):
-        _write(beside, piece, means)
-
-
-def _parts(beside: Beside, job: _Job) -> Iterator[_Part]:
-    if job.changed:
-        first, stop = job.span()
-        yield from _cut(job, frozenset(job.changed), first, stop)
-        for begin, end in ((BEGIN, first), (stop, END)) if job.changed & job.there else ():
-            for each in job.changed.intersection(beside.counts([job.campaign], begin, end)):
-                beside.keep_only(each, NOTHING[0], begin, end)
-    others = frozenset(job.plan.series - job.changed)
-    for start, stop in job.marked if others else ():
+def _parts(beside: Beside, job: _Job) -> Iterator[Part]:
+    changed = job.changed - {job.plan.low}
+    if changed:
+        first, stop = job.span(job.plan.needed(changed))
+        yield from _cut(job, frozenset(changed), first, stop)
+        for begin, end in ((BEGIN, first), (stop, END)) if changed & job.there else ():
+            for each in changed.intersection(beside.counts([job.campaign], begin, end)):
+                beside.keep_only(each, pieces.NOTHING[0], begin, end)
+    others = frozenset(job.plan.series - job.changed - {job.plan.low})
+    # Where a device's readings begin and end, the ten minutes before and behind count.
+    for start, stop in merged((a - WINDOW, b + WINDOW) for a, b in job.marked if a < b) if others else ():
         yield from _cut(job, others, start, stop)
 
 
-def _cut(job: _Job, wanted: frozenset[Series], start: int, stop: int) -> Iterator[_Part]:
-    step = max(1, MOST_VALUES // len(job.plan.needed(wanted))) * WINDOW
+def _day_parts(job: _Job, zone: ZoneInfo) -> Iterator[Part]:
+    # A year of totals is a third of a piece, so they are never cut.
+    low = job.plan.low
+    if low is None:
+        return
+    needed = [place for thing in job.plan.power for place in thing.places]
+    for start, stop in [job.span(needed)] if low in job.changed else job.marked:
+        if start < stop:
+            midnights = days_between(start, stop - 1, zone).midnights
+            yield Part(job.campaign, job.plan, frozenset([low]), int(midnights[0]), int(midnights[-1]))
+
+
+def _cut(job: _Job, wanted: frozenset[Series], start: int, stop: int) -> Iterator[Part]:
+    step = max(1, pieces.MOST_VALUES // len(job.plan.needed(wanted))) * WINDOW
     for end in range(stop, start, -step):
-        yield _Part(job, wanted, max(start, end - step), end)
-
-
-def _read(beside: Beside, piece: _Piece) -> dict[tuple[str, Place], Values]:
-    wanted = {
-        part.job.campaign: [place_of(part.job.plan.clamps[i].channel) for i in part.job.plan.needed(part.wanted)]
-        for part in piece.parts
-    }
-    return beside.means(wanted, piece.start, piece.stop)
-
-
-def _write(beside: Beside, piece: _Piece, means: dict[tuple[str, Place], Values]) -> None:
-    # Counted afterwards: InfluxDB can lose a write that it confirmed (docs/promises.md), and there may be values of ten
-    # minutes that have no readings any more.
-    campaigns = [part.job.campaign for part in piece.parts]
-    written = beside.write(_sums(piece, means))
-    counts = beside.counts(campaigns, piece.start, piece.stop)
-    lost = {each for each, times in written.items() if counts.get(each, 0) < len(times)}
-    if lost:
-        beside.write(_sums(piece, means, lost))
-        counts = beside.counts(campaigns, piece.start, piece.stop)
-    for each, times in written.items():
-        if counts.get(each, 0) > len(times) or (each in lost and counts.get(each, 0) != len(times)):
-            beside.keep_only(each, times, piece.start, piece.stop)
-
-
-def _sums(
-    piece: _Piece, means: dict[tuple[str, Place], Values], only: Collection[Series] | None = None
-) -> Iterator[tuple[Series, Values]]:
-    for part in piece.parts:
-        wanted = part.wanted if only is None else part.wanted.intersection(only)
-        windows = [Windows(*means.get((part.job.campaign, place), NOTHING)) for place in part.job.plan.places]
-        for each, found in part.job.plan.sums(wanted, windows):
-            yield each, (found.begin, found.mean)
-
-
-def _ahead(read: Callable[[_Piece], dict], pieces: Sequence[_Piece]) -> Iterator[tuple[_Piece, dict]]:
-    # Each piece with what was read of it, while the next is being read. A run that ends waits for no such thread.
-    def begin(piece: _Piece) -> Future:
-        answer: Future = Future()
-
-        def run() -> None:
-            try:
-                answer.set_result(read(piece))
-            except BaseException as error:  # noqa: BLE001 - for the one who waits for it
-                answer.set_exception(error)
-
-        Thread(target=run, daemon=True, name="readings").start()
-        return answer
-
-    answers = [begin(piece) for piece in pieces[:1]]
-    for i, piece in enumerate(pieces):
-        found = answers.pop().result()
-        answers = [begin(following) for following in pieces[i + 1 : i + 2]]
-        yield piece, found
+        yield Part(job.campaign, job.plan, wanted, max(start, end - step), end)

@@ -26,11 +26,12 @@ Stretch = tuple[int, int]
 @dataclass(frozen=True)
 class Made:
     """What was made of a campaign by which sheet (its copy's mark, or nothing): the clamps that it had, and for each
-    series, by its text, a digest of what it is made of."""
+    series, by its text, a digest of what it is made of. `rules` change when others are made."""
 
     sheet: str
     places: frozenset[Place] = frozenset()
     series: Mapping[str, str] = field(default_factory=dict)
+    rules: str = ""
 
 
 class Marks:
@@ -71,14 +72,19 @@ class Marks:
         rows = self._database.rows("SELECT client, campaign, sheet FROM made", ())
         return {(client, campaign): sheet for client, campaign, sheet in rows}
 
+    def made_by(self, rules: str) -> set[Campaign]:
+        """The campaigns that were made by these rules."""
+        return set(self._database.rows("SELECT client, campaign FROM ruled WHERE rules=?", (rules,)))
+
     def made(self, campaign: Campaign) -> Made | None:
         """What was made of a campaign; None if nothing is known."""
-        rows = self._database.rows("SELECT sheet, places, series FROM made WHERE client=? AND campaign=?", campaign)
+        query = "SELECT sheet, places, series, rules FROM made LEFT JOIN ruled USING (client, campaign)"
+        rows = self._database.rows(f"{query} WHERE client=? AND campaign=?", campaign)
         if not rows:
             return None
-        sheet, places, series = rows[0]
+        sheet, places, series, rules = rows[0]
         found = ((device, int(idx), unit) for device, idx, unit in json.loads(places))
-        return Made(sheet, frozenset(found), json.loads(series))
+        return Made(sheet, frozenset(found), json.loads(series), rules or "")
 
     def remember(self, campaign: Campaign, made: Made) -> None:
         """This was made of a campaign."""
@@ -86,6 +92,7 @@ class Marks:
         with self._database.changing() as db:
             query = "INSERT OR REPLACE INTO made VALUES (?,?,?,?,?)"
             db.execute(query, (*campaign, made.sheet, places, json.dumps(dict(made.series))))
+            db.execute("INSERT OR REPLACE INTO ruled VALUES (?,?,?)", (*campaign, made.rules))
 
 
 def merged(stretches: Iterable[Stretch]) -> list[Stretch]:

@@ -27,6 +27,9 @@ MOST_TOGETHER = 50
 MOST_SECONDS = 60
 """How long a run makes what was never made before, as after an update, while new uploads may be waiting."""
 
+RULES = 2
+"""Where other figures are made, this changes; then each campaign is looked at once more after the update."""
+
 
 class Totals:
     """What a run does about totals. `active` False: nothing, since there is no InfluxDB or the run leaves no trace."""
@@ -35,6 +38,7 @@ class Totals:
         self._settings = settings
         self._active = active and settings.influxdb_host is not None
         self._marks = Marks(database)
+        self._rules = f"{RULES} {settings.timezone.key}"
         self._made_at = time.monotonic()
 
     def mark(self, client: str, campaign: str, first: int, last: int) -> None:
@@ -48,7 +52,8 @@ class Totals:
             self._marks.add(client, campaign, (0, 0))
 
     def outstanding(self, campaigns: Iterable[Campaign]) -> bool:
-        """Whether totals are to be made: where there are marks or another sheet, and of these if they never were."""
+        """Whether totals are to be made: where there are marks or another sheet, and of these if they never were, or
+        not by today's rules."""
         return bool(self._urgent() or self._never_made(campaigns))
 
     def _urgent(self) -> list[Campaign]:
@@ -60,7 +65,7 @@ class Totals:
         return list(dict.fromkeys([*self._marks.campaigns(), *changed]))
 
     def _never_made(self, campaigns: Iterable[Campaign]) -> list[Campaign]:
-        return sorted({*campaigns} - set(self._marks.sheets())) if self._active and self._marks.last else []
+        return sorted({*campaigns} - self._marks.made_by(self._rules)) if self._active and self._marks.last else []
 
     def is_time(self) -> bool:
         """Whether a long run should make what is marked before it goes on."""
@@ -94,7 +99,7 @@ class Totals:
                 )
                 for client, campaign in campaigns
             }
-            make(store, self._marks, campaigns[0][0], in_force)
+            make(store, self._marks, campaigns[0][0], in_force, self._settings.timezone, self._rules)
         except (StoreAway, BadLines, NotUnderstood) as error:
             why = str(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not make a run fail whose files are stored

@@ -25,10 +25,11 @@ from bokeh.models import (
 )  # fmt: skip
 from bokeh.plotting import figure
 
+from powerview.channels.days import Days
 from powerview.channels.sums import WINDOW, windows_of
 from powerview.mv2 import Channel
 from powerview.reporting.axis import wall
-from powerview.reporting.figures import Days, Figures
+from powerview.reporting.figures import Figures
 from powerview.reporting.language import Language
 from powerview.reporting.places import Series
 from powerview.seconds import A_DAY

@@ -16,53 +16,13 @@ import numpy as np
 import pandas as pd
 
 from powerview.channels import sums
+from powerview.channels.days import Days, days_between, lows
 from powerview.channels.sums import WINDOW, Windows, windows_of
 from powerview.channels.things import WATTS
 from powerview.mv2 import Channel
 from powerview.reporting.gaps import DeviceCoverage, coverage_of
 from powerview.reporting.places import Series
 from powerview.reporting.summaries import Summary, summary_of
-
-BASE_LOAD_QUANTILE, BASE_LOAD_COVERAGE = 0.05, 0.9
-
-
-@dataclass(frozen=True)
-class Days:
-    """Consecutive local days: their dates, and in UTC seconds the midnights around them (one more than dates)."""
-
-    dates: list[date]
-    midnights: np.ndarray
-
-    @property
-    def seconds(self) -> np.ndarray:
-        """How long each day is: 23 and 25 hours where the clock changes."""
-        return np.diff(self.midnights)
-
-    def place(self, windows: Windows) -> np.ndarray:
-        """The number of the day in which each window begins."""
-        return np.searchsorted(self.midnights, windows.begin, side="right") - 1
-
-    def covered(self, windows: Windows) -> np.ndarray:
-        """Seconds of each day that have readings."""
-        return np.bincount(self.place(windows), minlength=len(self.dates)) * WINDOW
-
-    def energy(self, windows: Windows, unit: str = "W") -> np.ndarray:
-        """kWh of each day, of means in a unit of power."""
-        kwh = windows.mean * (WATTS[unit] * WINDOW / 3_600_000)
-        return np.bincount(self.place(windows), kwh, minlength=len(self.dates))
-
-
-def days_between(first: int, last: int, zone: ZoneInfo) -> Days:
-    """The local days from one moment to another, both in UTC seconds and included."""
-    begin, end = (pd.Timestamp(t, unit="s", tz="UTC").tz_convert(zone).date() for t in (first, last))
-    dates = pd.date_range(begin, end + pd.Timedelta(days=1), freq="D")
-    return Days([day.date() for day in dates[:-1]], _midnights(dates, zone))
-
-
-def _midnights(dates: pd.DatetimeIndex, zone: ZoneInfo) -> np.ndarray:
-    # When each date begins, in UTC seconds; where the clock leaves midnight out, at the first moment.
-    local = dates.tz_localize(zone, ambiguous=np.ones(len(dates), bool), nonexistent="shift_forward")
-    return local.tz_convert("UTC").as_unit("s").asi8
 
 
 @dataclass(frozen=True)
@@ -220,8 +180,5 @@ def base_load(windows: Windows, days: Days, unit: str = "W") -> float | None:
 
     None if there is no such day.
     """
-    enough = days.covered(windows) >= BASE_LOAD_COVERAGE * days.seconds
-    if not enough.any():
-        return None
-    quantiles = pd.Series(windows.mean).groupby(days.place(windows)).quantile(BASE_LOAD_QUANTILE)
-    return float(np.median(quantiles.loc[np.flatnonzero(enough)])) * WATTS[unit]
+    found = lows(windows, days)
+    return float(np.median(found.mean)) * WATTS[unit] if len(found.mean) else None

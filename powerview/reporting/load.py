@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from powerview.channels.days import Days
 from powerview.channels.sums import WINDOW, Windows
-from powerview.reporting.figures import Days, base_load
+from powerview.reporting.figures import base_load
 from powerview.seconds import A_DAY
 
 HOUR, A_WEEK = 3600, 7 * A_DAY

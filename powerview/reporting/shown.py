@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from powerview.channels import HIDDEN, MAIN, PRODUCTION, Sheet, sums
+from powerview.channels.days import Days, days_between
 from powerview.channels.sums import NOTHING, WINDOW, Windows, thing_windows, windows_of
 from powerview.channels.things import WATTS, Clamp, Thing, clamps_of, things_of
 from powerview.mv2 import Channel
-from powerview.reporting.figures import Days, days_between
 from powerview.reporting.language import ENGLISH, Language
 from powerview.reporting.places import Series
 

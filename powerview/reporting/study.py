@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from powerview.channels import HIDDEN
+from powerview.channels.days import Days, days_between
 from powerview.channels.sums import NOTHING, WINDOW, Totals, Windows, scaled, thing_windows, totals_of
 from powerview.channels.things import WATTS, Thing, clamps_of, things_of
 from powerview.mv2 import Channel
-from powerview.reporting.figures import Days, days_between
 from powerview.reporting.gaps import DeviceCoverage, coverage_of
 from powerview.reporting.load import Peaks, Profile, peaks_of, profile_of
 from powerview.reporting.shown import NotCounted, not_counted_of

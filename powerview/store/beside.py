@@ -1,7 +1,7 @@
 """What the lane makes of a campaign's readings and keeps beside them in the client's bucket: totals, channels by name.
 
 All of it can be made again from the readings at any time. A value is the sum of means of ten minutes; its time is when
-the ten minutes begin.
+the ten minutes begin. The low of a day is at its midnight.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from powerview.store.protocol import Span
 from powerview.store.renamed import Renamed
 
 WINDOW = "10m"
-TAGS = ("campaign", "channel", "device", "figure", "role", "unit")
+TAGS = ("campaign", "channel", "device", "figure", "role", "unit", "zone")
 """The tags of what is made, in the order of their keys."""
 
 MEANS_OF = ("device", "channel_idx", "unit", "_measurement")
@@ -99,7 +99,18 @@ class Beside(Renamed):
             f'{readings} |> aggregateWindow(every: {WINDOW}, fn: mean, createEmpty: false, timeSrc: "_start")'
             f" |> keep(columns: {json.dumps(columns)}) |> group()"
         )
-        return self._read_means(query, [(*place, campaign) for campaign, places in wanted.items() for place in places])
+        asked = [(*place, campaign) for campaign, places in wanted.items() for place in places]
+        tags = {tag: {str(place[i] or "") for place in asked} for i, tag in enumerate(MEANS_OF)}
+        return {
+            (campaign, (device, int(idx), unit or None)): values
+            for (device, idx, unit, campaign), values in self._read_values(query, tags)
+        }
+
+    def figure(self, name: str, campaigns: Collection[str], start: int, stop: int) -> dict[str, Values]:
+        """A figure of campaigns, as it is stored; `stop` is not included."""
+        wanted = f'{_one_of("_measurement", [TOTALS])} and r.figure == "{name}" and {_one_of("campaign", campaigns)}'
+        query = f'{self._points_of(wanted, start, stop)} |> keep(columns: ["_time", "_value", "campaign"]) |> group()'
+        return {campaign: values for (campaign,), values in self._read_values(query, {"campaign": campaigns})}
 
     def made(self, campaigns: Collection[str]) -> set[Series]:
         """What is made of these campaigns already."""
@@ -161,24 +172,23 @@ class Beside(Renamed):
         wanted = f"{_one_of('_measurement', [TOTALS, CHANNELS])} and {_one_of('campaign', campaigns)}"
         return self._points_of(wanted, start, stop)
 
-    def _read_means(self, query: str, places: Collection[tuple]) -> dict[tuple[str, Place], Values]:
-        # Times and tags come again and again: as categories they cost little memory, and each is parsed once. The tags'
-        # are named, for pandas takes the zeros off serial numbers otherwise.
-        tags = {
-            tag: pd.CategoricalDtype(sorted({str(place[i] or "") for place in places}))
-            for i, tag in enumerate(MEANS_OF)
-        }
+    def _read_values(self, query: str, tags: Mapping[str, Collection[str]]) -> Iterator[tuple[tuple, Values]]:
+        # By the values of these tags, of which only those given are wanted. Times and tags come again and again: as
+        # categories they cost little memory, and each is parsed once. The tags' are named, for pandas takes the zeros
+        # off serial numbers otherwise.
+        kinds = {tag: pd.CategoricalDtype(sorted(values)) for tag, values in tags.items()}
         with self._raw(query) as answer:
             try:
                 frame = pd.read_csv(
-                    answer, dtype={"_value": float, "_time": "category", **tags},
-                    usecols=lambda name: name in ("_time", "_value", *tags), na_filter=False,
+                    answer, dtype={"_value": float, "_time": "category", **kinds},
+                    usecols=lambda name: name in ("_time", "_value", *kinds), na_filter=False,
                 )  # fmt: skip
             except pd.errors.EmptyDataError:
-                return {}
-        if "unit" not in frame:
-            frame["unit"] = pd.Categorical.from_codes(np.zeros(len(frame), np.int8), [""])
-        return dict(_by_place(frame, list(tags)))
+                return
+        for tag in kinds:
+            if tag not in frame:
+                frame[tag] = pd.Categorical.from_codes(np.zeros(len(frame), np.int8), [""])
+        yield from _by_tags(frame, list(kinds))
 
 
 def _one_of(tag: str, values: Iterable[str]) -> str:
@@ -216,13 +226,12 @@ def _filters(campaign: str, places: Collection[Place]) -> Iterator[str]:
         yield f"({' and '.join(wanted)})"
 
 
-def _by_place(frame: pd.DataFrame, tags: list[str]) -> Iterator[tuple[tuple[str, Place], Values]]:
+def _by_tags(frame: pd.DataFrame, tags: list[str]) -> Iterator[tuple[tuple[str, ...], Values]]:
     times = seconds_of(pd.Series(frame["_time"].cat.categories))[frame["_time"].cat.codes.to_numpy()]
     values = frame["_value"].to_numpy()
     number = frame.groupby(tags, observed=True, sort=False).ngroup().to_numpy()  # -1: was not asked for
     order = np.lexsort((times, number))[np.count_nonzero(number < 0) :]
     ends = np.flatnonzero(np.append(np.diff(number[order]) != 0, True)) + 1
     for rows in np.split(order, ends[:-1]) if len(order) else ():
-        device, idx, unit, campaign = (str(frame[tag].iat[rows[0]]) for tag in tags)
         last = np.append(np.diff(times[rows]) != 0, True)  # two series of one place: see `channels`
-        yield (campaign, (device, int(idx), unit or None)), (times[rows[last]], values[rows[last]])
+        yield tuple(str(frame[tag].iat[rows[0]]) for tag in tags), (times[rows[last]], values[rows[last]])

@@ -6,6 +6,8 @@ Written from the docs alone, like truth.py: plain loops, nothing from powerview/
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from faults.truth import Place, Points, Tags, place_of
 
@@ -17,7 +19,9 @@ Values = dict[int, float]
 """By the second in which ten minutes begin."""
 
 
-def made_of(points: Points, sheets: Mapping[tuple[str, str], Sheet] | None = None) -> Points:
+def made_of(
+    points: Points, sheets: Mapping[tuple[str, str], Sheet] | None = None, zone: str = "Europe/Paris"
+) -> Points:
     """Everything in powerview_totals and powerview_channels, of all readings and the sheets by client and campaign."""
     campaigns: dict[tuple[str, str], dict[Tags, dict[int, list[float]]]] = {}
     for (bucket, measurement, tags, second), value in points.items():
@@ -29,9 +33,14 @@ def made_of(points: Points, sheets: Mapping[tuple[str, str], Sheet] | None = Non
         means = {tags: {w: sum(v) / len(v) for w, v in windows.items()} for tags, windows in channels.items()}
         sheet = (sheets or {}).get((bucket, campaign))
         things = things_of(means, sheet)
-        for figure, values in totals_of(things).items():
+        totals = totals_of(things)
+        for figure, values in totals.items():
             tags = (("campaign", campaign), ("figure", figure))
             found |= {(bucket, "powerview_totals", tags, second): value for second, value in values.items()}
+        for second, value in lows_of(totals.get("total", {}), ZoneInfo(zone)).items():
+            found[bucket, "powerview_totals", (("campaign", campaign), ("figure", "low"), ("zone", zone)), second] = (
+                value
+            )
         for tags, values in counts_of(campaign, means, sheet).items():
             found |= {(bucket, "powerview_totals", tags, second): value for second, value in values.items()}
         for role, name, device, unit, values in things if sheet is not None else ():
@@ -42,7 +51,7 @@ def made_of(points: Points, sheets: Mapping[tuple[str, str], Sheet] | None = Non
 
 
 def counts_of(campaign: str, means: Mapping[Tags, Values], sheet: Sheet | None) -> dict[Tags, Values]:
-    """How many clamps of each device, and how many hidden ones, have a reading."""
+    """How many clamps of each device have a reading, and where that begins and ends; how many hidden ones have one."""
     hidden = {
         (line["device"], line["place"], line.get("unit") or "") for line in sheet or () if line.get("role") == "hidden"
     }
@@ -55,6 +64,29 @@ def counts_of(campaign: str, means: Mapping[Tags, Values], sheet: Sheet | None) 
         for tags in of:
             for second in values:
                 found.setdefault(tags, {})[second] = found.setdefault(tags, {}).get(second, 0) + 1
+    for tags, values in list(found.items()):
+        for figure, beside in (("begin", -600), ("end", 600)) if ("figure", "covered") in tags else ():
+            edges = {second: value for second, value in values.items() if second + beside not in values}
+            found[(*tags[:2], ("figure", figure))] = edges
+    return found
+
+
+def lows_of(total: Values, zone: ZoneInfo) -> Values:
+    """By its midnight, of each local day with 90 % of its ten minutes, below what the total is for 5 % of them."""
+    days: dict[int, list[float]] = {}
+    ends: dict[int, int] = {}
+    for second, value in total.items():
+        day = datetime.fromtimestamp(second, zone).replace(hour=0, minute=0, second=0)
+        midnight = int(day.timestamp())
+        ends[midnight] = int((day + timedelta(days=1)).astimezone(UTC).timestamp())
+        days.setdefault(midnight, []).append(value)
+    found = {}
+    for midnight, values in days.items():
+        if len(values) * 600 >= 0.9 * (ends[midnight] - midnight):
+            values.sort()
+            at = 0.05 * (len(values) - 1)
+            low = values[int(at)]
+            found[midnight] = low + (values[min(int(at) + 1, len(values) - 1)] - low) * (at - int(at))
     return found
 
 

@@ -195,7 +195,7 @@ def test_no_series_is_moved_while_points_of_it_are_on_their_way(influx, held_sit
         if request.is_write and b"Ch:\\ Oven" in request.body():  # readings, not when the label changed
             between.closing.wait(1)  # time in which the series could be moved
             moved.append("behind the write" if moved else "no delete before the write")
-        elif request.path.startswith("/api/v2/delete"):
+        elif request.path.startswith("/api/v2/delete") and b"powerview_totals" not in request.body():
             moved.append("delete")
         proxies.hand_on(request)
 

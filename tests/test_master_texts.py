@@ -63,14 +63,16 @@ def test_durations_have_no_english_words(dashboard):
 @EVERY
 @pytest.mark.parametrize("code", ["en", "fr"])
 def test_columns_have_room_for_their_headings(dashboard, code):
+    narrow = []
     for panel in language.panels(language.in_language(dashboard, code)):
-        if panel["type"] != "table":
-            continue
-        filtered = panel["fieldConfig"]["defaults"]["custom"].get("filterable")
-        for name, wide, filterable in columns_of(panel):
-            # 14 pixels high, less than 8 a letter; the padding; the funnel of a filter.
-            wanted = 12 + 7.2 * len(name) + (22 if filtered or filterable else 0)
-            assert wide >= wanted, f"{panel['title']}: {name} needs {wanted:.0f} pixels and has {wide}"
+        if panel["type"] == "table":
+            filtered = panel["fieldConfig"]["defaults"]["custom"].get("filterable")
+            sorted_by = {order["displayName"] for order in panel["options"].get("sortBy", ())}
+            for name, wide, filterable in columns_of(panel):
+                # 14 pixels high, about seven wide a letter; the padding; a filter's funnel, an order's arrow.
+                wanted = 20 + 7.2 * len(name) + 22 * bool(filtered or filterable) + 18 * (name in sorted_by)
+                narrow += [f"{panel['title']}: {name} has {wide} pixels"] if wide < wanted else []
+    assert narrow == []
 
 
 def columns_of(panel: dict) -> list[tuple[str, int, bool]]:

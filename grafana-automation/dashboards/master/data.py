@@ -160,7 +160,7 @@ def panels() -> list[dict]:
     """The row, its panels behind the heading."""
     date = {"unit": "time:D MMM YYYY HH:mm", "custom__minWidth": 145}
     device = override("byName", "Device", unit="string", custom__minWidth=90)  # else it loses its leading zero
-    hours = {"unit": "suffix:h", "decimals": 1, "custom__minWidth": 130}
+    hours = {"unit": "suffix:h", "decimals": 1, "custom__minWidth": 136}
     return [
         row(36, "Data", collapsed=True),
         table(

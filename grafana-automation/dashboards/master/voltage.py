@@ -111,7 +111,7 @@ def panels() -> list[dict]:
     """The row, its panels behind the heading."""
     no_volts = "No voltage readings of these devices in this time range"
     phase = override("byName", "channel", displayName="Phase", mappings=CHANNEL_TEXT, custom__minWidth=140)
-    date, volt = "time:D MMM YYYY HH:mm", {"unit": "volt", "decimals": 1, "custom__minWidth": 90}
+    date, volt = "time:D MMM YYYY HH:mm", {"unit": "volt", "decimals": 1, "custom__minWidth": 95}
     bad = {"mode": "absolute", "steps": [{"color": "text", "value": None}, {"color": "red", "value": 0.0500001}]}
     some = {"mode": "absolute", "steps": [{"color": "text", "value": None}, {"color": "red", "value": 1}]}
     colored = {"custom__cellOptions": {"type": "color-text"}}
@@ -132,7 +132,7 @@ def panels() -> list[dict]:
             no_volts,
             phase,
             override("byName", "Week", unit="time:D MMM YYYY", custom__minWidth=100),
-            override("byName", "Means", displayName="Ten-minute means", decimals=0, custom__minWidth=185),
+            override("byName", "Means", displayName="Ten-minute means", decimals=0, custom__minWidth=195),
             override("byName", "Outside", displayName="Outside ±10 %", decimals=0, custom__minWidth=115),
             override(
                 "byName",
@@ -141,7 +141,7 @@ def panels() -> list[dict]:
                 unit="percentunit",
                 decimals=1,
                 thresholds=bad,
-                custom__minWidth=150,
+                custom__minWidth=160,
                 **colored,
             ),
             override(

@@ -85,7 +85,7 @@ def panel() -> dict:
         }
     ]
     channel = override("byName", "channel", displayName="Channel", mappings=CHANNEL_TEXT, custom__minWidth=150)
-    ends = {"decimals": 1, "custom__width": 85}
+    ends = {"decimals": 1, "custom__width": 95}
     return table(
         39,
         "Wiring to check",
@@ -102,6 +102,6 @@ def panel() -> dict:
         channel,
         override("byName", "Doubt", displayName="To check", mappings=texts, custom__minWidth=430),
         override("byRegexp", "Lowest|Highest", **ends),
-        override("byName", "Negative", displayName="Below zero", unit="percentunit", decimals=0, custom__width=90),
+        override("byName", "Negative", displayName="Below zero", unit="percentunit", decimals=0, custom__width=95),
         transformations=[organize(["channel", "Doubt", "Lowest", "Highest", "Negative"])],
     )

@@ -121,6 +121,12 @@ def test_curves_are_called_by_the_channel_without_the_middle_of_a_long_name(pane
     assert field == shown
 
 
+def test_all_curves_of_channels_are_called_so(panels):
+    curves = [p for p in language.panels(DASHBOARD) if p["type"] == "timeseries" and p["title"] != "Total power"]
+    assert [p["title"] for p in curves if p.get("transformations") != panels.CURVE_NAMES] == []
+    assert [p["title"] for p in curves if "displayName" in p["fieldConfig"]["defaults"]] == []  # it would be stronger
+
+
 @pytest.mark.parametrize(
     ("channel_", "shown"),
     [
@@ -174,6 +180,22 @@ def test_shares_are_of_what_is_listed(made, influx, client):
     rows = made.rows("Share by channel A", SUMMER)
     found = [(r["channel"][-5:], float(r["share"]), float(r["_value"])) for r in rows]
     assert found == [("Voie1", pytest.approx(0.75), pytest.approx(300)), ("Voie2", pytest.approx(0.25), 100)]
+
+
+def test_bars_of_shares_are_as_long_as_the_shares():
+    (table,) = [p for p in language.panels(DASHBOARD) if p["title"] == "Share by channel"]
+    (share,) = [rule for rule in table["fieldConfig"]["overrides"] if rule["matcher"]["options"] == "share"]
+    properties = {p["id"]: p["value"] for p in share["properties"]}
+    assert properties["custom.cellOptions"]["type"] == "gauge"
+    assert (properties["min"], properties["fieldMinMax"]) == (0, True)  # else the energies' numbers make the scale
+
+
+def test_hours_of_years_have_room_on_their_axis():
+    (curve,) = [p for p in language.panels(DASHBOARD) if p["title"] == "Load duration curve"]
+    (hours,) = [rule for rule in curve["fieldConfig"]["overrides"] if rule["matcher"]["options"] == "Hours"]
+    assert [(p["id"], p["value"]) for p in hours["properties"]] == [("unit", "short"), ("custom.axisLabel", "Hours")]
+    french = json.dumps(language.in_language(DASHBOARD, "fr"), ensure_ascii=False)
+    assert '"id": "custom.axisLabel", "value": "Heures"' in french
 
 
 def test_of_many_channels_that_are_not_counted_some_are_named(made, influx, client):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from waiting import LONG
 
 WITHOUT_A_DESKTOP = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -32,12 +33,13 @@ def window(*, width: int = 1400, scheme: str = "light", language: str = "en-GB")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=WITHOUT_A_DESKTOP)
+        browser = playwright.chromium.launch(executable_path=program, args=WITHOUT_A_DESKTOP, timeout=LONG * 1000)
         phone = width < 600
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, has_touch=phone, is_mobile=phone,
             locale=language,
         )  # fmt: skip
+        context.set_default_timeout(LONG * 1000)
         seen = Seen(context.new_page())
         seen.page.on("console", lambda said: said.type in ("error", "warning") and seen.complaints.append(said.text))
         seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))

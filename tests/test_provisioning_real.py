@@ -88,16 +88,16 @@ def test_a_person_who_logs_in_lands_on_the_overview_and_from_there_in_a_finished
         page.fill("input[name=user]", "acme-person")
         page.fill("input[name=password]", "of-one-person")
         page.click("button[type=submit]")
-        page.wait_for_url(f"**/d/{described['overview']['uid']}/**", timeout=60_000)
+        page.wait_for_url(f"**/d/{described['overview']['uid']}/**")
         link = page.get_by_role("link", name=CAMPAIGNS["acme"])
-        link.first.wait_for(timeout=60_000)
-        assert page.get_by_text("Finished").count() == 1
+        link.first.wait_for()
         page.wait_for_load_state("networkidle")
+        assert page.get_by_text("Finished").count() == 1
         assert [text for text in seen.complaints if "rror" in text or "feed" in text] == []
         assert [url for url in seen.requests if not url.startswith((site.grafana.url, "data:", "blob:"))] == []
 
         link.first.click()
-        page.wait_for_url(f"**/d/{described['campaigns'][0]['uid']}**", timeout=60_000)
+        page.wait_for_url(f"**/d/{described['campaigns'][0]['uid']}**")
         own = page.url
     person = as_person(site, "acme")
     time = person.dashboard(described["campaigns"][0]["uid"])["time"]

@@ -7,6 +7,7 @@ import random
 import resource
 import stat
 import subprocess
+import threading
 import time
 from dataclasses import replace
 from datetime import datetime
@@ -36,12 +37,17 @@ def day(mark: int, rows: int = 40) -> bytes:
 
 def at_first_write(site: Site, act) -> None:
     """Run, and do `act` in the background when the first body arrives: the file was read and is not yet moved."""
-    acting = []
+    acting, begun = [], threading.Event()
+
+    def begin() -> None:
+        begun.set()
+        act()
 
     def plan(request: proxy.Request) -> None:
         answer = request.ask()
         if request.number == 1:
-            acting.append(in_background(act))
+            acting.append(in_background(begin))
+            begun.wait(LONG)
             request.proxy.closing.wait(0.2)  # the file changes before the parser hears that it is stored
         request.answer(*answer)
 

@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Callable
 from datetime import datetime
 
+from waiting import LONG, wait_until
+
 from faults import proxy, trees
 from faults.catalog import expect, fault, pending
 from faults.process_faults import filled, small_disk
@@ -68,9 +70,12 @@ def at_each_request(site: Site, hit: Hit) -> int:
     while number < MOST_STEPS:
         seen = [0]
 
-        def plan(request: proxy.Request, seen: list[int] = seen, number: int = number) -> None:
+        def plan(
+            request: proxy.Request, seen: list[int] = seen, number: int = number, before: int = len(running)
+        ) -> None:
             seen[0] += 1
             if seen[0] == number:
+                wait_until(lambda: len(running) > before, LONG, lambda: "the run is not known")
                 hit(request, running[-1])
             else:
                 proxy.hand_on(request)

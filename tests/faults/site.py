@@ -35,8 +35,8 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 ZONE = "Europe/Paris"
 ADMIN_BUCKET = "powerview"
 TEN_MINUTES = 601
-TIMED_OUT, MOST_TIMEOUTS = "unexpected error writing points to database: timeout", 20
-"""What InfluxDB answers to a write that took it ten seconds, as on a busy machine; so many runs may end so."""
+TIMED_OUT, MOST_TIMEOUTS = "timed out", 20
+"""How a run ends that InfluxDB has not answered in time, as on a busy machine; so many may end so."""
 
 
 @dataclass(frozen=True)

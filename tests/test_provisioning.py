@@ -222,7 +222,7 @@ def test_what_is_in_the_way_of_a_data_source_keeps_nothing_open(world: World):
         "powerview: would repair acme/roof: permissions",
         f"powerview: would not finish {reason}",
     ]
-    assert (run.status, run.logged) == (2, [f"powerview: not finished: {reason}"])
+    assert (run.status, run.changed, run.logged) == (2, 2, [f"powerview: not finished: {reason}"])
     assert world.journal.writes == [
         f"grafana POST /api/folders/{FOLDER}/permissions → 200",
         f"grafana POST /api/dashboards/uid/{ROOF}/permissions → 200",

@@ -208,6 +208,21 @@ def test_a_read_that_fails_in_the_middle_is_reported_in_one_sentence(world: Worl
 
 
 @QUICKLY
+def test_a_list_that_cannot_be_read_stops_every_client_for_one_reason(world: World):
+    world.make_everything()  # the admins' things
+    world.campaigns("acme/roof", "globex/roof")
+    world.journal.before_read = lambda what: 500 if "/api/teams/search" in what else None
+
+    run = world.run()
+
+    assert (run.status, world.journal.writes) == (2, [])
+    assert run.logged == [
+        f"powerview: not finished: acme: Grafana at {world.env['GRAFANA_URL']} (GRAFANA_URL) answered GET "
+        f"/api/teams/search with 500 (a fault of the test): look at its log."
+    ]
+
+
+@QUICKLY
 def test_a_grafana_that_dies_in_the_middle_ends_the_run_at_once(world: World):
     world.campaigns("acme/roof", "beta/roof", "gamma/roof")
     world.make_everything()

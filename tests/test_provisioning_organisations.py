@@ -93,6 +93,24 @@ def test_our_login_is_let_in_again(world: World):
 
 
 @QUICKLY
+def test_an_organisation_that_has_put_our_login_out_keeps_no_other_from_an_update(world: World):
+    world.env["POWERVIEW_ISOLATION"] = "org"
+    world.make_everything()  # the admins' things, in the main organisation
+    world.campaigns("acme/roof", "globex/roof")
+    assert world.run().status == 0
+    acme = world.org("acme")
+    add_admin(world, acme)
+    world.grafana.call("DELETE", f"/api/orgs/{acme}/users/{world.user_id(world.own_login())}")
+    world.env["POWERVIEW_TIMEZONE"] = "America/Toronto"
+
+    run = world.run(playbook="update_dashboards")
+
+    assert (run.status, [line.split(":")[1] for line in run.logged]) == (
+        0, [" updated globex/roof", " updated globex's overview"],
+    )  # fmt: skip
+
+
+@QUICKLY
 def test_a_client_is_deleted_with_its_organisation(world: World):
     world.env["POWERVIEW_ISOLATION"] = "org"
     world.make_everything()  # the admins' things, in the main organisation

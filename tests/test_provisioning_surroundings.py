@@ -193,6 +193,14 @@ def test_check_asks_for_loggers_and_names_the_login_that_is_refused(world: World
     assert "five wrong passwords, whoever typed them, lock it" in wrong["Grafana's login"]
 
 
+@QUICKLY_ON_CONTRACT  # a real Grafana's lock lasts five minutes
+def test_check_logs_in_as_the_playbooks_do_though_a_stranger_has_locked_the_admins_login(world: World):
+    add_loggers(world)
+    world.contract.users[0].locked = True
+
+    assert problems(world) == {"Grafana's login": "", "Master": "", "Loggers": ""}
+
+
 @QUICKLY_ON_CONTRACT
 def test_check_refuses_the_master_that_a_run_refuses_in_the_same_words(world: World):
     add_loggers(world)

@@ -18,6 +18,7 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from load import (  # first: it makes the tests' modules known
@@ -32,8 +33,12 @@ from load import (  # first: it makes the tests' modules known
 
 from dashboard_queries import Query, View, fill, load_master, queries  # isort: skip
 
+from powerview.channels.days import days_between, lows  # isort: skip
+from powerview.channels.sums import Windows  # isort: skip
+
 CAMPAIGN = "campaign"
 STOP = datetime(2026, 11, 1, tzinfo=UTC)
+ZONE = ZoneInfo("Europe/Paris")
 STEP = 600
 ROWS = 2 * 365 * 24 * 3600 // STEP
 SPANS = {
@@ -123,9 +128,13 @@ def store_campaign(server: InfluxServer, bucket: str, slaves: int) -> None:
                "production": production, "rest": total + production - parts}  # fmt: skip
     for figure, values in figures.items():
         store(server, bucket, "powerview_totals", {"campaign": CAMPAIGN, "figure": figure}, stamps, values)
+    low = lows(Windows(stamps, total), days_between(first, int(stamps[-1]), ZONE))
+    tags = {"campaign": CAMPAIGN, "figure": "low", "zone": ZONE.key}
+    store(server, bucket, "powerview_totals", tags, low.begin, low.mean)
     for device in {clamp[0] for clamp in clamps}:
-        tags = {"campaign": CAMPAIGN, "device": device, "figure": "covered"}
-        store(server, bucket, "powerview_totals", tags, stamps, np.full(ROWS, 6.0))
+        for figure, some in (("covered", stamps), ("begin", stamps[:1]), ("end", stamps[-1:])):
+            tags = {"campaign": CAMPAIGN, "device": device, "figure": figure}
+            store(server, bucket, "powerview_totals", tags, some, np.full(len(some), 6.0))
     let_rest(server)
 
 

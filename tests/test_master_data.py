@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
+import totals_made
 from dashboard_queries import panels
-from master_views import ALL_YEAR, DASHBOARD, OCTOBER, PARIS, SUMMER, channel, means, store, within
+from master_views import ALL_YEAR, DASHBOARD, OCTOBER, PARIS, SUMMER, UNMADE, channel, means, store, within
 
 pytest_plugins = ("master_fixture",)
 
@@ -187,11 +189,63 @@ def minute(moment: str) -> float:
     return (pd.Timestamp(moment) - pd.Timestamp(JUNE)) / pd.Timedelta(minutes=1)
 
 
-def test_in_long_ranges_gaps_are_whole_hours(made, influx, client):
+@pytest.mark.parametrize("days", [1, 100])
+def test_gaps_are_those_of_ten_minutes_over_any_range(made, influx, client, days):
     for first, count in ((0, 50), (690, 6), (870, 30)):
         store(influx, client, "made", channel(), JUNE + timedelta(minutes=first), [1.0] * count, 600)
-    rows = made.rows("Gaps of more than an hour A", (JUNE - timedelta(days=100), JUNE + timedelta(days=1)))
-    assert [(minute(r["From"]), minute(r["To"])) for r in rows] == [(540, 660), (780, 840)]
+    rows = made.rows("Gaps of more than an hour A", (JUNE - timedelta(days=days - 1), JUNE + timedelta(days=1)))
+    assert [(minute(r["From"]), minute(r["To"])) for r in rows] == [(500, 690), (750, 870)]
+
+
+@pytest.fixture(params=["kept", "being made", "not made yet"])
+def gaps(request, made, influx, client):
+    """Two devices with gaps of all lengths, the campaign's begins and ends kept by the lane or not; and readings."""
+    dice = random.Random(3)
+    covered = {"02000001": [], "02000002": []}
+    for device, minutes in covered.items():
+        begin = 600 if device == "02000002" else 0
+        while begin < 14 * 1440:
+            count = dice.choice([1, 1, 2, 30, 200])
+            store(influx, client, "made", channel(device=device), JUNE + timedelta(minutes=begin), [1.0] * count, 600)
+            minutes += range(begin, begin + 10 * count, 10)
+            begin += 10 * count + dice.choice([10, 60, 70, 80, 700, 1500])
+    totals_made.make(influx, client, "made")
+    UNMADE.discard((client, "made"))
+    if request.param == "being made":
+        wrong = "".join(f"powerview_totals,campaign=made,device={d},figure=end value=1 {at(15)}\n" for d in covered)
+        influx.write(client, f"{wrong}powerview_totals,campaign=made,figure=being_made value=1 {at(0)}")
+    if request.param == "not made yet":
+        for figure in ("begin", "end"):
+            influx.call("POST", "/api/v2/delete", params={"bucket": client, "org": influx.org},
+                        json={"start": "2000-01-01T00:00:00Z", "stop": "2100-01-01T00:00:00Z",
+                              "predicate": f'_measurement="powerview_totals" AND figure="{figure}"'})  # fmt: skip
+    (ready,) = made.rows("variable ready", SUMMER)
+    return made, covered, {"ready": ready["_value"]}
+
+
+def at(minutes: int) -> int:
+    """UTC seconds of a minute since the begin of June."""
+    return int(JUNE.timestamp()) + minutes * 60
+
+
+@pytest.mark.parametrize("span", [(-5000, 60_000), (0, 20_160), (605, 9003), (4000, 4100), (7200, 7300), (5005, 5455)])
+def test_gaps_between_any_two_moments_are_those_of_plain_loops(gaps, span):
+    grafana, covered, ready = gaps
+    last = max(max(minutes) for minutes in covered.values()) + 10
+    first, stop = max(-(-span[0] // 10) * 10, 0), min(span[1] // 10 * 10, last)
+    expected = []
+    for device, minutes in covered.items():
+        edges = [first - 10, *(m for m in minutes if first <= m < stop), stop]
+        pairs = zip(edges, edges[1:], strict=False)
+        expected += [(device, a + 10, b, float((b - a - 10) * 60)) for a, b in pairs if b - a - 10 > 60]
+    rows = grafana.rows("Gaps of more than an hour A", tuple(JUNE + timedelta(minutes=m) for m in span), **ready)
+    found = [(r["Device"], minute(r["From"]), minute(r["To"]), float(r["Length"])) for r in rows]
+    assert sorted(found) == sorted(expected)
+    assert [row[3] for row in found] == sorted((row[3] for row in found), reverse=True)
+    chosen = grafana.rows(
+        "Gaps of more than an hour A", tuple(JUNE + timedelta(minutes=m) for m in span), device=["02000002"], **ready
+    )
+    assert len(chosen) == sum(device == "02000002" for device, *_ in expected)
 
 
 def test_no_gap_is_listed_where_there_is_none(made, influx, client):

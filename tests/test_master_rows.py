@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
-from master_views import OCTOBER, PARIS, SUMMER, channel, means, store, within
+import totals_made
+from master_views import OCTOBER, PARIS, SUMMER, UNMADE, channel, means, store, within
 
 from powerview.channels.sums import Windows
 from powerview.reporting.load import profile_of
@@ -206,6 +207,50 @@ def test_the_base_load_is_the_median_of_covered_days(changing, longer):
     assert grafana.number("Base load A", span) == pytest.approx(expected)
     assert grafana.number("Base load's share of the energy A", span) == pytest.approx(expected / steps.mean())
     assert grafana.number("Load factor A", span) == pytest.approx(steps.mean() / steps.max())
+
+
+SPANS = [
+    (timedelta(), timedelta()), (timedelta(minutes=10), timedelta(minutes=-10)), (timedelta(hours=2), timedelta(1)),
+    (timedelta(hours=2, minutes=25), timedelta(hours=-2, minutes=5)), (timedelta(hours=30), timedelta(hours=30)),
+    (timedelta(days=2), timedelta(days=-8)), (timedelta(days=2, hours=2), timedelta(days=-10)),
+]  # fmt: skip
+"""How much later a range begins, and how much later it ends, than a campaign."""
+
+
+@pytest.mark.parametrize("zone", ["Europe/Paris", "Asia/Kathmandu", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("changing", [MARCH, AUTUMN, LATE], indirect=True, ids=["march", "autumn", "april"])
+def test_the_base_load_of_days_whose_lows_are_kept_is_that_of_every_ten_minutes(changing, influx, client, zone):
+    grafana, (start, stop), total = changing
+    totals_made.make(influx, client, "made", zone=zone)
+    UNMADE.discard((client, "made"))
+    for later, longer in SPANS:
+        span = (start + later, stop + longer)
+        inside = total[(total.index >= span[0]) & (total.index < span[1])]
+        expected = totals_made.lows(inside, zone).median()
+        for ready in ("yes", "no"):
+            rows = grafana.rows("Base load A", span, timezone=zone, ready=ready)
+            found = [float(row["_value"]) for row in rows]
+            assert found == ([] if pd.isna(expected) else [pytest.approx(expected, rel=1e-12)]), (span, ready)
+            shares = grafana.rows("Base load's share of the energy A", span, timezone=zone, ready=ready)
+            assert len(shares) == len(found)
+            if shares:
+                assert float(shares[0]["_value"]) == pytest.approx(expected / inside.mean())
+
+
+def test_lows_that_are_kept_are_read_for_whole_days_of_their_zone(changing, influx, client):
+    grafana, (start, stop), total = changing
+    truth = grafana.number("Base load A", (start, stop))
+    midnights = total.index.tz_convert(PARIS).normalize().unique()
+    lines = (
+        f"powerview_totals,campaign=made,figure=low,zone=Europe/Paris value=7 {int(t.timestamp())}" for t in midnights
+    )
+    influx.write(client, "\n".join(lines))
+    assert grafana.number("Base load A", (start, stop)) == 7
+    assert grafana.number("Base load A", (start + timedelta(hours=1), stop - timedelta(hours=1))) == 7
+    assert grafana.number("Base load A", (start, stop), ready="no") == pytest.approx(truth)
+    assert grafana.number("Base load A", (start, stop), device=["02009999"]) == pytest.approx(truth)
+    elsewhere = totals_made.lows(total, "Asia/Kathmandu").median()
+    assert grafana.number("Base load A", (start, stop), timezone="Asia/Kathmandu") == pytest.approx(elsewhere)
 
 
 def test_a_short_day_is_covered_by_its_own_hours(made, influx, client):

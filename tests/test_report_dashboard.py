@@ -41,7 +41,7 @@ CASES = {
     "readings of each minute": (MINUTES, date(2025, 11, 7), date(2025, 11, 11)),
     "readings of each minute with a sheet": (MINUTES_SHEETED, date(2025, 11, 7), date(2025, 11, 11)),
 }
-"""Campaign and local days, no more than three months: beyond, gaps are whole hours on the dashboard."""
+"""Campaign and local days, no more than three months: beyond, the dashboard computes shares by the hour."""
 
 
 MINUTES_LABELS = ("Ph 1 V", "Ph 2 V", "Ph 3 V", "Ph 4 V", "Meter kW", "Oven L1 W", "Oven L2 W", "Roof W")

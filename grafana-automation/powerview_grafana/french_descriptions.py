@@ -242,11 +242,10 @@ TEXTS = {
     ),
     "When a chosen device had no readings for more than an hour: from the first window of ten minutes without a "
     "reading to the next one with a reading; the longest first, 500 at most. Between the campaign's first and last "
-    "reading. In ranges of more than three months whole hours of the clock without a reading.": (
+    "reading.": (
         "Quand un appareil choisi n'a pas eu de mesure pendant plus d'une heure : de la première tranche de dix "
         "minutes sans mesure à la suivante qui en a une ; les plus longues d'abord, 500 au plus, en heures, minutes et "
-        "secondes. Entre la première et la dernière mesure de la campagne. Sur les périodes de plus de trois mois, des "
-        "heures d'horloge entières sans mesure."
+        "secondes. Entre la première et la dernière mesure de la campagne."
     ),
     "Chosen channels whose readings in the time range look as if something was mounted or connected wrongly, by their "
     "lowest and highest reading (W, or V for a phase) and the share of readings below zero; with a channels.csv a "

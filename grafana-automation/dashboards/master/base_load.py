@@ -2,36 +2,56 @@
 
 from __future__ import annotations
 
-from master.flux import NOT_A_NUMBER, PIECE, PLACE, TOTAL, or_nothing, query
+from master.flux import NOT_A_NUMBER, PIECE, PLACE, TOTAL, figure, or_nothing, query
 from master.panels import AXES, NO_POWER, field, legend, organize, override, panel, row, stat, step, table
 
 ZONE = ("date", "timezone")
+ZONED = 'r.zone == "${timezone:raw}"'
 
+DAILY = f"""\
+// The lane keeps the low of each day. What the time range has of the first and of the last day is added up here.
+midnight = (t) => int(v: date.truncate(t: t, unit: 1d, location: place))
+begin = int(v: v.timeRangeStart)
+end = int(v: v.timeRangeStop)
+first = if midnight(t: v.timeRangeStart) == begin then begin else
+  midnight(t: time(v: midnight(t: v.timeRangeStart) + int(v: 36h)))
+last = midnight(t: v.timeRangeStop)
+span_of = (start, stop) => ({{start: time(v: start), stop: time(v: if stop > start then stop else start + 1)}})
+within = span_of(start: first, stop: last)
+before = span_of(start: begin, stop: first)
+behind = span_of(start: last, stop: end)
+lows = {figure("low", span="range(start: within.start, stop: within.stop)", more=ZONED)}
+some = () => lows |> findColumn(fn: (key) => true, column: "_value")
+kept = if whole and last > first then length(arr: some()) > 0 else false
+totals = (span) => {figure("total", span="range(start: span.start, stop: span.stop)")}
+steps = if kept then union(tables: [totals(span: before), totals(span: behind)]) else total
 
-DAILY = """\
 // The fewer columns, the faster: what is not needed is dropped first.
 lowest = (column, tables=<-) => tables |> quantile(q: 0.05, method: "exact_mean", column: column)
-low = total
+low = steps
   |> keep(columns: ["_time", "_value", "_start", "_stop"])
   |> aggregateWindow(every: 1d, fn: lowest, createEmpty: false, timeSrc: "_start", location: place)
-  |> map(fn: (r) => ({day: r._time, what: "low", _value: r._value}))
-pieces = if whole then total |> aggregateWindow(every: piece, fn: count, createEmpty: false, timeSrc: "_start") else
-  total |> map(fn: (r) => ({r with _value: 1}))
+  |> map(fn: (r) => ({{day: r._time, what: "low", _value: r._value}}))
+pieces = if whole then steps |> aggregateWindow(every: piece, fn: count, createEmpty: false, timeSrc: "_start") else
+  steps |> map(fn: (r) => ({{r with _value: 1}}))
 covered = pieces
   |> aggregateWindow(every: 1d, fn: sum, createEmpty: false, timeSrc: "_start", location: place)
-  |> map(fn: (r) => ({day: r._time, what: "covered", _value: float(v: r._value) * hours}))
+  |> map(fn: (r) => ({{day: r._time, what: "covered", _value: float(v: r._value) * hours}}))
 
 // The days with at least 90 % coverage. How long a day is has to be known only where that decides.
-midnight = (t) => int(v: date.truncate(t: t, unit: 1d, location: place))
-length = (t) => float(v: midnight(t: time(v: midnight(t: t) + int(v: 36h))) - midnight(t: t)) / 3600000000000.0
-base = union(tables: [low, covered])
+length_of = (t) => float(v: midnight(t: time(v: midnight(t: t) + int(v: 36h))) - midnight(t: t)) / 3600000000000.0
+found = union(tables: [low, covered])
   |> group()
   |> pivot(rowKey: ["day"], columnKey: ["what"], valueColumn: "_value")
-  |> filter(fn: (r) => r.covered >= 22.5 or (r.covered >= 20.7 and r.covered >= 0.9 * length(t: r.day)))
-  |> quantile(q: 0.5, method: "exact_mean", column: "low")
+  |> filter(fn: (r) => r.covered >= 22.5 or (r.covered >= 20.7 and r.covered >= 0.9 * length_of(t: r.day)))
+  |> map(fn: (r) => ({{_value: r.low}}))
+days = if kept then union(tables: [found, lows |> keep(columns: ["_value"])]) else found
+base = days
+  |> group()
+  |> quantile(q: 0.5, method: "exact_mean")
 """
 
-BASE_LOAD = query(PLACE + PIECE + TOTAL, DAILY, 'base |> rename(columns: {low: "_value"})', imports=ZONE)
+BASE_LOAD = query(PLACE + PIECE + TOTAL, DAILY, "base", imports=ZONE)
 
 
 def ratio(above: str, below: str) -> str:
@@ -48,7 +68,7 @@ union(tables: [above, below])
 
 
 SHARE = query(
-    PLACE + PIECE + TOTAL, DAILY, ratio('base |> rename(columns: {low: "_value"})', "total |> mean()"), imports=ZONE,
+    PLACE + PIECE + TOTAL, DAILY, ratio("base", "total |> mean()"), imports=ZONE,
 )  # fmt: skip
 LOAD_FACTOR = query(TOTAL, ratio("total |> mean()", "total |> max()"))
 

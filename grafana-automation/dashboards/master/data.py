@@ -75,31 +75,35 @@ covered
 GAPS = query(
     SPAN,
     f"""\
-// Up to three months by ten minutes; beyond that by the hour, and gaps are hours without any reading.
-long = int(v: v.timeRangeStop) - int(v: v.timeRangeStart) > int(v: 93d)
-every = if long then 1h else 10m
-least = if long then int(v: 1h) else int(v: 1h) + 1
-begin = from_ten / int(v: every) * int(v: every)
+covered = () => {read(COVERED, DEVICES, WITHIN, "    ", TOTALS)}
+edges = () => {read('(r.figure == "begin" or r.figure == "end")', DEVICES, WITHIN, "    ", TOTALS)}
+    |> {window("10m", "count")}
+    |> keep(columns: ["device", "figure", "_time"])
+named = (figure, tables=<-) => tables |> keep(columns: ["device", "_time"]) |> set(key: "figure", value: figure)
+edge = (at, figure) => devices |> map(fn: (r) => ({{device: r.device, _time: time(v: at)}})) |> named(figure: figure)
 
-windows = {read(COVERED, DEVICES, WITHIN, "    ", TOTALS)}
-    |> {window("every", "count")}
-    |> keep(columns: ["device", "_time"])
-    |> group(columns: ["device"])
-edges = (at) => devices |> map(fn: (r) => ({{device: r.device, _time: time(v: at)}}))
+// The lane keeps where a device's readings begin and end. What it has not made yet is found in each ten minutes.
+made = () => {read('r.figure == "begin"', "", EVER, "    ", TOTALS)}
+    |> first()
+    |> group()
+    |> findColumn(fn: (key) => true, column: "_time")
+kept = if "${{ready:raw}}" == "yes" then length(arr: made()) > 0 else false
+points = if kept then
+  union(tables: [edges(), covered() |> first() |> named(figure: "begin"), covered() |> last() |> named(figure: "end")])
+else
+  covered() |> {window("10m", "count")} |> named(figure: "begin")
 
-union(tables: [windows, edges(at: begin - int(v: every)), edges(at: int(v: stop))])
+union(tables: [edge(at: from_ten - ten, figure: "end"), points, edge(at: int(v: stop), figure: "begin")])
   |> group(columns: ["device"])
-  |> sort(columns: ["_time"])
+  |> sort(columns: ["_time", "figure"])
   |> elapsed(unit: 1ns)
-  // A filter looks at one row after the other: let it have few.
-  |> top(n: 500, columns: ["elapsed"])
-  |> filter(fn: (r) => r.elapsed - int(v: every) >= least)
+  |> filter(fn: (r) => r.figure == "begin" and r.elapsed - ten > int(v: 1h))
   |> group()
   |> map(fn: (r) => ({{
     Device: r.device,
-    From: time(v: int(v: r._time) - r.elapsed + int(v: every)),
+    From: time(v: int(v: r._time) - r.elapsed + ten),
     To: r._time,
-    Length: float(v: r.elapsed - int(v: every)) / 1000000000.0,
+    Length: float(v: r.elapsed - ten) / 1000000000.0,
   }}))
   |> sort(columns: ["Length"], desc: true)
   |> limit(n: 500)
@@ -185,7 +189,7 @@ def panels() -> list[dict]:
             """
             When a chosen device had no readings for more than an hour: from the first window of ten minutes without a
             reading to the next one with a reading; the longest first, 500 at most. Between the campaign's first and
-            last reading. In ranges of more than three months whole hours of the clock without a reading.
+            last reading.
             """,
             GAPS,
             (14, 9),

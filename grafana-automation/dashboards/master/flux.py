@@ -60,10 +60,10 @@ def read(condition: str, chosen: str = CHOSEN, span: str = RANGE, indent: str = 
     return "from(bucket: v.defaultBucket)" + "".join(f"\n{indent}|> {step}" for step in steps)
 
 
-def figure(*names: str, span: str = RANGE) -> str:
-    """A pipeline from the bucket to figures that the lane has added up, in W by ten minutes."""
+def figure(*names: str, span: str = RANGE, more: str = "") -> str:
+    """A pipeline from the bucket to figures that the lane has made; `more` is another condition."""
     one_of = " or ".join(f'r.figure == "{name}"' for name in names)
-    return read(f"({one_of})" if len(names) > 1 else one_of, "", span, "    ", TOTALS)
+    return read(f"({one_of})" if len(names) > 1 else one_of, more, span, "    ", TOTALS)
 
 
 def window(every: str, how: str, empty: bool = False, more: str = "") -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -19,12 +20,11 @@ VARIABLE = re.compile(r"{{ lookup\('ansible\.builtin\.env', '(\w+)'\) }}")
 
 def play(playbook: Path, check: bool, environment: dict[str, str]) -> tuple[int, str, list[str], int]:
     """The exit status, all that would be printed, the lines for people, and how many tasks changed something."""
-    ((found),) = yaml.safe_load(playbook.read_text())
     registered: dict[str, dict] = {}
     lines: list[str] = []
     changed = 0
     with patch.dict(os.environ, environment, clear=True):
-        for task in found["tasks"]:
+        for task in _tasks(playbook):
             (action,) = (key for key in task if key.startswith("powerview_"))
             result = _do(action.removeprefix("powerview_"), task[action], check, registered)
             lines += result["messages"]
@@ -35,6 +35,12 @@ def play(playbook: Path, check: bool, environment: dict[str, str]) -> tuple[int,
             if "register" in task:
                 registered[task["register"]] = result
     return 0, "\n".join(lines), _told(lines), changed
+
+
+@cache
+def _tasks(playbook: Path) -> list[dict]:
+    (found,) = yaml.safe_load(playbook.read_text())
+    return found["tasks"]
 
 
 def _do(task: str, given: dict, check: bool, registered: dict[str, dict]) -> dict:

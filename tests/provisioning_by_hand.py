@@ -67,6 +67,7 @@ class GrafanaClient:
     def __init__(self, url: str, login: str, password: str, org: int = 1) -> None:
         self.url = url
         self.session = requests.Session()
+        self.session.trust_env = False  # no proxy, no netrc
         self.session.auth = (login, password)
         self.session.headers["X-Grafana-Org-Id"] = str(org)
 

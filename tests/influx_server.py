@@ -316,9 +316,10 @@ def free_port() -> int:
 
     So it stays free until it is listened on, and where a server is away nobody else answers.
     """
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    lowest, highest = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    others = [*range(10_000, lowest), *range(highest + 1, 65_536)] or range(10_000, 65_536)
     while True:
-        port = random.SystemRandom().randrange(10_000, lowest)
+        port = random.SystemRandom().choice(others)
         with socket.socket() as probe, suppress(OSError):
             if port not in _GIVEN:
                 probe.bind(("127.0.0.1", port))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import totals_made
 from dashboard_queries import panels
-from master_views import ALL_YEAR, DASHBOARD, OCTOBER, PARIS, SUMMER, UNMADE, channel, means, store, within
+from master_views import ALL_YEAR, DASHBOARD, OCTOBER, PARIS, SUMMER, channel, means, store, within
 
 pytest_plugins = ("master_fixture",)
 
@@ -202,23 +202,24 @@ def gaps(request, made, influx, client):
     """Two devices with gaps of all lengths, the campaign's begins and ends kept by the lane or not; and readings."""
     dice = random.Random(3)
     covered = {"02000001": [], "02000002": []}
+    lines = []
     for device, minutes in covered.items():
         begin = 600 if device == "02000002" else 0
         while begin < 14 * 1440:
             count = dice.choice([1, 1, 2, 30, 200])
-            store(influx, client, "made", channel(device=device), JUNE + timedelta(minutes=begin), [1.0] * count, 600)
             minutes += range(begin, begin + 10 * count, 10)
             begin += 10 * count + dice.choice([10, 60, 70, 80, 700, 1500])
+        series = f"made,campaign=made,channel=SN:\\ {device},channel_idx=1,channel_name=a,device={device},unit=W"
+        lines += [f"{series} value=1 {at(minute)}" for minute in minutes]
+    influx.write(client, "\n".join(lines))
     totals_made.make(influx, client, "made")
-    UNMADE.discard((client, "made"))
     if request.param == "being made":
-        wrong = "".join(f"powerview_totals,campaign=made,device={d},figure=end value=1 {at(15)}\n" for d in covered)
-        influx.write(client, f"{wrong}powerview_totals,campaign=made,figure=being_made value=1 {at(0)}")
-    if request.param == "not made yet":
-        for figure in ("begin", "end"):
-            influx.call("POST", "/api/v2/delete", params={"bucket": client, "org": influx.org},
-                        json={"start": "2000-01-01T00:00:00Z", "stop": "2100-01-01T00:00:00Z",
-                              "predicate": f'_measurement="powerview_totals" AND figure="{figure}"'})  # fmt: skip
+        influx.write(client, f"powerview_totals,campaign=made,figure=being_made value=1 {at(0)}")
+    until = {"kept": JUNE, "being made": JUNE + timedelta(days=9), "not made yet": JUNE + timedelta(days=99)}
+    for figure in ("begin", "end"):
+        influx.call("POST", "/api/v2/delete", params={"bucket": client, "org": influx.org},
+                    json={"start": (JUNE - TEN).isoformat(), "stop": (until[request.param] - TEN).isoformat(),
+                          "predicate": f'_measurement="powerview_totals" AND figure="{figure}"'})  # fmt: skip
     (ready,) = made.rows("variable ready", SUMMER)
     return made, covered, {"ready": ready["_value"]}
 

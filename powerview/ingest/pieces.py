@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from powerview.channels.days import days_between, lows
-from powerview.channels.plan import Plan
+from powerview.channels.plan import LOW, Plan
 from powerview.channels.sums import WINDOW, Windows
 from powerview.store.beside import Beside, Series, Values, place_of
 
@@ -82,7 +82,9 @@ def run(beside: Beside, pieces: list[Piece], zone: ZoneInfo | None = None) -> No
     read = partial(_read_totals if zone else _read_means, beside)
     sums = partial(_lows, zone) if zone else _sums
     for piece, found in _ahead(read, pieces):
-        _write(beside, piece, partial(sums, piece, found))
+        campaigns = [part.campaign for part in piece.parts]
+        counted = partial(beside.counts, campaigns, piece.start, piece.stop, LOW if zone else "")
+        _write(beside, piece, partial(sums, piece, found), counted)
 
 
 def _read_means(beside: Beside, piece: Piece) -> Read:
@@ -97,16 +99,18 @@ def _read_totals(beside: Beside, piece: Piece) -> Read:
     return beside.figure("total", [part.campaign for part in piece.parts], piece.start, piece.stop)
 
 
-def _write(beside: Beside, piece: Piece, sums: Callable[..., Iterator[tuple[Series, Values]]]) -> None:
+def _write(
+    beside: Beside, piece: Piece, sums: Callable[..., Iterator[tuple[Series, Values]]],
+    counted: Callable[[], dict[Series, int]],
+) -> None:  # fmt: skip
     # Counted afterwards: InfluxDB can lose a write that it confirmed (docs/promises.md), and there may be values of ten
     # minutes that have no readings any more.
-    campaigns = [part.campaign for part in piece.parts]
     written = beside.write(sums())
-    counts = beside.counts(campaigns, piece.start, piece.stop)
+    counts = counted()
     lost = {each for each, times in written.items() if counts.get(each, 0) < len(times)}
     if lost:
         beside.write(sums(lost))
-        counts = beside.counts(campaigns, piece.start, piece.stop)
+        counts = counted()
     for each, times in written.items():
         if counts.get(each, 0) > len(times) or (each in lost and counts.get(each, 0) != len(times)):
             beside.keep_only(each, times, piece.start, piece.stop)

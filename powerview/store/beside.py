@@ -108,8 +108,8 @@ class Beside(Renamed):
 
     def figure(self, name: str, campaigns: Collection[str], start: int, stop: int) -> dict[str, Values]:
         """A figure of campaigns, as it is stored; `stop` is not included."""
-        wanted = f'{_one_of("_measurement", [TOTALS])} and r.figure == "{name}" and {_one_of("campaign", campaigns)}'
-        query = f'{self._points_of(wanted, start, stop)} |> keep(columns: ["_time", "_value", "campaign"]) |> group()'
+        points = self._of_ours(campaigns, start, stop, name)
+        query = f'{points} |> keep(columns: ["_time", "_value", "campaign"]) |> group()'
         return {campaign: values for (campaign,), values in self._read_values(query, {"campaign": campaigns})}
 
     def made(self, campaigns: Collection[str]) -> set[Series]:
@@ -119,10 +119,11 @@ class Beside(Renamed):
         rows = (row for frame in self._frames(query, columns) for row in frame.itertuples(index=False))
         return {series(measurement, **dict(zip(TAGS, tags, strict=True))) for measurement, *tags in rows}
 
-    def counts(self, campaigns: Collection[str], start: int, stop: int) -> dict[Series, int]:
-        """How many values each series that is made has there; `stop` is not included."""
+    def counts(self, campaigns: Collection[str], start: int, stop: int, figure: str = "") -> dict[Series, int]:
+        """How many values each series that is made has there, or each of a figure; `stop` is not included."""
         columns = ["_value", "_measurement", *TAGS]
-        query = f"{self._of_ours(campaigns, start, stop)} |> count() |> keep(columns: {json.dumps(columns)}) |> group()"
+        points = self._of_ours(campaigns, start, stop, figure)
+        query = f"{points} |> count() |> keep(columns: {json.dumps(columns)}) |> group()"
         rows = (row for frame in self._frames(query, columns) for row in frame.itertuples(index=False))
         return {series(kind, **dict(zip(TAGS, tags, strict=True))): int(count) for count, kind, *tags in rows}
 
@@ -168,9 +169,10 @@ class Beside(Renamed):
         """Delete all channels by name of a campaign."""
         self._delete(predicate_of({"_measurement": CHANNELS, "campaign": campaign}), BEGIN, END)
 
-    def _of_ours(self, campaigns: Collection[str], start: int, stop: int) -> str:
-        wanted = f"{_one_of('_measurement', [TOTALS, CHANNELS])} and {_one_of('campaign', campaigns)}"
-        return self._points_of(wanted, start, stop)
+    def _of_ours(self, campaigns: Collection[str], start: int, stop: int, figure: str = "") -> str:
+        wanted = f"{_one_of('_measurement', [TOTALS] if figure else [TOTALS, CHANNELS])} and "
+        wanted += f"{_one_of('figure', [figure])} and " if figure else ""
+        return self._points_of(wanted + _one_of("campaign", campaigns), start, stop)
 
     def _read_values(self, query: str, tags: Mapping[str, Collection[str]]) -> Iterator[tuple[tuple, Values]]:
         # By the values of these tags, of which only those given are wanted. Times and tags come again and again: as

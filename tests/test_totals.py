@@ -159,6 +159,10 @@ def test_both_nights_on_which_the_clock_changes(influx, influx_site, client, nig
     assert len(by_window(made)) == 4 * 60
 
 
+class Dies(BaseException):
+    """The process ends here."""
+
+
 ZONES = ["Europe/Paris", "Asia/Kathmandu", "Australia/Lord_Howe", "America/New_York"]
 
 
@@ -181,7 +185,7 @@ def test_in_another_zone_days_have_other_lows(influx, roof, client):
     check(influx, roof, client, zone="Asia/Kathmandu")
 
 
-def test_what_an_update_brings_is_made_once_of_campaigns_without_a_new_upload(influx, roof, client):
+def test_what_an_update_brings_is_made_once_of_campaigns_without_a_new_upload(influx, roof, client, monkeypatch):
     with closing(sqlite3.connect(roof.state / "uploads.sqlite")) as db:
         db.execute("DROP TABLE ruled")
         ((series,),) = db.execute("SELECT series FROM made").fetchall()
@@ -195,6 +199,14 @@ def test_what_an_update_brings_is_made_once_of_campaigns_without_a_new_upload(in
             "POST", "/api/v2/delete", params={"org": influx.org, "bucket": client},
             json={"start": "2020-01-01T00:00:00Z", "stop": "2030-01-01T00:00:00Z", "predicate": f'figure="{figure}"'},
         )  # fmt: skip
+
+    def dies(*_: object) -> None:
+        raise Dies
+
+    monkeypatch.setattr(making.Beside, "write", dies)
+    with pytest.raises(Dies):
+        run(roof)
+    monkeypatch.undo()
     assert run(roof).status == 0
     check(influx, roof, client)
     roof.environment["INFLUXDB_HOST"] = "http://127.0.0.1:1"
@@ -539,6 +551,22 @@ def test_what_takes_long_is_announced_until_all_of_it_is_there(influx, roof, cli
     assert not any(seen)  # it is made for some minutes, in a moment
 
 
+def test_no_low_is_there_while_the_totals_of_a_campaign_become_others(influx, roof, client, monkeypatch):
+    assert "low" in figures(influx.made(client))
+    seen = []
+    real = making.Beside.write
+
+    def write(beside, found):
+        seen.append("low" in figures(influx.made(client)))
+        return real(beside, found)
+
+    monkeypatch.setattr(making.Beside, "write", write)
+    lines = sheet(roof, client, EVERYTHING)
+    run(roof)
+    assert seen == [False, False]  # the totals, then the lows
+    check(influx, roof, client, {"roof": lines})
+
+
 def test_a_sheet_that_is_in_force_in_a_moment_is_not_announced(influx, roof, client, monkeypatch):
     written = []
     real = making.Beside.write
@@ -547,10 +575,6 @@ def test_a_sheet_that_is_in_force_in_a_moment_is_not_announced(influx, roof, cli
     run(roof)
     assert not any("being_made" in each.text for found in written for each in found)
     check(influx, roof, client, {"roof": lines})
-
-
-class Dies(BaseException):
-    """The process ends here."""
 
 
 @pytest.mark.parametrize("most", [150_000, 300], ids=["one piece", "pieces"])

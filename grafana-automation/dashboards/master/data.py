@@ -79,8 +79,11 @@ covered = () => {read(COVERED, DEVICES, WITHIN, "    ", TOTALS)}
 edges = () => {read('(r.figure == "begin" or r.figure == "end")', DEVICES, WITHIN, "    ", TOTALS)}
     |> {window("10m", "count")}
     |> keep(columns: ["device", "figure", "_time"])
-named = (figure, tables=<-) => tables |> keep(columns: ["device", "_time"]) |> set(key: "figure", value: figure)
-edge = (at, figure) => devices |> map(fn: (r) => ({{device: r.device, _time: time(v: at)}})) |> named(figure: figure)
+plain = (tables=<-) => tables |> keep(columns: ["device", "_time"])
+named = (figure, tables=<-) => tables |> plain() |> set(key: "figure", value: figure)
+edge = (at) => devices |> map(fn: (r) => ({{device: r.device, _time: time(v: at)}}))
+before = edge(at: from_ten - ten)
+behind = edge(at: int(v: stop))
 
 // The lane keeps where a device's readings begin and end. What it has not made yet is found in each ten minutes.
 made = () => {read('r.figure == "begin"', "", EVER, "    ", TOTALS)}
@@ -88,16 +91,27 @@ made = () => {read('r.figure == "begin"', "", EVER, "    ", TOTALS)}
     |> group()
     |> findColumn(fn: (key) => true, column: "_time")
 kept = if "${{ready:raw}}" == "yes" then length(arr: made()) > 0 else false
-points = if kept then
-  union(tables: [edges(), covered() |> first() |> named(figure: "begin"), covered() |> last() |> named(figure: "end")])
-else
-  covered() |> {window("10m", "count")} |> named(figure: "begin")
-
-union(tables: [edge(at: from_ten - ten, figure: "end"), points, edge(at: int(v: stop), figure: "begin")])
+begins_and_ends = () => union(tables: [
+    before |> named(figure: "end"),
+    edges(),
+    covered() |> first() |> named(figure: "begin"),
+    covered() |> last() |> named(figure: "end"),
+    behind |> named(figure: "begin"),
+  ])
   |> group(columns: ["device"])
   |> sort(columns: ["_time", "figure"])
   |> elapsed(unit: 1ns)
-  |> filter(fn: (r) => r.figure == "begin" and r.elapsed - ten > int(v: 1h))
+  |> filter(fn: (r) => r.figure == "begin")
+// A filter looks at one row after the other: let it have few.
+each_window = () => union(tables: [before, covered() |> {window("10m", "count")} |> plain(), behind])
+  |> group(columns: ["device"])
+  |> sort(columns: ["_time"])
+  |> elapsed(unit: 1ns)
+  |> top(n: 500, columns: ["elapsed"])
+found = if kept then begins_and_ends() else each_window()
+
+found
+  |> filter(fn: (r) => r.elapsed - ten > int(v: 1h))
   |> group()
   |> map(fn: (r) => ({{
     Device: r.device,

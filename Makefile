@@ -54,7 +54,7 @@ try-down: setup
 
 # All tests but the slow ones; `make test-slow` runs those, and .ci/run both.
 test: test-plan setup-tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: setup-tests
 	$(BIN)/python -m pytest -m slow

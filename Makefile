@@ -28,7 +28,7 @@ test-plan:
 	@[ "$$INFLUXD" ] || command -v influxd >/dev/null || \
 	  ls "$${XDG_CACHE_HOME:-$$HOME/.cache}"/powerview/influxd-*/influxd >/dev/null 2>&1 || \
 	  echo "InfluxDB comes as a container (podman, docker), or is built with Go and Rust: about four minutes, once."
-	@echo "The tests take about 12 minutes on two cores."
+	@echo "The tests take about six minutes on two cores."
 
 # The main job, in the folder demo/out: six weeks of a made-up bakery, and real sample files with all their oddities.
 # Readings go into line protocol files, or into the InfluxDB that .env names.

@@ -1,3 +1,3 @@
 """PowerView: from the files of energy loggers to readings in InfluxDB, and what people make of them."""
 
-__version__ = "1.0.0.dev0"
+__version__ = "1.0.0"

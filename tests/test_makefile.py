@@ -11,7 +11,7 @@ from programs import ROOT, outside_make
 
 PACKAGES = "Python packages go into {venv}: about a minute, once."
 INFLUXDB = "InfluxDB comes as a container (podman, docker), or is built with Go and Rust: about four minutes, once."
-TESTS = "The tests take about 12 minutes on two cores."
+TESTS = "The tests take about six minutes on two cores."
 
 
 def announced(folder: Path, venv: Path, **environment: str) -> list[str]:
